@@ -1,0 +1,176 @@
+"""The event hub: news is written with the change it tells of, and reaches every subscriber at least once.
+
+`publish` inserts a row in the caller's transaction and starts delivery after commit. `deliver` runs each
+subscriber in a transaction of its own together with its receipt, so that its effect in the database happens
+once, and one
+that fails neither blocks nor repeats the others. Beat delivers again what is overdue. In no order;
+subscribers re-read the row
+by its id.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from datetime import timedelta
+from typing import Any, ClassVar, TypeVar
+
+import structlog
+from celery import shared_task
+from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from apps.accounts import scoping
+from apps.accounts.models import Delivery, OutboxEvent
+from apps.accounts.tasks_base import workspace_task
+
+log = structlog.get_logger(__name__)
+
+MAX_ATTEMPTS = 8
+SWEEP_BATCH = 1_000
+FIRST_WAIT = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """News of an app: ids and plain values. Add fields with defaults, never rename one.
+
+    name: app.thing.past_tense.
+    """
+
+    name: ClassVar[str]
+    workspace_id: int
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        REGISTRY[cls.name] = cls
+
+
+REGISTRY: dict[str, type[Event]] = {}
+Subscriber = Callable[[Any], None]
+_subscribers: dict[str, dict[str, Subscriber]] = defaultdict(dict)
+E = TypeVar("E", bound=Event)
+
+
+def subscribe(event: type[E]) -> Callable[[Callable[[E], None]], Callable[[E], None]]:
+    """Have the function called for each event of that kind, from an app's subscribers.py."""
+
+    def register(function: Callable[[E], None]) -> Callable[[E], None]:
+        _subscribers[event.name][f"{function.__module__}.{function.__qualname__}"] = function
+        return function
+
+    return register
+
+
+def subscribers_of(name: str) -> dict[str, Subscriber]:
+    return dict(_subscribers[name])
+
+
+def publish(event: Event) -> OutboxEvent:
+    """Write the event in the open transaction. Raises TransactionManagementError outside one."""
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError(
+            "publish() belongs in the transaction of the change it tells of"
+        )
+    payload = asdict(event)
+    row = OutboxEvent.objects.create(
+        workspace_id=payload.pop("workspace_id"), name=event.name, payload=payload
+    )
+    if _subscribers[event.name]:
+        deliver.delay_on_commit(workspace_id=event.workspace_id, event_id=row.pk)
+    else:
+        OutboxEvent.objects.filter(pk=row.pk).update(due_at=None)
+    return row
+
+
+@workspace_task(name="accounts.events.deliver")
+def deliver(*, event_id: int) -> None:
+    """Bring one event to every subscriber that has no receipt for it yet, and say when to try the rest
+    again.
+    """
+    row = OutboxEvent.objects.filter(pk=event_id).first()
+    if row is None or row.due_at is None:
+        return
+    event = _rebuild(row)
+    settled = set(
+        Delivery.objects.filter(event=row).exclude(state="failing").values_list("subscriber", flat=True)
+    )
+    waiting = {name: call for name, call in subscribers_of(row.name).items() if name not in settled}
+    outcomes = [_deliver_to(row, event, name, call) for name, call in waiting.items()]
+    if all(outcomes):
+        OutboxEvent.objects.filter(pk=row.pk).update(due_at=None)
+    else:
+        wait = FIRST_WAIT * 2 ** min(row.attempts, 10)
+        OutboxEvent.objects.filter(pk=row.pk).update(attempts=F("attempts") + 1, due_at=Now() + wait)
+
+
+@shared_task(name="accounts.events.sweep")
+def sweep() -> int:
+    """Start delivery of the events that are overdue: their worker died, or a subscriber failed before."""
+    with scoping.across_workspaces("events.sweep"):
+        overdue = OutboxEvent.objects.filter(due_at__lt=Now() - timedelta(seconds=30)).order_by("due_at")
+        found = list(overdue.values_list("workspace_id", "pk")[:SWEEP_BATCH])
+    for workspace_id, event_id in found:
+        deliver.delay(workspace_id=workspace_id, event_id=event_id)
+    return len(found)
+
+
+@transaction.atomic
+def replay(event: OutboxEvent, *, subscriber: str | None = None) -> None:
+    """Deliver again to the subscribers that failed for good (or to the one named, even if it has its
+    receipt).
+    """
+    past = Delivery.objects.filter(event=event)
+    (past.filter(subscriber=subscriber) if subscriber else past.filter(state=Delivery.State.DEAD)).delete()
+    OutboxEvent.objects.filter(pk=event.pk).update(due_at=Now(), attempts=0)
+    deliver.delay_on_commit(workspace_id=event.workspace_id, event_id=event.pk)
+
+
+def _rebuild(row: OutboxEvent) -> Event:
+    """The event as its class says it today.
+
+    Fields it no longer has are left out, new ones take their defaults.
+    """
+    kind = REGISTRY[row.name]
+    known = {field.name for field in fields(kind)}
+    return kind(
+        workspace_id=row.workspace_id, **{key: value for key, value in row.payload.items() if key in known}
+    )
+
+
+def _deliver_to(row: OutboxEvent, event: Event, name: str, call: Subscriber) -> bool:
+    """Run one subscriber with its receipt. True when nothing is left to do for it."""
+    try:
+        with transaction.atomic():
+            receipt, is_new = Delivery.objects.select_for_update().get_or_create(
+                workspace_id=row.workspace_id,
+                event=row,
+                subscriber=name,
+                defaults={"state": Delivery.State.DONE},
+            )
+            if not is_new and receipt.state != Delivery.State.FAILING:
+                return True  # another delivery of this event got here first
+            Delivery.objects.filter(pk=receipt.pk).update(
+                state=Delivery.State.DONE, error="", updated_at=Now()
+            )
+            call(event)
+        return True
+    except Exception as error:
+        log.exception("event.subscriber_failed", event_name=row.name, event_id=row.pk, subscriber=name)
+        return _note_failure(row, name, error)
+
+
+def _note_failure(row: OutboxEvent, name: str, error: Exception) -> bool:
+    attempts = row.attempts + 1
+    is_dead = attempts >= MAX_ATTEMPTS
+    Delivery.objects.update_or_create(
+        workspace_id=row.workspace_id,
+        event=row,
+        subscriber=name,
+        defaults={
+            "state": Delivery.State.DEAD if is_dead else Delivery.State.FAILING,
+            "attempts": attempts,
+            "error": f"{type(error).__name__}: {error}"[:2_000],
+        },
+    )
+    return is_dead

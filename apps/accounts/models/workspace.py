@@ -1,0 +1,71 @@
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models.functions import Now
+
+from apps.accounts.scoping import InScope, WorkspaceManager
+
+
+def check_time_zone(name: str) -> None:
+    if name not in available_timezones():
+        raise ValidationError(f"{name!r} is not a time zone. Use a name such as Europe/London.")
+
+
+class InWorkspaceManager(models.Manager["Workspace"]):
+    """The workspace in scope, and no other."""
+
+    def get_queryset(self) -> models.QuerySet["Workspace"]:
+        return super().get_queryset().filter(InScope("id"))
+
+
+class Workspace(models.Model):
+    """A tenant: one company's data, its money and its clock."""
+
+    slug = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=120)
+    currency = models.CharField(
+        max_length=3,
+        default="GBP",
+        validators=[RegexValidator(r"^[A-Z]{3}$", "Use the three letters of ISO 4217, such as GBP.")],
+    )
+    time_zone = models.CharField(max_length=64, default="Europe/London", validators=[check_time_zone])
+    # Overrides of defaults that a workspace may set: rate limits, exchange rates, look-back.
+    settings = models.JSONField(default=dict, blank=True)
+    is_demo = models.BooleanField(default=False)
+    created_at = models.DateTimeField(db_default=Now())
+
+    objects = InWorkspaceManager()
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+
+class WorkspaceOwned(models.Model):
+    """A row of one workspace. The only base class of the house."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+
+    objects = WorkspaceManager()
+
+    class Meta:
+        abstract = True
+
+
+class WorkspaceForeignKey(models.ForeignKey[Any, Any]):
+    """A pointer that cannot leave the workspace.
+
+    Tenancy.install adds FOREIGN KEY (workspace_id, this) to the database.
+    """
+
+    is_workspace_bound = True
+
+    def __init__(self, to: Any, on_delete: Any, **kwargs: Any) -> None:
+        kwargs.update(db_constraint=False, related_name="+")
+        super().__init__(to, on_delete, **kwargs)

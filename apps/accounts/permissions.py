@@ -1,0 +1,91 @@
+"""Roles and scopes, and the one question: may(actor, "attribution:read")?"""
+
+from dataclasses import dataclass, field
+
+from django.core.exceptions import PermissionDenied
+
+from apps.accounts.models import AuditEntry, Membership
+
+Role = Membership.Role
+
+# What may be done, and the least that is needed for it. Areas are rooms of the product; verbs are read,
+# write, manage.
+ALLOWED_ROLES: dict[str, frozenset[str]] = {
+    action: frozenset(roles.split())
+    for action, roles in {
+        "profile:read": "owner admin analyst operator viewer customer",
+        "attribution:read": "owner admin analyst operator viewer",
+        "attribution:write": "owner admin analyst",
+        "tracking:write": "owner admin operator analyst",
+        "imports:write": "owner admin operator",
+        "people:read": "owner admin analyst operator",
+        "people:write": "owner admin operator",
+        "people:erase": "owner admin",
+        "api_keys:manage": "owner admin",
+        "members:manage": "owner admin",
+        "workspace:manage": "owner admin",
+        "audit:read": "owner admin",
+        "jobs:read": "owner admin analyst operator viewer",
+    }.items()
+}
+ALLOWED_SCOPES: dict[str, frozenset[str]] = {
+    action: frozenset(scopes.split())
+    for action, scopes in {
+        "attribution:read": "read write admin",
+        "attribution:write": "write admin",
+        "tracking:write": "track write admin",
+        "imports:write": "write admin",
+        "people:read": "admin",
+        "people:write": "write admin",
+        "people:erase": "admin",
+        "api_keys:manage": "admin",
+        "workspace:manage": "admin",
+        "audit:read": "admin",
+        "jobs:read": "read write admin",
+    }.items()
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Actor:
+    """Who acts: a user in a role, an API key with its scopes, or the system itself.
+
+    rate_limit_key: what a rate limit counts by.
+    """
+
+    kind: str
+    id: int | None
+    label: str
+    workspace_id: int
+    role: str = ""
+    scopes: frozenset[str] = field(default_factory=frozenset)
+    person_id: int | None = None
+
+    @property
+    def rate_limit_key(self) -> str:
+        return f"{self.kind}:{self.id}"
+
+
+def system(workspace_id: int, label: str = "Bellwether") -> Actor:
+    """The product itself, in tasks and commands."""
+    return Actor(kind=AuditEntry.ActorKind.SYSTEM, id=None, label=label, workspace_id=workspace_id)
+
+
+def may(actor: Actor | None, action: str) -> bool:
+    """Whether the actor may do the action. An unknown action raises KeyError: it is a slip, not a refusal."""
+    roles, scopes = ALLOWED_ROLES.get(action, frozenset()), ALLOWED_SCOPES.get(action, frozenset())
+    if not roles and not scopes:
+        raise KeyError(action)
+    if actor is None:
+        return False
+    if actor.kind == AuditEntry.ActorKind.SYSTEM:
+        return True
+    if actor.kind == AuditEntry.ActorKind.API_KEY:
+        return bool(scopes & actor.scopes)
+    return actor.role in roles
+
+
+def require(actor: Actor | None, action: str) -> None:
+    """Raise PermissionDenied unless the actor may."""
+    if not may(actor, action):
+        raise PermissionDenied(f"This needs the right {action!r}. Ask an owner or admin of the workspace.")

@@ -1,0 +1,161 @@
+"""The second wall: row-level security, grants and workspace-bound foreign keys, set after each migrate.
+
+Derived from the models, so that a new one cannot forget them. Three roles: the owner migrates and sees all
+rows by an explicit policy; the application's role sees the rows of `app.ws`; the across role, which the
+application's enters by one door (scoping.across_workspaces), only reads. Tables without a workspace are
+listed in EXEMPT.
+"""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+import structlog
+from django.apps import apps
+from django.conf import settings
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+from psycopg import sql
+
+log = structlog.get_logger(__name__)
+
+CURRENT = "(SELECT nullif(current_setting('app.ws', true), '')::bigint)"
+
+# Tables that belong to no workspace, and why each may.
+EXEMPT = {
+    "accounts_user": "a person may belong to several workspaces; found by e-mail at sign-in",
+    "accounts_user_groups": "Django's own, unused",
+    "accounts_user_user_permissions": "Django's own, unused",
+    "account_emailaddress": "sign-in, by user",
+    "account_emailconfirmation": "sign-in, by user",
+    "mfa_authenticator": "second factor, by user",
+    "auth_group": "Django's own, unused",
+    "auth_group_permissions": "Django's own, unused",
+    "auth_permission": "names of permissions",
+    "django_admin_log": "what staff did in the admin, by user",
+    "django_content_type": "names of models",
+    "django_migrations": "the schema's history",
+    "django_session": "signed-in browsers, by random key",
+    "django_celery_beat_clockedschedule": "the timetable",
+    "django_celery_beat_crontabschedule": "the timetable",
+    "django_celery_beat_intervalschedule": "the timetable",
+    "django_celery_beat_periodictask": "the timetable",
+    "django_celery_beat_periodictasks": "the timetable",
+    "django_celery_beat_solarschedule": "the timetable",
+}
+# What the application's role may only add to, never change.
+APPEND_ONLY = {"accounts_auditentry", "accounts_auditseal"}
+
+
+class OwnerMigrates:
+    """Database router: the owner's alias is for migrations and maintenance, never for a model's query."""
+
+    def db_for_read(self, model: type[models.Model], **hints: Any) -> str:
+        return "default"
+
+    db_for_write = db_for_read
+
+    def allow_relation(self, *_: Any, **__: Any) -> bool:
+        return True
+
+
+def owned_models() -> Iterator[type[models.Model]]:
+    """Every managed model whose rows belong to a workspace."""
+    for model in apps.get_models(include_auto_created=True):
+        if model._meta.managed and workspace_column(model):
+            yield model
+
+
+def workspace_column(model: type[models.Model]) -> str | None:
+    """The column that says whose row it is; the workspace's own is its id."""
+    if model._meta.label == "accounts.Workspace":
+        return "id"
+    names = {field.column for field in model._meta.local_concrete_fields}
+    return "workspace_id" if "workspace_id" in names else None
+
+
+def install(database: BaseDatabaseWrapper) -> None:
+    """Grants, policies and foreign keys of every table. Idempotent; runs as the owner after each migrate."""
+    roles = {
+        "owner": sql.Identifier(database.settings_dict["USER"]),
+        "app": sql.Identifier(settings.DATABASES["default"]["USER"]),
+        "across": sql.Identifier(settings.ACROSS_ROLE),
+        "database": sql.Identifier(database.settings_dict["NAME"]),
+    }
+    with database.cursor() as cursor:
+        existing = set(database.introspection.table_names(cursor))
+        for statement in _grants(existing, roles):
+            cursor.execute(statement)
+        for model in owned_models():
+            if model._meta.db_table in existing:
+                for statement in _policies(model, roles):
+                    cursor.execute(statement)
+        for model in owned_models():
+            _install_foreign_keys(cursor, model, existing)
+
+
+def _grants(tables: set[str], roles: dict[str, sql.Identifier]) -> Iterator[sql.Composed]:
+    for role in ("app", "across"):
+        yield sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(roles[role])
+    # COPY FROM is refused under row-level security: bulk loads copy into a temporary table first.
+    yield sql.SQL("GRANT TEMPORARY ON DATABASE {} TO {}").format(roles["database"], roles["app"])
+    yield sql.SQL("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {}").format(roles["app"])
+    for table in sorted(tables):
+        rights = "SELECT, INSERT" if table in APPEND_ONLY else "SELECT, INSERT, UPDATE, DELETE"
+        name = sql.Identifier(table)
+        if table == "django_migrations":
+            rights = "SELECT"
+        yield sql.SQL("REVOKE ALL ON {} FROM {}").format(name, roles["app"])
+        yield sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), name, roles["app"])
+        yield sql.SQL("GRANT SELECT ON {} TO {}").format(name, roles["across"])
+
+
+def _policies(model: type[models.Model], roles: dict[str, sql.Identifier]) -> Iterator[sql.Composed]:
+    table = sql.Identifier(model._meta.db_table)
+    mine = sql.SQL("{} = " + CURRENT).format(sql.Identifier(str(workspace_column(model))))
+    yield sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(table)
+    yield sql.SQL("ALTER TABLE {} FORCE ROW LEVEL SECURITY").format(table)
+    for name, role, verb, condition in (
+        ("workspace_rows", "app", "ALL", mine),
+        ("across_reads", "across", "SELECT", sql.SQL("true")),
+        ("owner_rows", "owner", "ALL", sql.SQL("true")),
+    ):
+        yield sql.SQL("DROP POLICY IF EXISTS {} ON {}").format(sql.Identifier(name), table)
+        check = sql.SQL("") if verb == "SELECT" else sql.SQL(" WITH CHECK ({})").format(condition)
+        yield sql.SQL("CREATE POLICY {} ON {} FOR {} TO {} USING ({}){}").format(
+            sql.Identifier(name), table, sql.SQL(verb), roles[role], condition, check
+        )
+
+
+def _install_foreign_keys(cursor: Any, model: type[models.Model], existing: set[str]) -> None:
+    """A row may only point at a row of its own workspace.
+
+    FOREIGN KEY (workspace_id, x_id) → (workspace_id, id).
+    """
+    for field in model._meta.local_fields:
+        if not getattr(field, "is_workspace_bound", False):
+            continue
+        related = cast(type[models.Model], field.related_model)
+        table, target = model._meta.db_table, related._meta.db_table
+        if {table, target} <= existing:
+            _add_constraint(cursor, target, f"{target}_workspace_and_id"[:63], "UNIQUE (workspace_id, id)")
+            _add_constraint(
+                cursor,
+                table,
+                f"{table}_{field.column}_in_workspace"[:63],
+                f'FOREIGN KEY (workspace_id, "{field.column}") REFERENCES "{target}" (workspace_id, id)'
+                " DEFERRABLE INITIALLY DEFERRED",
+            )
+
+
+def _add_constraint(cursor: Any, table: str, name: str, definition: str) -> None:
+    cursor.execute(
+        "SELECT 1 FROM pg_constraint WHERE conname = %s AND conrelid = %s::regclass", [name, f'"{table}"']
+    )
+    if cursor.fetchone() is None:
+        cursor.execute(
+            sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(
+                sql.Identifier(table),
+                sql.Identifier(name),
+                sql.SQL(definition),
+            )
+        )

@@ -1,0 +1,1 @@
+"""The mathematics of credit: arrays in, frozen results out, no Django and no database."""

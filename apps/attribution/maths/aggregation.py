@@ -1,0 +1,117 @@
+"""Equal paths counted once: a million journeys are often a few thousand paths."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .journeys import Flags, Ints, Journeys
+from .repeats import repeats
+
+_TABLE = 1 << 20  # cells hashed once and looked up after, when there are no more than this
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Aggregation:
+    """Distinct paths with summed counts, in no meaningful order.
+
+    journeys: one journey for each distinct path; no ages, since equal paths differ in time.
+    path_of_journey: (n_journeys,) the distinct path of each journey given.
+    """
+
+    journeys: Journeys
+    path_of_journey: Ints
+
+
+def unique_paths(journeys: Journeys) -> Aggregation:
+    """Merge journeys with the same channels in the same order; conversions, value and nulls add up.
+
+    A 64-bit hash of each path is sorted; every journey is then compared with the path it was merged into, and
+    a collision, made on purpose or by chance, falls back to comparing the paths themselves.
+    """
+    path_of, example = _same_number(_path_hashes(journeys))
+    if not _all_equal(journeys, example[path_of]):
+        path_of, example = _same_bytes(journeys)
+    lengths = journeys.lengths[example]
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    touches = np.arange(offsets[-1]) + np.repeat(journeys.offsets[example] - offsets[:-1], lengths)
+    merged = Journeys(
+        channels=journeys.channels,
+        codes=journeys.codes[touches],
+        offsets=offsets,
+        conversions=np.bincount(path_of, weights=journeys.conversions, minlength=len(example)),
+        value=np.bincount(path_of, weights=journeys.value, minlength=len(example)),
+        nulls=np.bincount(path_of, weights=journeys.nulls, minlength=len(example)),
+    )
+    return Aggregation(journeys=merged, path_of_journey=path_of)
+
+
+def channel_sets(journeys: Journeys) -> Aggregation:
+    """Merge journeys that touched the same set of channels; a path is the set, codes ascending."""
+    distinct = journeys.keep(repeats(journeys).is_first)
+    order = np.argsort(distinct.journey_of_touch * max(1, len(journeys.channels)) + distinct.codes)
+    ascending = Journeys(
+        channels=distinct.channels,
+        codes=distinct.codes[order],
+        offsets=distinct.offsets,
+        conversions=distinct.conversions,
+        value=distinct.value,
+        nulls=distinct.nulls,
+    )
+    return unique_paths(ascending)
+
+
+def _path_hashes(journeys: Journeys) -> NDArray[np.uint64]:
+    """(n_journeys,) sum of a scrambled (channel, position) over the touches; the empty path is 0."""
+    longest = int(journeys.lengths.max(initial=0))
+    position = np.arange(journeys.n_touches) - np.repeat(journeys.offsets[:-1], journeys.lengths)
+    cell = journeys.codes * np.int64(longest) + position
+    size = longest * len(journeys.channels)
+    words = _scramble(np.arange(size))[cell] if size <= min(_TABLE, cell.size) else _scramble(cell)
+    hashes = np.zeros(journeys.n_journeys, dtype=np.uint64)
+    touched = journeys.lengths > 0
+    if touched.any():
+        hashes[touched] = np.add.reduceat(words, journeys.offsets[:-1][touched])
+    return hashes
+
+
+def _scramble(numbers: Ints) -> NDArray[np.uint64]:
+    """Spread whole numbers over 64 bits (SplitMix64 finaliser: Steele, Lea, Flood 2014)."""
+    word = numbers.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return word ^ (word >> np.uint64(31))
+
+
+def _same_number(numbers: NDArray[np.uint64]) -> tuple[Ints, Ints]:
+    """(group of each number, position of one example of each group)."""
+    order = np.argsort(numbers)
+    opens = np.ones(len(numbers), dtype=np.bool_)
+    opens[1:] = numbers[order[1:]] != numbers[order[:-1]]
+    group = np.empty(len(numbers), dtype=np.int64)
+    group[order] = np.cumsum(opens) - 1
+    return group, order[opens]
+
+
+def _all_equal(journeys: Journeys, example: Ints) -> bool:
+    """Does every journey have the path of its example?"""
+    if (journeys.lengths != journeys.lengths[example]).any():
+        return False
+    away = np.repeat(journeys.offsets[example] - journeys.offsets[:-1], journeys.lengths)
+    same: Flags = journeys.codes[np.arange(journeys.n_touches) + away] == journeys.codes
+    return bool(same.all())
+
+
+def _same_bytes(journeys: Journeys) -> tuple[Ints, Ints]:
+    """The same grouping by the paths themselves; slow, and exact whatever the hash does."""
+    groups: dict[bytes, int] = {}
+    examples: list[int] = []
+    path_of = np.empty(journeys.n_journeys, dtype=np.int64)
+    for journey in range(journeys.n_journeys):
+        path = journeys.codes[journeys.offsets[journey] : journeys.offsets[journey + 1]].tobytes()
+        path_of[journey] = groups.setdefault(path, len(examples))
+        if path_of[journey] == len(examples):
+            examples.append(journey)
+    return path_of, np.array(examples, dtype=np.int64)

@@ -1,0 +1,197 @@
+"""From loose touches and conversions to journeys: who saw what before which conversion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from .journeys import Floats, Ints, Journeys
+
+US_PER_DAY = 86_400_000_000
+MOST_JOURNEY_TOUCHES = 100_000_000  # about 3 GB of work space; more is a robot's history, not a journey
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Touches:
+    """Touches in any order.
+
+    person: (n,) int >= 0; at_us: (n,) int, microseconds since 1970; channel: (n,) int, a code.
+    """
+
+    person: Ints
+    at_us: Ints
+    channel: Ints
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Conversions:
+    """Conversions in any order. person, at_us: as for touches; value: (n,) money, any sign."""
+
+    person: Ints
+    at_us: Ints
+    value: Floats
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Assembly:
+    """Journeys, and where each part of them came from.
+
+    The first journeys are the conversions, in the order given; then one non-converting journey for each
+    person with touches after the last conversion, by person.
+    touch_index: (n_journey_touches,) position of each journey touch among the touches given.
+    conversion_index: (n_journeys,) position among the conversions given, or -1.
+    person: (n_journeys,) whose journey it is.
+    """
+
+    journeys: Journeys
+    touch_index: Ints
+    conversion_index: Ints
+    person: Ints
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Shelf:
+    """Touches sorted by person, then time, then position; searchable by (person, moment)."""
+
+    order: Ints  # position of each sorted touch among the touches given
+    keys: Ints  # ascending: person * stride + rank of the touch in time
+    moments: Ints  # all touch times, ascending
+    stride: int
+
+    def before(self, person: Ints, at_us: Ints) -> Ints:
+        """Sorted position after a person's last touch at or before each moment."""
+        return np.searchsorted(
+            self.keys, person * self.stride + np.searchsorted(self.moments, at_us, "right")
+        )
+
+
+def assemble(
+    touches: Touches, conversions: Conversions, *, channels: Sequence[str], lookback_days: float | None = 30.0
+) -> Assembly:
+    """Give every conversion its person's touches in (conversion - look-back, conversion].
+
+    Touches count for each conversion whose window holds them, also for one after an earlier conversion. What
+    a person touched after the last conversion (or ever, without one) is one journey that did not convert,
+    however long ago. A conversion without a touch in its window keeps an empty journey. Equal times keep the
+    order given. lookback_days: > 0, or None for no limit. age_days of a non-converting journey counts from
+    its last touch.
+    Raises ValueError for unequal lengths, a negative person, a look-back <= 0, or more than 100 million
+    journey touches (one person with thousands of conversions and touches).
+    """
+    seen = _columns(touches, ("person", "at_us", "channel"), "touches")
+    bought = _columns(conversions, ("person", "at_us"), "conversions")
+    _check(seen, bought, lookback_days)
+    shelf = _shelve(seen["person"], seen["at_us"])
+    person, at_us = bought["person"], bought["at_us"]
+    last = shelf.before(person, at_us)
+    first = shelf.before(person, _window_opens(at_us, lookback_days))
+    idle, idle_first, idle_last = _after_the_last(seen["person"][shelf.order], person, last)
+    firsts, lasts = np.concatenate([first, idle_first]), np.concatenate([last, idle_last])
+    ends = np.concatenate([at_us, seen["at_us"][shelf.order[idle_last - 1]]])
+    picked, offsets = _ranges(firsts, lasts)
+    touch_index = shelf.order[picked]
+    age_us = np.repeat(ends, lasts - firsts) - seen["at_us"][touch_index]
+    converted = np.arange(len(firsts)) < len(person)
+    journeys = Journeys(
+        channels=tuple(channels),
+        codes=seen["channel"][touch_index].astype(np.int32),
+        offsets=offsets,
+        conversions=converted.astype(np.float64),
+        value=np.concatenate([np.asarray(conversions.value, dtype=np.float64), np.zeros(len(idle))]),
+        nulls=(~converted).astype(np.float64),
+        age_days=age_us / US_PER_DAY,
+    )
+    return Assembly(
+        journeys=journeys,
+        touch_index=touch_index,
+        conversion_index=np.where(converted, np.arange(len(firsts)), -1),
+        person=np.concatenate([person, idle]),
+    )
+
+
+def _columns(rows: Touches | Conversions, names: tuple[str, ...], what: str) -> dict[str, Ints]:
+    columns = {name: np.asarray(getattr(rows, name)) for name in names}
+    size = len(columns["person"])
+    for name, column in columns.items():
+        if column.shape != (size,) or (size and column.dtype.kind not in "iu"):
+            raise ValueError(
+                f"{what}.{name} needs whole numbers of shape ({size},); got {column.dtype} {column.shape}"
+            )
+    return {name: column.astype(np.int64, copy=False) for name, column in columns.items()}
+
+
+def _check(seen: dict[str, Ints], bought: dict[str, Ints], lookback_days: float | None) -> None:
+    most = np.iinfo(np.int64).max // (len(seen["person"]) + 1) - 1
+    for what, columns in (("touches", seen), ("conversions", bought)):
+        wrong = (columns["person"] < 0) | (columns["person"] > most)
+        if wrong.any():
+            raise ValueError(f"{what}.person[{int(wrong.argmax())}] is negative or above {most}")
+    if lookback_days is not None and not lookback_days > 0:
+        raise ValueError(f"lookback_days must be > 0; got {lookback_days}")
+
+
+def _window_opens(at_us: Ints, lookback_days: float | None) -> Ints:
+    """The moment after which a touch counts; a window longer than the calendar has no limit."""
+    if lookback_days is None or lookback_days * US_PER_DAY >= 2**61:
+        return np.full(len(at_us), np.iinfo(np.int64).min)
+    return at_us - round(lookback_days * US_PER_DAY)
+
+
+def _shelve(person: Ints, at_us: Ints) -> _Shelf:
+    """Sort by time (free when the log is in order), then by person with a stable counting sort.
+
+    The rank in time stands for the time in the search keys: person and microseconds do not fit 64 bits
+    together.
+    """
+    in_time = np.arange(len(at_us))
+    if (at_us[1:] < at_us[:-1]).any():
+        in_time = np.argsort(at_us, kind="stable")
+    by_person = _counting_sort(person[in_time])
+    order = in_time[by_person]
+    stride = len(at_us) + 1
+    return _Shelf(order=order, keys=person[order] * stride + by_person, moments=at_us[in_time], stride=stride)
+
+
+def _counting_sort(numbers: Ints) -> Ints:
+    """Stable order of small whole numbers in linear time: turning a sparse matrix from rows to columns is
+    one.
+
+    Measured on 4M touches of 400k people: 27 ms, against 360 ms for a stable argsort.
+    """
+    size, top = len(numbers), int(numbers.max(initial=0)) + 1
+    if top > 4 * size + 1024 or size >= 2**31:
+        return np.argsort(numbers, kind="stable")
+    rows = np.arange(size + 1, dtype=np.int32)
+    marks = np.empty(size, dtype=np.int8)
+    table = sparse.csr_array((marks, numbers.astype(np.int32), rows), shape=(size, top))
+    return table.tocsc().indices.astype(np.int64)
+
+
+def _after_the_last(sorted_person: Ints, buyers: Ints, last: Ints) -> tuple[Ints, Ints, Ints]:
+    """The people with touches after their last conversion: (person, first, end) in sorted positions."""
+    starts = np.flatnonzero(np.diff(sorted_person, prepend=-1))
+    people = sorted_person[starts]
+    ends = np.append(starts[1:], len(sorted_person))
+    free_from = starts.copy()
+    slot = np.searchsorted(people, buyers)
+    known = slot < len(people)
+    known[known] = people[slot[known]] == buyers[known]
+    np.maximum.at(free_from, slot[known], last[known])
+    idle = free_from < ends
+    return people[idle], free_from[idle], ends[idle]
+
+
+def _ranges(firsts: Ints, lasts: Ints) -> tuple[Ints, Ints]:
+    """Lay the ranges [first, last) end to end: (n_total,) positions, and (n + 1,) offsets."""
+    offsets = np.concatenate([[0], np.cumsum(lasts - firsts)])
+    if offsets[-1] > MOST_JOURNEY_TOUCHES:
+        worst = int((lasts - firsts).argmax())
+        raise ValueError(
+            f"{offsets[-1]:,} journey touches are too many (limit {MOST_JOURNEY_TOUCHES:,}; the longest"
+            f" journey has {int(lasts[worst] - firsts[worst]):,}): shorten the look-back or leave out"
+            " automated visitors"
+        )
+    return np.arange(offsets[-1]) + np.repeat(firsts - offsets[:-1], lasts - firsts), offsets

@@ -1,0 +1,194 @@
+"""Counting how journeys move from state to state: all that a Markov model learns, and additive over days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from .journeys import Codes, Flags, Floats, Ints, Journeys, NoConversions
+
+MOST_ORDER = 4
+ABSENT = -1
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TransitionCounts:
+    """Observed moves of an order-k chain. Counts may be fractions (weights); every visit enters and leaves.
+
+    channels: names. order: k, 1 to 4.
+    states: (n_states, k) channel codes of each state's k-gram, oldest first; a shorter journey ends in -1.
+    starts, conversions, nulls: (n_states,) >= 0; journeys that began in the state, or ended in it with,
+    without.
+    value: (n_states,) money of the conversions after this last state.
+    source, target: (n_moves,) states; count: (n_moves,) >= 0 moves between them.
+    Raises ValueError where shapes disagree, a number is negative or not finite, a code or state is unknown,
+    or more journeys enter a state than leave it; NoConversions where nothing converted.
+    """
+
+    channels: tuple[str, ...]
+    order: int
+    states: Codes
+    starts: Floats
+    conversions: Floats
+    value: Floats
+    nulls: Floats
+    source: Ints
+    target: Ints
+    count: Floats
+
+    def __post_init__(self) -> None:
+        _check_order(self.order)
+        _check_shapes(self)
+        _check_codes(self)
+        _check_flow(self)
+        if not self.conversions.sum() > 0:
+            raise NoConversions("no journey with a touch converted: a chain has nothing to credit")
+
+    @property
+    def n_states(self) -> int:
+        return len(self.states)
+
+    @property
+    def departures(self) -> Floats:
+        """(n_states,) visits of each state, counted where they leave."""
+        return (
+            self.conversions
+            + self.nulls
+            + np.bincount(self.source, weights=self.count, minlength=self.n_states)
+        )
+
+    def holds(self, channel: int) -> Flags:
+        """(n_states,) does the state hold the channel?"""
+        return (self.states == channel).any(axis=1)
+
+
+def count_transitions(journeys: Journeys, *, order: int = 1) -> TransitionCounts:
+    """Count the states and moves of journeys; those without a touch, or that happened 0 times, are left out.
+
+    order: k, 1 to 4. A state is the window of k touches sliding along the journey; a journey shorter than k
+    is one state; equal neighbours are collapsed, which changes no removal effect.
+    Raises ValueError for another order or more channels than 64-bit windows can hold (55,108 at order 4);
+    NoConversions where no journey with a touch converted.
+    """
+    _check_order(order)
+    seen = journeys.select((journeys.conversions + journeys.nulls > 0) & (journeys.lengths > 0))
+    base = len(seen.channels) + 1
+    if base**order >= 2**63:
+        raise ValueError(f"{base - 1:,} channels are too many for order {order}: group the rare ones")
+    windows, first, last = _windows(seen, order=order, base=base)
+    state, window = _dense(windows, size=base**order)
+    n_states = len(window)
+    happened = seen.conversions + seen.nulls
+    source, target, count = _moves(
+        state, last, np.repeat(happened, _windows_per_journey(seen, order)), n_states
+    )
+
+    def per_state(where: Flags, weights: Floats) -> Floats:
+        return np.bincount(state[where], weights=weights, minlength=n_states)
+
+    return TransitionCounts(
+        channels=seen.channels,
+        order=order,
+        states=_channels_of(window, order=order, base=base),
+        starts=per_state(first, happened),
+        conversions=per_state(last, seen.conversions),
+        value=per_state(last, seen.value),
+        nulls=per_state(last, seen.nulls),
+        source=source,
+        target=target,
+        count=count,
+    )
+
+
+def _windows_per_journey(journeys: Journeys, order: int) -> Ints:
+    return np.maximum(journeys.lengths - order + 1, 1)
+
+
+def _windows(journeys: Journeys, *, order: int, base: int) -> tuple[Ints, Flags, Flags]:
+    """Every window as a number in base (channels + 1), oldest touch first, 0 for "no touch"; first and last
+    of each.
+
+    The windows of all touches are built at once, across journeys too; those that would run over the end of a
+    journey are then dropped, and the single window of a short journey has its foreign digits cleared.
+    """
+    digits = journeys.codes.astype(np.int64) + 1
+    numbers = np.zeros(len(digits), dtype=np.int64)
+    for step in range(order):
+        numbers[: len(digits) - step] += digits[step:] * base ** (order - 1 - step)
+    whole = np.ones(len(digits), dtype=np.bool_)
+    for length in range(1, order):
+        whole[journeys.offsets[1:][journeys.lengths > length] - length] = False
+        short = journeys.offsets[:-1][journeys.lengths == length]
+        numbers[short] -= numbers[short] % base ** (order - length)
+    ends = np.cumsum(_windows_per_journey(journeys, order))
+    first = np.zeros(int(whole.sum()), dtype=np.bool_)
+    last = np.zeros_like(first)
+    last[ends - 1] = True
+    first[0:1] = True
+    first[ends[:-1]] = True
+    return numbers[whole], first, last
+
+
+def _dense(numbers: Ints, *, size: int) -> tuple[Ints, Ints]:
+    """(state of each number, number of each state); by a table of all numbers where that is small."""
+    if size > max(1 << 16, numbers.size):
+        window, state = np.unique(numbers, return_inverse=True)
+        return state, window
+    seen = np.zeros(size, dtype=np.bool_)
+    seen[numbers] = True
+    return (np.cumsum(seen) - 1)[numbers], np.flatnonzero(seen)
+
+
+def _moves(state: Ints, last: Flags, happened: Floats, n_states: int) -> tuple[Ints, Ints, Floats]:
+    """Moves between unlike neighbours of the same journey, summed."""
+    moved = (state[1:] != state[:-1]) & ~last[:-1]
+    pairs = (state[:-1][moved], state[1:][moved])
+    table = sparse.coo_array((happened[:-1][moved], pairs), shape=(n_states, n_states)).tocsr()
+    table.sum_duplicates()
+    found = table.tocoo()
+    return found.row.astype(np.int64), found.col.astype(np.int64), found.data
+
+
+def _channels_of(window: Ints, *, order: int, base: int) -> Codes:
+    places = [(window // base ** (order - 1 - step)) % base - 1 for step in range(order)]
+    return np.stack(places, axis=1).astype(np.int32)
+
+
+def _check_order(order: int) -> None:
+    if order not in range(1, MOST_ORDER + 1):
+        raise ValueError(f"order must be 1 to {MOST_ORDER}; got {order}")
+
+
+def _check_shapes(counts: TransitionCounts) -> None:
+    if counts.states.shape != (counts.n_states, counts.order):
+        raise ValueError(f"states needs shape (n_states, {counts.order}); got {counts.states.shape}")
+    sizes = dict.fromkeys(("starts", "conversions", "value", "nulls"), counts.n_states)
+    sizes |= dict.fromkeys(("source", "target", "count"), len(counts.count))
+    for name, size in sizes.items():
+        array = getattr(counts, name)
+        if array.shape != (size,) or not np.isfinite(array).all():
+            raise ValueError(f"{name} needs finite numbers of shape ({size},); got shape {array.shape}")
+        if name != "value" and (array < 0).any():
+            raise ValueError(f"{name}[{int((array < 0).argmax())}] is negative")
+
+
+def _check_codes(counts: TransitionCounts) -> None:
+    unknown = (counts.states < ABSENT) | (counts.states >= len(counts.channels))
+    unknown[:, 0] |= counts.states[:, 0] == ABSENT
+    if unknown.any():
+        raise ValueError(f"states[{int(unknown.any(axis=1).argmax())}] holds an unknown channel")
+    for name in ("source", "target"):
+        outside = getattr(counts, name) >= counts.n_states
+        if outside.any():
+            raise ValueError(f"{name}[{int(outside.argmax())}] is no state")
+
+
+def _check_flow(counts: TransitionCounts) -> None:
+    entered = counts.starts + np.bincount(counts.target, weights=counts.count, minlength=counts.n_states)
+    left = counts.departures
+    astray = np.abs(entered - left) > 1e-9 * np.maximum(1.0, entered)
+    if astray.any():
+        state = int(astray.argmax())
+        raise ValueError(f"state {state} is entered {entered[state]:g} times and left {left[state]:g} times")

@@ -1,0 +1,60 @@
+from django.db import models
+from django.db.models.functions import Now
+
+from apps.accounts.models import Person, WorkspaceForeignKey, WorkspaceOwned
+
+
+class Conversion(WorkspaceOwned):
+    """One order, lead or sign-up, as it stands after refunds and corrections.
+
+    value: what it is worth now, in the workspace's currency. is_counted is false for an order that was
+    refunded whole, and for a refund whose order has not arrived yet.
+    """
+
+    person = WorkspaceForeignKey(Person, on_delete=models.CASCADE, db_index=False)
+    conversion_type = models.CharField(max_length=60)
+    order_id = models.CharField(max_length=200, null=True, blank=True)
+    occurred_at = models.DateTimeField()
+    value = models.DecimalField(max_digits=16, decimal_places=4)
+    is_counted = models.BooleanField(default=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "order_id"], name="conversion_order_once")
+        ]
+        indexes = [
+            models.Index(fields=["workspace", "occurred_at"], name="conversion_by_time"),
+            models.Index(fields=["workspace", "person", "occurred_at"], name="conversion_journey"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.conversion_type} {self.order_id or self.pk}"
+
+
+class ConversionRecord(WorkspaceOwned):
+    """A purchase, correction or refund as it was received. History: never changed."""
+
+    class Kind(models.TextChoices):
+        CONVERSION = "conversion"
+        CORRECTION = "correction"
+        REFUND = "refund"
+
+    conversion = WorkspaceForeignKey(Conversion, on_delete=models.CASCADE, db_index=False)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    event_id = models.CharField(max_length=200)
+    revenue = models.DecimalField(max_digits=16, decimal_places=4)
+    currency = models.CharField(max_length=3)
+    exchange_rate = models.DecimalField(max_digits=18, decimal_places=8, default=1)
+    occurred_at = models.DateTimeField()
+    received_at = models.DateTimeField(db_default=Now())
+    properties = models.JSONField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "event_id"], name="conversion_event_once")
+        ]
+        indexes = [models.Index(fields=["workspace", "conversion"], name="conversion_record_history")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.event_id}"

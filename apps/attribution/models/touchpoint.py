@@ -1,0 +1,34 @@
+from django.db import models
+from django.db.models.functions import Now
+
+from apps.accounts.models import Person, WorkspaceForeignKey, WorkspaceOwned
+from apps.attribution.models.channel import Source
+
+
+class Touchpoint(WorkspaceOwned):
+    """One contact of a person with the company: an impression, a click, a visit, a call."""
+
+    person = WorkspaceForeignKey(Person, on_delete=models.CASCADE, db_index=False)
+    source = WorkspaceForeignKey(Source, on_delete=models.PROTECT, db_index=False)
+    event_id = models.CharField(max_length=200)
+    event_type = models.CharField(max_length=40)
+    occurred_at = models.DateTimeField()
+    received_at = models.DateTimeField(db_default=Now())
+    cost = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
+    url = models.TextField(blank=True)
+    referrer = models.TextField(blank=True)
+    properties = models.JSONField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "event_id"], name="touchpoint_event_once")
+        ]
+        indexes = [
+            models.Index(
+                fields=["workspace", "person", "occurred_at"], include=["source"], name="touchpoint_journey"
+            ),
+            models.Index(fields=["workspace", "occurred_at"], name="touchpoint_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} {self.event_id}"

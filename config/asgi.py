@@ -1,0 +1,111 @@
+"""The one ASGI application: pages, API, and what later shares their port."""
+
+import json
+import os
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import django
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.core import signals
+from django.core.handlers.asgi import ASGIHandler
+from django.db import close_old_connections, reset_queries
+from django.http import HttpRequest, HttpResponseBase
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class ThreadedHandler(ASGIHandler):
+    """Django with all of its middleware and the view in one thread of a bounded pool.
+
+    One hop a request instead of several.
+    """
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        super().load_middleware(is_async=False)
+
+    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
+        return await _in_pool(self._respond)(request)
+
+    def _respond(self, request: HttpRequest) -> HttpResponseBase:
+        close_old_connections()
+        try:
+            return self.get_response(request)
+        finally:
+            close_old_connections()
+
+
+def _in_pool(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+    return sync_to_async(function, thread_sensitive=False, executor=_pool)
+
+
+class BodyLimit:
+    """Refuse a request body that is larger than its path may carry, before it fills the disk."""
+
+    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        limit = (
+            settings.API_BODY_MAX_BYTES if scope["path"].startswith("/api/") else settings.UPLOAD_MAX_BYTES
+        )
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > limit:
+            await _too_large(send, limit)
+            return
+        received = 0
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:
+                raise _TooLarge
+            return message
+
+        try:
+            await self.app(scope, counted, send)
+        except _TooLarge:
+            await _too_large(send, limit)
+
+
+class _TooLarge(Exception):
+    pass
+
+
+async def _too_large(send: Send, limit: int) -> None:
+    detail = f"The body is larger than {limit:,} bytes. Send it in smaller parts."
+    body = json.dumps({"detail": detail, "code": "too_large", "errors": {}}).encode()
+    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _lifespan(scope: Message, receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            _pool.shutdown(wait=True)
+            return
+
+
+async def application(scope: Message, receive: Receive, send: Send) -> None:
+    await (_lifespan if scope["type"] == "lifespan" else _django)(scope, receive, send)
+
+
+django.setup(set_prefix=False)
+# They close and reset per thread, which ThreadedHandler does in the thread that has the connection.
+signals.request_started.disconnect(reset_queries)
+signals.request_started.disconnect(close_old_connections)
+signals.request_finished.disconnect(close_old_connections)
+_pool = ThreadPoolExecutor(max_workers=settings.WEB_THREADS, thread_name_prefix="web")
+_django = BodyLimit(ThreadedHandler())

@@ -1,0 +1,94 @@
+"""The Celery app, its queues, and the timetable that fills django-celery-beat's database schedule."""
+
+import os
+from typing import Any
+
+import structlog
+from celery import Celery
+from celery.signals import setup_logging, worker_ready
+from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
+from kombu import Queue
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+app = Celery("bellwether")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+settings: Any = app.conf
+
+HARD_LIMIT_SECONDS = 1800
+app.conf.update(
+    task_queues=[Queue(name) for name in ("default", "events", "long")],
+    task_default_queue="default",
+    task_routes={
+        "accounts.events.*": {"queue": "events"},
+        "accounts.jobs.*": {"queue": "long"},
+    },
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_ignore_result=True,
+    result_expires=None,
+    task_time_limit=HARD_LIMIT_SECONDS,
+    task_soft_time_limit=HARD_LIMIT_SECONDS - 60,
+    task_serializer="json",
+    accept_content=["json"],
+    worker_prefetch_multiplier=1,
+    worker_soft_shutdown_timeout=25,
+    worker_cancel_long_running_tasks_on_connection_loss=True,
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={
+        "visibility_timeout": 2 * HARD_LIMIT_SECONDS,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": 10,
+        "socket_connect_timeout": 5,
+        "health_check_interval": 25,
+        "retry_on_timeout": True,
+    },
+    beat_scheduler="config.celery:Timetable",
+    beat_schedule={
+        "Say that workers are alive": {
+            "task": "accounts.health.beat",
+            "schedule": 15.0,
+            "options": {"expire_seconds": 30},
+        },
+        "Deliver events that were left over": {
+            "task": "accounts.events.sweep",
+            "schedule": 30.0,
+            "options": {"expire_seconds": 60},
+        },
+        "Seal the audit chain": {
+            "task": "accounts.audit.seal_all",
+            "schedule": 30.0,
+            "options": {"expire_seconds": 60},
+        },
+        "Pick up jobs whose worker died": {
+            "task": "accounts.jobs.sweep",
+            "schedule": 60.0,
+            "options": {"expire_seconds": 60},
+        },
+    },
+)
+app.autodiscover_tasks()
+
+
+class Timetable(DatabaseScheduler):  # type: ignore[misc]  # the library has no types
+    """The database schedule.
+
+    Entries named in beat_schedule are created once; edits made in the admin stay.
+    """
+
+    def update_from_dict(self, mapping: dict[str, Any]) -> None:
+        known = set(self.Model.objects.filter(name__in=mapping).values_list("name", flat=True))
+        for name, entry in mapping.items():
+            if name not in known:
+                ModelEntry.from_entry(name, app=self.app, **entry)
+
+
+@setup_logging.connect
+def _keep_our_logging(**_: Any) -> None:
+    """Celery would replace the handlers; settings.LOGGING already says what is written."""
+
+
+@worker_ready.connect
+def _say_ready(sender: Any, **_: Any) -> None:
+    structlog.get_logger(__name__).info("worker.ready")
+    app.send_task("accounts.health.beat", expires=30)

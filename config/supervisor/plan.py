@@ -1,0 +1,52 @@
+"""What is run, with which settings. The supervisor itself knows nothing of Django."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from config import embedded
+from config.supervisor.program import Program
+
+WEB_CONNECTIONS = "20"  # Django's default pool of 4 makes requests queue (measured: half the throughput)
+WORKERS = "2"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps run once, in order; children are kept running."""
+
+    root: Path
+    host: str
+    port: int
+    services: tuple[str, ...]
+    steps: tuple[Program, ...]
+    children: tuple[Program, ...]
+    worker: str | None = "worker"  # the child that the watchdog looks after
+
+    @property
+    def address(self) -> str:
+        return f"http://{'127.0.0.1' if self.host in {'0.0.0.0', '::', ''} else self.host}:{self.port}"  # noqa: S104
+
+
+def plan(root: Path, environ: Mapping[str, str]) -> Plan:
+    """The whole suite on one machine. PORT, HOST, BELLWETHER_DEMO=0 and the service URLs change it."""
+    host, port = environ.get("HOST", "127.0.0.1"), int(environ.get("PORT", "8000"))
+    surroundings = {"SITE_URL": f"http://localhost:{port}", **environ}
+
+    def python(name: str, *arguments: str, **extra: str) -> Program:
+        return Program(name, [sys.executable, *arguments], root, {**extra, **surroundings})
+
+    manage, celery = str(root / "manage.py"), ("-m", "celery", "-A", "config.celery")
+    steps = [python("migrate", manage, "migrate", "--verbosity", "0")]
+    if environ.get("BELLWETHER_DEMO", "1") != "0":
+        steps.append(python("demo", manage, "demo", "--if-empty"))
+    listen = ("--host", host, "--port", str(port), "--timeout-graceful-shutdown", "5")
+    quiet = ("--no-access-log", "--no-server-header", "--log-level", "warning")
+    web = ("-m", "uvicorn", "config.asgi:application", *listen, *quiet)
+    children = (
+        python("web", *web, DATABASE_POOL_SIZE=WEB_CONNECTIONS),
+        python("worker", *celery, "worker", "--concurrency", WORKERS, "--without-gossip", "--without-mingle"),
+        python("beat", *celery, "beat", "--pidfile="),
+    )
+    return Plan(root, host, port, embedded.missing(environ), tuple(steps), children)

@@ -1,0 +1,23 @@
+"""The only file that mounts app urls."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+urlpatterns = [
+    path("", include("apps.accounts.urls")),
+    path("attribution/", include("apps.attribution.urls")),
+    path("account/", include("allauth.account.urls")),
+    path("account/2fa/", include("allauth.mfa.urls")),
+    path("staff/", admin.site.urls),
+    path("api/v1/", include("apps.accounts.api.urls")),
+    path("api/v1/attribution/", include("apps.attribution.api.urls")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
+    path("health/", include("apps.accounts.health_urls")),
+]
+
+handler400 = "apps.accounts.views.errors.bad_request"
+handler403 = "apps.accounts.views.errors.permission_denied"
+handler404 = "apps.accounts.views.errors.not_found"
+handler500 = "apps.accounts.views.errors.server_error"

@@ -1,0 +1,119 @@
+"""Real PostgreSQL as the application's role, real Redis, one workspace in scope."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from django.conf import settings
+from django.db import connections
+from pytest_django.plugin import DjangoDbBlocker
+from redis import Redis
+from rest_framework.test import APIClient
+
+from apps.accounts import api_keys, scoping
+from apps.accounts.models import User, Workspace
+from apps.accounts.permissions import Actor, system
+from config import embedded
+from tests import factories
+
+ROOT = Path(__file__).parent.parent
+# A test whose transactions really commit, as workers and isolation need them; the owner empties the tables
+# after it.
+committed = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    embedded.ensure(ROOT, services=embedded.missing(os.environ))
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """The owner creates and migrates the test database; the tests then use it as the application's role."""
+    owner, application = connections["owner"], connections["default"]
+    keep = request.config.getvalue("reuse_db") and not request.config.getvalue("create_db")
+    worker = getattr(request.config, "workerinput", {"workerid": "main"})["workerid"]
+    suffix = os.environ.get("BELLWETHER_TEST_DB", "")
+    owner.settings_dict["TEST"]["NAME"] = f"test_bellwether_{worker}{suffix}"
+    with django_db_blocker.unblock():
+        owner.creation.create_test_db(verbosity=0, autoclobber=True, keepdb=keep, serialize=False)
+        application.creation.set_as_test_mirror(owner.settings_dict)
+        yield
+        connections.close_all()
+        if not keep:
+            owner.creation.destroy_test_db(settings.DATABASES["owner"]["NAME"], verbosity=0)
+
+
+@pytest.fixture(autouse=True)
+def _clean_redis(request: pytest.FixtureRequest, settings: Any) -> Iterator[None]:
+    """A Redis database of this worker's own, empty at each start."""
+    worker = getattr(request.config, "workerinput", {"workerid": "gw0"})["workerid"]
+    number = 1 + int(worker.removeprefix("gw")) % 14
+    base = settings.REDIS_URL.split("?")[0]
+    settings.REDIS_URL = (
+        f"{base}?db={number}" if base.startswith("unix://") else f"{base.rstrip('/0')}/{number}"
+    )
+    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": settings.REDIS_URL}}
+    redis = Redis.from_url(settings.REDIS_URL)
+    redis.flushdb()
+    yield
+    redis.close()
+
+
+@pytest.fixture
+def workspace(db: None) -> Iterator[Workspace]:
+    """A workspace, in scope for the whole test."""
+    made = factories.WorkspaceFactory()
+    with scoping.workspace(made):
+        yield made
+
+
+@pytest.fixture
+def other_workspace(db: None) -> Workspace:
+    """Somebody else's workspace, not in scope."""
+    return factories.WorkspaceFactory()
+
+
+@pytest.fixture
+def actor(workspace: Workspace) -> Actor:
+    return system(workspace.pk)
+
+
+@pytest.fixture
+def owner(workspace: Workspace) -> User:
+    """A user who owns the workspace."""
+    return factories.member(workspace, "owner")
+
+
+@pytest.fixture
+def page(client: Any, owner: User) -> Any:
+    """A browser signed in as the workspace's owner."""
+    client.force_login(owner)
+    return client
+
+
+@pytest.fixture
+def api(workspace: Workspace, now: Any) -> APIClient:
+    """An API client with a key of scope admin."""
+    return api_client(workspace, ["admin"], now)
+
+
+@pytest.fixture
+def now() -> Any:
+    return factories.NOW
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20261120)
+
+
+def api_client(workspace: Workspace, scopes: list[str], now: Any) -> APIClient:
+    """A client whose key has the given scopes in the workspace."""
+    with scoping.workspace(workspace):
+        issued = api_keys.issue(system(workspace.pk), name="test", scopes=scopes, now=now)
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {issued.secret}")
+    return client
