@@ -18,7 +18,6 @@ NEEDS_NOTHING = {
     "check",
     "collectstatic",
     "help",
-    "makemigrations",
     "spectacular",
     "--help",
     "--version",
@@ -29,7 +28,10 @@ def main(arguments: list[str]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     asks_for_help = "--help" in arguments or "-h" in arguments
     if len(arguments) > 1 and arguments[1] not in NEEDS_NOTHING and not asks_for_help:
-        embedded.ensure(Path(__file__).parent, services=embedded.missing(os.environ))
+        try:
+            embedded.ensure(Path(__file__).parent, services=embedded.missing(os.environ))
+        except embedded.EmbeddedError as error:
+            sys.exit(str(error))
     execute_from_command_line(arguments)
 
 

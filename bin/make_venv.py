@@ -1,7 +1,7 @@
-"""bin/make_venv.py base|dev|e2e: make .venv hold what requirements/NAME.txt locks; quick when it already does.
+"""bin/make_venv.py base|dev|e2e: make .venv hold what requirements/NAME.txt locks; quick when it does.
 
-Needs nothing but the standard library. A stamp says what was installed; a mark says that an installation was begun
-and not finished, and then the whole .venv is made again.
+Needs nothing but the standard library. A stamp says what was installed; a mark says that an installation
+was begun and not finished, and then the whole .venv is made again.
 """
 
 import fcntl
@@ -17,7 +17,11 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 UNFINISHED = VENV / "unfinished"
-LARGER = {"base": ("base", "dev"), "dev": ("dev",), "e2e": ("e2e",)}  # what has been installed counts for these
+LARGER = {
+    "base": ("base", "dev"),
+    "dev": ("dev",),
+    "e2e": ("e2e",),
+}  # what has been installed counts for these
 PIP = ["-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--quiet"]
 LOCKED = ["--require-hashes", "--only-binary=:all:", "--requirement"]
 
@@ -33,11 +37,11 @@ def main(name: str) -> int:
 
 
 def is_whole() -> bool:
-    """It runs, has pip, is in its place, was finished, and is of the Python that was asked for, if one was."""
+    """It runs, has pip, is in its place, was finished, and is of the Python that was asked for."""
     if UNFINISHED.exists() or not PYTHON.exists():
         return False
     probe = "import pip, sys; print(sys.prefix, *sys.version_info[:2])"
-    answer = subprocess.run([PYTHON, "-c", probe], check=False, capture_output=True, text=True)
+    answer = subprocess.run([PYTHON, "-c", probe], check=False, capture_output=True, text=True)  # noqa: S603
     *prefix, major, minor = answer.stdout.rsplit(maxsplit=2) or [""] * 3
     version = (int(major or 0), int(minor or 0))
     if answer.returncode or prefix != [str(VENV)] or not (3, 11) <= version <= (3, 13):
@@ -57,13 +61,15 @@ def make() -> None:
 
 
 def is_installed(name: str) -> bool:
-    return any(stamp(larger).exists() and stamp(larger).read_text() == state(larger) for larger in LARGER[name])
+    return any(
+        stamp(larger).exists() and stamp(larger).read_text() == state(larger) for larger in LARGER[name]
+    )
 
 
 def install(name: str, lock: Path) -> int:
     say(f"Installing the {name} requirements (once, about a minute)")
     UNFINISHED.touch()
-    done = subprocess.run([PYTHON, *PIP, *LOCKED, lock], check=False, cwd=ROOT)
+    done = subprocess.run([PYTHON, *PIP, *LOCKED, lock], check=False, cwd=ROOT)  # noqa: S603
     if done.returncode:
         return complain("The requirements could not be installed: see above. The next try starts afresh.")
     stamp(name).write_text(state(name))

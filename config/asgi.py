@@ -53,6 +53,7 @@ class BodyLimit:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            await send({"type": "websocket.close"})
             return
         limit = (
             settings.API_BODY_MAX_BYTES if scope["path"].startswith("/api/") else settings.UPLOAD_MAX_BYTES

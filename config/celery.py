@@ -6,18 +6,16 @@ from typing import Any
 import structlog
 from celery import Celery
 from celery.signals import setup_logging, worker_ready
-from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
+from django.conf import settings
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("bellwether")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-settings: Any = app.conf
-
-HARD_LIMIT_SECONDS = 1800
+HARD_LIMIT_SECONDS = settings.CELERY_TASK_HARD_LIMIT_SECONDS
 app.conf.update(
-    task_queues=[Queue(name) for name in ("default", "events", "long")],
+    task_queues=[Queue(name, routing_key=name) for name in settings.CELERY_QUEUES],
     task_default_queue="default",
     task_routes={
         "accounts.events.*": {"queue": "events"},
@@ -43,7 +41,7 @@ app.conf.update(
         "health_check_interval": 25,
         "retry_on_timeout": True,
     },
-    beat_scheduler="config.celery:Timetable",
+    beat_scheduler="config.timetable:Timetable",
     beat_schedule={
         "Say that workers are alive": {
             "task": "accounts.health.beat",
@@ -68,19 +66,6 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks()
-
-
-class Timetable(DatabaseScheduler):  # type: ignore[misc]  # the library has no types
-    """The database schedule.
-
-    Entries named in beat_schedule are created once; edits made in the admin stay.
-    """
-
-    def update_from_dict(self, mapping: dict[str, Any]) -> None:
-        known = set(self.Model.objects.filter(name__in=mapping).values_list("name", flat=True))
-        for name, entry in mapping.items():
-            if name not in known:
-                ModelEntry.from_entry(name, app=self.app, **entry)
 
 
 @setup_logging.connect

@@ -4,11 +4,8 @@ Without URLs the embedded PostgreSQL and Redis are meant (config/embedded.py).
 """
 
 import base64
-import contextlib
+import hashlib
 import os
-import secrets
-from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,27 +25,21 @@ IS_PRODUCTION = BELLWETHER_ENV == "production"
 DEBUG = env.bool("DEBUG", default=False)
 
 
-def _secret(name: str, make: Callable[[], str] = lambda: secrets.token_urlsafe(48)) -> str:
+def _secret(name: str) -> str:
     """The secret from the environment; in development one made once under .bellwether/secrets."""
     if value := env.str(name, default=""):
         return value
     if IS_PRODUCTION:
         raise ImproperlyConfigured(f"{name} is not set: production has no default for a secret")
-    path = BASE_DIR / ".bellwether" / "secrets" / name.lower()
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not path.exists():
-        draft = path.with_suffix(f".{os.getpid()}")
-        draft.touch(mode=0o600)
-        draft.write_text(make())
-        with contextlib.suppress(FileExistsError):
-            os.link(draft, path)  # the first process wins; the others read its secret
-        draft.unlink()
-    return path.read_text()
+    return embedded.secret(BASE_DIR, name.lower())
 
 
 SECRET_KEY = _secret("SECRET_KEY")
 # A list, comma-separated: the first seals, all of them open. Each is "key-id:base64 of 32 bytes".
-SEALING_KEYS = _secret("SEALING_KEYS", lambda: "dev1:" + base64.b64encode(os.urandom(32)).decode()).split(",")
+SEALING_KEYS = env.list("SEALING_KEYS", default=[])
+if not SEALING_KEYS:
+    _key = hashlib.sha256(_secret("SEALING_KEYS").encode()).digest()
+    SEALING_KEYS = [f"dev1:{base64.b64encode(_key).decode()}"]
 BLIND_INDEX_KEY = _secret("BLIND_INDEX_KEY")
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
@@ -58,6 +49,7 @@ SITE_URL = env.str("SITE_URL", default="http://localhost:8000").rstrip("/")
 INSTALLED_APPS = [
     "apps.accounts",
     "apps.attribution",
+    "config",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -65,6 +57,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "django.forms",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -80,11 +73,12 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "apps.accounts.middleware.RequestLogMiddleware",
+    "apps.accounts.api.shape.ApiShapeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "apps.accounts.middleware.SlashForReadersMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -112,6 +106,9 @@ TEMPLATES = [
         },
     },
 ]
+
+# Lets templates/django/forms/ say how a field looks.
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 # Two URLs, two roles: the application's role obeys row-level security, the owner migrates.
 EMBEDDED_SERVICES = embedded.missing(os.environ)
@@ -157,10 +154,24 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_ADAPTER = "apps.accounts.sign_in.InvitedOnly"
+ACCOUNT_FORMS = {
+    "login": "apps.accounts.sign_in_forms.SignInForm",
+    "reauthenticate": "apps.accounts.sign_in_forms.ConfirmForm",
+    "reset_password": "apps.accounts.sign_in_forms.AskForLinkForm",
+    "reset_password_from_key": "apps.accounts.sign_in_forms.FirstPasswordForm",
+    "change_password": "apps.accounts.sign_in_forms.NewPasswordForm",
+}
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/5m/key"}
 ACCOUNT_SESSION_REMEMBER = True
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Bellwether"
+MFA_FORMS = {
+    "authenticate": "apps.accounts.sign_in_forms.CodeForm",
+    "reauthenticate": "apps.accounts.sign_in_forms.ConfirmCodeForm",
+    "activate_totp": "apps.accounts.sign_in_forms.ActivateForm",
+}
+CSRF_FAILURE_VIEW = "apps.accounts.views.errors.csrf_failure"
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
@@ -171,7 +182,7 @@ SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_AGE = env.int("SESSION_COOKIE_AGE_SECONDS", default=14 * 24 * 3600)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = env.bool("COOKIES_SECURE", default=IS_PRODUCTION)
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=IS_PRODUCTION)
-SECURE_REDIRECT_EXEMPT = [r"^health/"]
+SECURE_REDIRECT_EXEMPT = [r"^health/", r"^metrics$"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000 if IS_PRODUCTION else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_ALL", default=IS_PRODUCTION)
 SECURE_REFERRER_POLICY = "same-origin"
@@ -195,13 +206,22 @@ USE_TZ = True
 USE_I18N = False
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / ".bellwether" / "static"
-STATICFILES_DIRS = [("plotly", Path(str(find_spec("plotly").origin)).parent / "package_data")]  # type: ignore[union-attr]
+# Production serves hashed copies made by collectstatic; elsewhere files come from where they are found.
+STATIC_ROOT = BASE_DIR / ".bellwether" / "static" if IS_PRODUCTION else None
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "config.static_files.PlotlyScript",
+]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if IS_PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
 }
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not IS_PRODUCTION
 MEDIA_ROOT = env.path("MEDIA_ROOT", default=str(BASE_DIR / ".bellwether" / "media"))
 UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=1024**3)
 API_BODY_MAX_BYTES = env.int("API_BODY_MAX_BYTES", default=5 * 1024**2)
@@ -212,6 +232,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["apps.accounts.api.permissions.ScopePermission"],
     "DEFAULT_PARSER_CLASSES": ["apps.accounts.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_THROTTLE_CLASSES": ["apps.accounts.throttling.FamilyThrottle"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "apps.accounts.api.pagination.Pages",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -229,7 +250,16 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
-    "ENUM_NAME_OVERRIDES": {},
+    "PREPROCESSING_HOOKS": [],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "apps.accounts.api.schema.add_refusals",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "ApiKeyScope": "apps.accounts.models.ApiKey.Scope",
+        "JobState": "apps.accounts.models.Job.State",
+        "ActorKind": "apps.accounts.models.AuditEntry.ActorKind",
+    },
 }
 # Requests a minute per API key and route family; a workspace may override each in its settings.
 RATE_LIMITS = {
@@ -240,6 +270,14 @@ RATE_LIMITS = {
     "viral": env.int("RATE_LIMIT_VIRAL", default=500),
     "general": env.int("RATE_LIMIT_GENERAL", default=600),
 }
+# How many web processes share the traffic: a process's share of a limit while Redis is lost.
+WEB_PROCESSES = env.int("WEB_PROCESSES", default=1)
+# Who may read /metrics from elsewhere; empty: this machine only.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+
+# An analysis of more touchpoints than this is a job; its answer serves every reader for the seconds below.
+ATTRIBUTION_INLINE_TOUCHES = env.int("ATTRIBUTION_INLINE_TOUCHES", default=300_000)
+ATTRIBUTION_REUSE_SECONDS = env.int("ATTRIBUTION_REUSE_SECONDS", default=300)
 
 CELERY_BROKER_URL = (
     REDIS_URL.replace("unix://", "redis+socket://") if REDIS_URL.startswith("unix://") else REDIS_URL
@@ -271,7 +309,8 @@ LOGGING = {
             "foreign_pre_chain": _processors,
         }
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"routes": {"()": "config.log_filters.RoutesForPaths"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["routes"]}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django.server": {"handlers": ["stderr"], "propagate": False},

@@ -4,6 +4,8 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from apps.accounts.views import health
+
 urlpatterns = [
     path("", include("apps.accounts.urls")),
     path("attribution/", include("apps.attribution.urls")),
@@ -14,7 +16,9 @@ urlpatterns = [
     path("api/v1/attribution/", include("apps.attribution.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
-    path("health/", include("apps.accounts.health_urls")),
+    path("health/live", health.live, name="health-live"),
+    path("health/ready", health.ready, name="health-ready"),
+    path("metrics", health.prometheus, name="metrics"),
 ]
 
 handler400 = "apps.accounts.views.errors.bad_request"

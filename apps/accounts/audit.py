@@ -27,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 GENESIS = bytes(32)
 SEAL_BATCH = 5_000
+VERIFY_BATCH = 2_000
 # Names the advisory lock that lets one sealer at a time into a workspace's chain.
 LOCK_SPACE = 0x5EA1
 
@@ -70,8 +71,7 @@ def record(
 def seal_all() -> None:
     """Start sealing in each workspace that has entries outside its chain."""
     with scoping.across_workspaces("audit.seal"):
-        open_entries = AuditEntry.objects.filter(~Exists(AuditSeal.objects.filter(entry_id=OuterRef("pk"))))
-        workspaces = list(open_entries.values_list("workspace_id", flat=True).distinct())
+        workspaces = list(unsealed().values_list("workspace_id", flat=True).distinct())
     for workspace_id in workspaces:
         seal.delay(workspace_id=workspace_id)
 
@@ -85,9 +85,8 @@ def seal() -> int:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, workspace_id % 2**31])
     last = AuditSeal.objects.order_by("-position").first()
     position, previous = (last.position, bytes(last.digest)) if last else (0, GENESIS)
-    sealed = AuditSeal.objects.filter(entry_id=OuterRef("pk"))
     seals = []
-    for entry in AuditEntry.objects.filter(~Exists(sealed)).order_by("id")[:SEAL_BATCH]:
+    for entry in unsealed().order_by("id")[:SEAL_BATCH]:
         position, previous = position + 1, digest(previous, entry)
         seals.append(AuditSeal(workspace_id=workspace_id, entry=entry, position=position, digest=previous))
     AuditSeal.objects.bulk_create(seals, batch_size=1_000)
@@ -104,20 +103,37 @@ def seal() -> int:
     return len(seals)
 
 
-def verify() -> Iterator[Fault]:
-    """Walk the current workspace's chain and say where it does not hold; nothing when it does."""
-    previous, expected = GENESIS, 0
-    for one in AuditSeal.objects.order_by("position").iterator(chunk_size=2_000):
+def unsealed() -> models.QuerySet[AuditEntry]:
+    """The entries that wait for their place in the chain."""
+    seals = AuditSeal.objects.filter(workspace_id=OuterRef("workspace_id"), entry_id=OuterRef("pk"))
+    return AuditEntry.objects.filter(~Exists(seals))
+
+
+def verify(*, after: int = 0) -> Iterator[Fault]:
+    """Walk the current workspace's chain and say where it does not hold; nothing when it does.
+
+    after: the position whose seal is taken on trust, to check only what came later; 0 checks all.
+    """
+    trusted = AuditSeal.objects.filter(position=after).first()
+    previous, expected = bytes(trusted.digest) if trusted else GENESIS, after
+    for one, entry in _sealed_entries(after):
         expected += 1
         if one.position != expected:
             yield Fault(expected, None, f"positions {expected} to {one.position - 1} are missing")
             expected = one.position
-        entry = AuditEntry.objects.filter(pk=one.entry_id).first()
         if entry is None:
             yield Fault(one.position, one.entry_id, "the entry was deleted")
         elif digest(previous, entry) != bytes(one.digest):
             yield Fault(one.position, one.entry_id, "the entry or its seal was changed")
         previous = bytes(one.digest)
+
+
+def _sealed_entries(after: int) -> Iterator[tuple[AuditSeal, AuditEntry | None]]:
+    while seals := list(AuditSeal.objects.filter(position__gt=after).order_by("position")[:VERIFY_BATCH]):
+        entries = AuditEntry.objects.in_bulk([one.entry_id for one in seals])
+        for one in seals:
+            yield one, entries.get(one.entry_id)
+        after = seals[-1].position
 
 
 def digest(previous: bytes, entry: AuditEntry) -> bytes:

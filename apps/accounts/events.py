@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 MAX_ATTEMPTS = 8
 SWEEP_BATCH = 1_000
 FIRST_WAIT = timedelta(seconds=60)
+# Stands for the subscriber of an event that cannot be rebuilt.
+UNREADABLE = "(unreadable)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,13 +93,7 @@ def deliver(*, event_id: int) -> None:
     row = OutboxEvent.objects.filter(pk=event_id).first()
     if row is None or row.due_at is None:
         return
-    event = _rebuild(row)
-    settled = set(
-        Delivery.objects.filter(event=row).exclude(state="failing").values_list("subscriber", flat=True)
-    )
-    waiting = {name: call for name, call in subscribers_of(row.name).items() if name not in settled}
-    outcomes = [_deliver_to(row, event, name, call) for name, call in waiting.items()]
-    if all(outcomes):
+    if all(_deliver_to_each(row)):
         OutboxEvent.objects.filter(pk=row.pk).update(due_at=None)
     else:
         wait = FIRST_WAIT * 2 ** min(row.attempts, 10)
@@ -111,6 +107,9 @@ def sweep() -> int:
         overdue = OutboxEvent.objects.filter(due_at__lt=Now() - timedelta(seconds=30)).order_by("due_at")
         found = list(overdue.values_list("workspace_id", "pk")[:SWEEP_BATCH])
     for workspace_id, event_id in found:
+        with scoping.workspace(workspace_id):
+            # Not found again for a while, or a backlog would be sent anew by every sweep.
+            OutboxEvent.objects.filter(pk=event_id, due_at__isnull=False).update(due_at=Now() + FIRST_WAIT)
         deliver.delay(workspace_id=workspace_id, event_id=event_id)
     return len(found)
 
@@ -124,6 +123,22 @@ def replay(event: OutboxEvent, *, subscriber: str | None = None) -> None:
     (past.filter(subscriber=subscriber) if subscriber else past.filter(state=Delivery.State.DEAD)).delete()
     OutboxEvent.objects.filter(pk=event.pk).update(due_at=Now(), attempts=0)
     deliver.delay_on_commit(workspace_id=event.workspace_id, event_id=event.pk)
+
+
+def _deliver_to_each(row: OutboxEvent) -> list[bool]:
+    """Per subscriber that waits, whether it is settled.
+
+    An event that this code does not know is tried again later: it may be known to newer code.
+    """
+    try:
+        event = _rebuild(row)
+    except (KeyError, TypeError) as error:
+        log.error("event.unreadable", event_name=row.name, event_id=row.pk, error=str(error))
+        return [_note_failure(row, UNREADABLE, error)]
+    past = Delivery.objects.filter(event=row)
+    settled = set(past.exclude(state=Delivery.State.FAILING).values_list("subscriber", flat=True))
+    waiting = {name: call for name, call in subscribers_of(row.name).items() if name not in settled}
+    return [_deliver_to(row, event, name, call) for name, call in waiting.items()]
 
 
 def _rebuild(row: OutboxEvent) -> Event:

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
@@ -25,6 +26,7 @@ log = structlog.get_logger(__name__)
 MAX_ATTEMPTS = 5
 # A running job that has not been heard of for this long has lost its worker.
 SILENCE = timedelta(minutes=3)
+UNFINISHED = [Job.State.QUEUED, Job.State.RUNNING]
 
 Work = Callable[[Job], dict[str, Any] | None]
 _kinds: dict[str, Work] = {}
@@ -74,6 +76,8 @@ def run(*, job_id: int) -> None:
         _end(job, Job.State.CANCELLED)
     except DomainError as error:
         _end(job, Job.State.FAILED, message=error.detail)
+    except SoftTimeLimitExceeded:
+        _go_on_later(job)
     except Exception:
         _end(job, Job.State.FAILED, message="Something went wrong on our side. It is logged; try again.")
         raise
@@ -105,7 +109,7 @@ def advance(
 
 def cancel(job: Job) -> None:
     """Ask a job to stop: at once if it has not started, otherwise after its present batch."""
-    Job.objects.filter(pk=job.pk).update(is_cancel_asked=True)
+    Job.objects.filter(pk=job.pk, state__in=UNFINISHED).update(is_cancel_asked=True)
     Job.objects.filter(pk=job.pk, state=Job.State.QUEUED).update(state=Job.State.CANCELLED, finished_at=Now())
 
 
@@ -113,7 +117,7 @@ def cancel(job: Job) -> None:
 def sweep() -> int:
     """Start again, from their checkpoints, the jobs whose worker died or whose message was lost."""
     with scoping.across_workspaces("jobs.sweep"):
-        silent = Job.objects.filter(state__in=["queued", "running"], beat_at__lt=Now() - SILENCE)
+        silent = Job.objects.filter(state__in=UNFINISHED, beat_at__lt=Now() - SILENCE)
         found = list(silent.values_list("workspace_id", "pk")[:500])
     for workspace_id, job_id in found:
         run.delay(workspace_id=workspace_id, job_id=job_id)
@@ -138,6 +142,13 @@ def _claim(job_id: int) -> Job | None:
         )
         return None
     return job
+
+
+def _go_on_later(job: Job) -> None:
+    """Work that was stopped by the task's time limit goes on from its checkpoint, behind what waits."""
+    queued = Job.objects.filter(pk=job.pk, attempts=job.attempts)
+    if queued.update(state=Job.State.QUEUED, beat_at=Now()):
+        run.delay(workspace_id=job.workspace_id, job_id=job.pk)
 
 
 def _end(job: Job, state: str, *, message: str = "", result: dict[str, Any] | None = None) -> None:

@@ -8,14 +8,17 @@ from contextlib import nullcontext
 import structlog
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.middleware.common import CommonMiddleware
 from django.utils import timezone
 
-from apps.accounts import api_keys, members, scoping
+from apps.accounts import api_keys, members, metrics, scoping, throttling
 from apps.accounts.permissions import Actor
 
 log = structlog.get_logger(__name__)
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+# Asked by machines every few seconds: no session, no actor, no database before the view.
+FOR_MACHINES = ("/health/", "/metrics")
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
@@ -31,14 +34,27 @@ class RequestLogMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request_id = uuid.uuid4().hex
         started = time.perf_counter()
+        structlog.contextvars.clear_contextvars()
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             response = self.get_response(request)
             route = request.resolver_match.route if request.resolver_match else "(none)"
-            milliseconds = round((time.perf_counter() - started) * 1000, 1)
-            write = log.info if response.status_code < 500 else log.error
-            write("request", method=request.method, route=route, status=response.status_code, ms=milliseconds)
+            seconds, status = time.perf_counter() - started, response.status_code
+            metrics.observe(route=route, method=request.method, status=status, seconds=seconds)
+            write = log.info if status < 500 else log.error
+            write("request", method=request.method, route=route, status=status, ms=round(seconds * 1000, 1))
         response.headers["X-Request-Id"] = request_id
         return response
+
+
+class SlashForReadersMiddleware(CommonMiddleware):
+    """Add a missing slash for whoever reads a page, never for the API and never for what was sent.
+
+    A redirect would drop the body.
+    """
+
+    def should_redirect_with_slash(self, request: HttpRequest) -> bool:
+        is_page = request.method in SAFE_METHODS and not request.path.startswith("/api/")
+        return is_page and super().should_redirect_with_slash(request)
 
 
 class WorkspaceMiddleware:
@@ -60,9 +76,13 @@ class WorkspaceMiddleware:
             return self.get_response(request)
         structlog.contextvars.bind_contextvars(workspace_id=actor.workspace_id, actor=actor.rate_limit_key)
         with scoping.workspace(actor.workspace_id), self._snapshot(request):
-            return self.get_response(request)
+            response = self.get_response(request)
+            throttling.describe(request, response)
+            return response
 
     def _actor(self, request: HttpRequest) -> Actor | None:
+        if request.path.startswith(FOR_MACHINES):
+            return None
         if secret := _presented_key(request):
             try:
                 return api_keys.authenticate(secret, now=timezone.now())

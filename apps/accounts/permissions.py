@@ -23,9 +23,11 @@ ALLOWED_ROLES: dict[str, frozenset[str]] = {
         "people:erase": "owner admin",
         "api_keys:manage": "owner admin",
         "members:manage": "owner admin",
+        "workspace:read": "owner admin analyst operator viewer",
         "workspace:manage": "owner admin",
         "audit:read": "owner admin",
         "jobs:read": "owner admin analyst operator viewer",
+        "jobs:cancel": "owner admin analyst operator",
     }.items()
 }
 ALLOWED_SCOPES: dict[str, frozenset[str]] = {
@@ -39,9 +41,11 @@ ALLOWED_SCOPES: dict[str, frozenset[str]] = {
         "people:write": "write admin",
         "people:erase": "admin",
         "api_keys:manage": "admin",
+        "workspace:read": "read write admin",
         "workspace:manage": "admin",
         "audit:read": "admin",
         "jobs:read": "read write admin",
+        "jobs:cancel": "write admin",
     }.items()
 }
 
@@ -60,6 +64,8 @@ class Actor:
     role: str = ""
     scopes: frozenset[str] = field(default_factory=frozenset)
     person_id: int | None = None
+    # Of the house that runs the product, not of the workspace.
+    is_staff: bool = False
 
     @property
     def rate_limit_key(self) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
-from apps.accounts import audit, scoping
+from apps.accounts import audit, scoping, workspace_settings
 from apps.accounts.errors import Invalid
 from apps.accounts.models import Membership, User, Workspace
 from apps.accounts.permissions import Actor, system
@@ -35,8 +35,10 @@ def create(*, now: datetime, owner: User | None = None, **fields: Any) -> Worksp
 
 @transaction.atomic
 def change(actor: Actor, *, now: datetime, reason: str = "", **fields: Any) -> Workspace:
-    """Change the actor's workspace. Raises Invalid with the fields that cannot be used."""
+    """Change the actor's workspace; `settings` holds those to change. Raises Invalid, with the fields."""
     workspace = Workspace.objects.select_for_update().get(pk=actor.workspace_id)
+    if "settings" in fields:
+        fields["settings"] = workspace_settings.merged(actor, workspace.settings, fields["settings"])
     before = {name: getattr(workspace, name) for name in fields}
     for name, value in fields.items():
         setattr(workspace, name, value)

@@ -57,13 +57,17 @@ class Account:
 
 
 def _parts(install: Path) -> list[Path]:
-    """The programs, and the libraries that the wheel keeps in a directory beside its package."""
-    libraries = install.parent.with_suffix(".libs")
-    return [install, libraries] if libraries.exists() else [install]
+    """What a server needs, with the libraries that the wheel keeps in a directory beside its package."""
+    needed = [install / part for part in ("bin/postgres", "bin/initdb", "lib", "share")]
+    return [part for part in (*needed, install.parent.with_suffix(".libs")) if part.exists()]
 
 
 def _copy(source: Path, target: Path) -> None:
-    shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a"))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("*.a"))
+    else:
+        shutil.copy2(source, target)
 
 
 @functools.cache

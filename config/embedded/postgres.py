@@ -1,9 +1,10 @@
 """The embedded PostgreSQL 18: the wheel's programs, our own cluster, passwords, a private socket, no TCP."""
 
+import contextlib
 import hashlib
 import shutil
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -71,6 +72,10 @@ class Postgres(Service):
         return self._data / "postmaster.pid"
 
     @property
+    def leftovers(self) -> tuple[Path, ...]:
+        return (*super().leftovers, self.socket.with_name(f"{self.socket.name}.lock"))
+
+    @property
     def _account(self) -> Account:
         return Account.of(self.place)
 
@@ -82,18 +87,10 @@ class Postgres(Service):
         return f"postgresql://{role}:{self._password(role)}@/{DATABASE}?host={self.socket_directory}"
 
     def answers(self) -> bool:
-        connection = self._connect()
-        if connection is None:
-            return False
-        connection.close()
-        return True
+        return self._ask(lambda connection: True)
 
     def is_ready(self) -> bool:
-        connection = self._connect()
-        if connection is None:
-            return False
-        with connection:
-            return _has(connection, "SELECT 1 FROM pg_database WHERE datname = %s", DATABASE)
+        return self._ask(_has_database)
 
     def launch(self, lock: int) -> None:
         account = self._account
@@ -108,14 +105,15 @@ class Postgres(Service):
 
     def settle(self) -> None:
         """Make the roles, and last the database, whose presence says that all of it is done."""
-        connection = self._connect()
-        if connection is None:
-            return
-        with connection:
-            for role, rights in ROLES.items():
-                self._make_role(connection, role, rights)
-            connection.execute("GRANT bellwether_across TO bellwether WITH INHERIT FALSE, SET TRUE")
+        self._ask(self._settle)
+
+    def _settle(self, connection: psycopg.Connection) -> bool:
+        for role, rights in ROLES.items():
+            self._make_role(connection, role, rights)
+        connection.execute("GRANT bellwether_across TO bellwether WITH INHERIT FALSE, SET TRUE")
+        if not _has_database(connection):
             connection.execute("CREATE DATABASE bellwether OWNER bellwether_owner")
+        return True
 
     def _make_role(self, connection: psycopg.Connection, role: str, rights: str) -> None:
         exists = _has(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", role)
@@ -150,6 +148,15 @@ class Postgres(Service):
     def _password(self, role: str) -> str:
         return hashlib.sha256(f"{role}\0{self.place.secret('postgres')}".encode()).hexdigest()[:40]
 
+    def _ask(self, question: Callable[[psycopg.Connection], bool]) -> bool:
+        """The answer of a server that is up, and stays so; else False."""
+        connection = self._connect()
+        if connection is None:
+            return False
+        with contextlib.suppress(psycopg.OperationalError), connection:
+            return question(connection)
+        return False
+
     def _connect(self) -> psycopg.Connection | None:
         """A session of the superuser; None while there is no server or it still recovers."""
         try:
@@ -168,6 +175,10 @@ class Postgres(Service):
                 f"The data in {self._data} was made with another password than "
                 f"{self.place.home}/secrets/postgres. Put that file back, or remove {self._data}."
             ) from error
+
+
+def _has_database(connection: psycopg.Connection) -> bool:
+    return _has(connection, "SELECT 1 FROM pg_database WHERE datname = %s", DATABASE)
 
 
 def _has(connection: psycopg.Connection, query: str, name: str) -> bool:

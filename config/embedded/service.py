@@ -40,6 +40,11 @@ class Service:
     def pid_file(self) -> Path:
         raise NotImplementedError
 
+    @property
+    def leftovers(self) -> tuple[Path, ...]:
+        """What a killed server leaves, and what would keep the next one from starting."""
+        return (self.pid_file, self.socket)
+
     def answers(self) -> bool:
         """Accepts our credentials. Raises EmbeddedError if it never will."""
         raise NotImplementedError
@@ -62,12 +67,9 @@ class Service:
             if self.answers():
                 self.settle()
                 continue
-            lock = locks.claim(self.lock)
-            if lock is not None:
-                if launches == LAUNCHES:
-                    raise with_tail(f"The embedded {self.name} does not start.", self.log)
-                launches += 1
-                self._launch(lock)
+            launches += self._launch_if_down()
+            if launches > LAUNCHES:
+                raise with_tail(f"The embedded {self.name} does not start.", self.log)
             if time.monotonic() > deadline:
                 raise with_tail(f"The embedded {self.name} was not ready in {START_SECONDS} s.", self.log)
             pause(0.05 * max(launches, 1))
@@ -90,13 +92,17 @@ class Service:
             client.settimeout(5)
             return client.connect_ex(str(self.socket)) == 0
 
-    def _launch(self, lock: int) -> None:
+    def _launch_if_down(self) -> bool:
+        lock = locks.claim(self.lock)
+        if lock is None:
+            return False
         try:
             reap(self.log)
-            self.pid_file.unlink(missing_ok=True)
-            self.socket.unlink(missing_ok=True)
+            for path in self.leftovers:
+                path.unlink(missing_ok=True)
             rotate(self.log)
             self.launch(lock)
+            return True
         finally:
             os.close(lock)
 

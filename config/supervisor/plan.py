@@ -10,6 +10,8 @@ from config.supervisor.program import Program
 
 WEB_CONNECTIONS = "20"  # Django's default pool of 4 makes requests queue (measured: half the throughput)
 WORKERS = "2"
+# Celery's advice for servers; whoever runs `make run` as root has a reason, as in a container.
+NO_ADVICE = "ignore:You're running the worker with superuser privileges"
 
 
 @dataclass(frozen=True)
@@ -37,16 +39,17 @@ def plan(root: Path, environ: Mapping[str, str]) -> Plan:
     def python(name: str, *arguments: str, **extra: str) -> Program:
         return Program(name, [sys.executable, *arguments], root, {**extra, **surroundings})
 
-    manage, celery = str(root / "manage.py"), ("-m", "celery", "-A", "config.celery")
+    manage, celery = str(root / "manage.py"), ("-m", "celery", "--quiet", "-A", "config.celery")
     steps = [python("migrate", manage, "migrate", "--verbosity", "0")]
     if environ.get("BELLWETHER_DEMO", "1") != "0":
         steps.append(python("demo", manage, "demo", "--if-empty"))
     listen = ("--host", host, "--port", str(port), "--timeout-graceful-shutdown", "5")
     quiet = ("--no-access-log", "--no-server-header", "--log-level", "warning")
     web = ("-m", "uvicorn", "config.asgi:application", *listen, *quiet)
+    alone = ("--concurrency", WORKERS, "--without-gossip", "--without-mingle")
     children = (
         python("web", *web, DATABASE_POOL_SIZE=WEB_CONNECTIONS),
-        python("worker", *celery, "worker", "--concurrency", WORKERS, "--without-gossip", "--without-mingle"),
+        python("worker", *celery, "worker", *alone, PYTHONWARNINGS=NO_ADVICE),
         python("beat", *celery, "beat", "--pidfile="),
     )
     return Plan(root, host, port, embedded.missing(environ), tuple(steps), children)

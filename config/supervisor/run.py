@@ -30,9 +30,11 @@ class Stopped(Exception):
 
 
 class Supervisor:
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, grace: float = GRACE_SECONDS) -> None:
         self.plan = plan
+        self.grace = grace  # seconds that a child has to end by itself
         self.stopping = asyncio.Event()
+        self.repairing = asyncio.Lock()
         self.forced = False
         self.tasks: list[asyncio.Task[None]] = []
         self.started: dict[str, float] = {}
@@ -95,24 +97,32 @@ class Supervisor:
             console.say(ME, f"{child.name} {how_it_ended(code)}; starting it again in {delay:g} s")
             if await self._idle(delay):
                 return
+            await self._repair()  # it may have died of a lost service, and would again
             delay = min(2 * delay, LONGEST_DELAY)
 
     async def _keep_services(self) -> None:
         while not await self._idle(SERVICES_EVERY):
-            try:
-                for name in await self._ensure():
-                    console.say(ME, f"{name} was gone; it runs again")
-            except embedded.EmbeddedError as error:
-                console.say(ME, str(error))
+            await self._repair()
+
+    async def _repair(self) -> None:
+        try:
+            for name in await self._ensure():
+                console.say(ME, f"{name} was gone; it runs again")
+        except embedded.EmbeddedError as error:
+            console.say(ME, str(error))
 
     async def _keep_working(self, name: str) -> None:
         worker = next(child for child in self.plan.children if child.name == name)
         limit = settings.CELERY_TASK_HARD_LIMIT_SECONDS
         watchdog = Watchdog(settings.REDIS_URL, settings.CELERY_BROKER_URL, settings.CELERY_QUEUES, limit)
+        before = None
         while not await self._idle(WORKER_EVERY):
-            if complaint := await watchdog.complaint(self.started[name]):
+            complaint = await watchdog.complaint(self.started[name])
+            if complaint and before:  # twice: a queue may hold something at any one moment
                 console.say(ME, f"{name}: {complaint}; it is restarted")
                 worker.kill()
+                complaint = None
+            before = complaint
 
     async def _announce(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
@@ -130,7 +140,7 @@ class Supervisor:
         for child in self.plan.children:
             child.terminate()
         if self.tasks:
-            await asyncio.wait(self.tasks, timeout=0 if self.forced else GRACE_SECONDS)
+            await asyncio.wait(self.tasks, timeout=0 if self.forced else self.grace)
         for child in self.plan.children:
             child.kill()
         await asyncio.gather(*self.tasks, return_exceptions=True)
@@ -146,8 +156,9 @@ class Supervisor:
                 program.kill()
 
     async def _ensure(self) -> tuple[str, ...]:
-        """In a thread, and always to its end: half-started services would outlive us."""
-        return await asyncio.to_thread(embedded.ensure, self.plan.root, services=self.plan.services)
+        """In a thread, one at a time, and always to its end: half-started services would outlive us."""
+        async with self.repairing:
+            return await asyncio.to_thread(embedded.ensure, self.plan.root, services=self.plan.services)
 
     async def _idle(self, seconds: float) -> bool:
         """Wait, or less if asked to stop; true then."""

@@ -21,15 +21,17 @@ class Watchdog:
     broker_url: str
     queues: Sequence[str]
     hard_limit: float
+    patience: float = 5  # seconds a worker has to say what it does
 
     async def complaint(self, started: float) -> str | None:
-        """Why the worker, started at this unix time, must be restarted; None if it need not."""
+        """`complaint_at` now, off the event loop."""
         try:
-            return await asyncio.to_thread(self._complaint, started, time.time())
+            return await asyncio.to_thread(self.complaint_at, time.time(), started=started)
         except redis.RedisError:
             return None  # the supervisor looks after Redis by other means
 
-    def _complaint(self, started: float, now: float) -> str | None:
+    def complaint_at(self, now: float, *, started: float) -> str | None:
+        """Why the worker, started then, must be restarted; None if it need not. Both are unix times."""
         with redis.Redis.from_url(self.redis_url, socket_timeout=5) as client:
             beat = float(client.get(HEARTBEAT) or 0)
             waiting = sum(int(client.llen(queue)) for queue in self.queues)
@@ -43,5 +45,5 @@ class Watchdog:
     def _is_busy(self) -> bool:
         """A worker that has all hands full may be late with its heartbeat; a stopped one does not answer."""
         with Celery(broker=self.broker_url, set_as_current=False) as app:
-            active: dict[str, list[Any]] | None = app.control.inspect(timeout=5).active()
+            active: dict[str, list[Any]] | None = app.control.inspect(timeout=self.patience).active()
         return any((active or {}).values())

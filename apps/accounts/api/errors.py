@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import structlog
 from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -10,13 +12,21 @@ from rest_framework.views import exception_handler
 
 from apps.accounts.errors import DomainError, body
 
+log = structlog.get_logger(__name__)
+
+
+class Unavailable(DomainError):
+    code = "unavailable"
+    status = 503
+
 
 def answer(exc: Exception, context: dict[str, Any]) -> Response | None:
+    if isinstance(exc, OperationalError | InterfaceError):
+        log.error("database.unavailable", error=type(exc).__name__)
+        exc = Unavailable("The database does not answer. Send this again.", retry_after_seconds=5)
     if isinstance(exc, DomainError):
-        headers = {"Retry-After": str(exc.retry_after_seconds)} if exc.retry_after_seconds is not None else {}
-        return Response(
-            body(detail=exc.detail, code=exc.code, errors=exc.errors), status=exc.status, headers=headers
-        )
+        shown = body(detail=exc.detail, code=exc.code, errors=exc.errors)
+        return Response(shown, status=exc.status, headers=_headers(exc))
     if isinstance(exc, Http404):
         exc = exceptions.NotFound()
     elif isinstance(exc, PermissionDenied):
@@ -25,6 +35,13 @@ def answer(exc: Exception, context: dict[str, Any]) -> Response | None:
     if response is not None and isinstance(exc, exceptions.APIException):
         response.data = _drf_body(exc)
     return response
+
+
+def _headers(error: DomainError) -> dict[str, str]:
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+    if error.retry_after_seconds is not None:
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    return headers
 
 
 def _drf_body(exc: exceptions.APIException) -> dict[str, Any]:

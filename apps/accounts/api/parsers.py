@@ -6,7 +6,14 @@ from django.conf import settings
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
+from apps.accounts.errors import DomainError
+
 MAX_DEPTH = 32
+
+
+class BodyTooLarge(DomainError):
+    code = "too_large"
+    status = 413
 
 
 class StrictJSONParser(BaseParser):
@@ -18,10 +25,17 @@ class StrictJSONParser(BaseParser):
     media_type = "application/json"
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        raw = stream.read()
+        raw = stream.read(settings.API_BODY_MAX_BYTES + 1)
+        if len(raw) > settings.API_BODY_MAX_BYTES:
+            raise BodyTooLarge(
+                f"The body is larger than {settings.API_BODY_MAX_BYTES:,} bytes. Send it in parts."
+            )
         request = (parser_context or {}).get("request")
         if request is not None and request.headers.get("Content-Encoding", "").lower() == "gzip":
             raw = _gunzip(raw)
+        return self.decode(raw)
+
+    def decode(self, raw: bytes) -> Any:
         return strict_json(raw)
 
 

@@ -1,4 +1,14 @@
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.accounts.api import views
 
 app_name = "accounts-api"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("jobs/<uuid:public_id>", views.JobView.as_view(), name="job"),
+    path("jobs/<uuid:public_id>/cancel", views.JobCancelView.as_view(), name="job-cancel"),
+    path("api-keys", views.ApiKeysView.as_view(), name="api-key-list"),
+    path("api-keys/<int:key_id>/revoke", views.ApiKeyRevokeView.as_view(), name="api-key-revoke"),
+    path("workspace", views.WorkspaceView.as_view(), name="workspace"),
+    path("audit", views.AuditView.as_view(), name="audit"),
+    path("audit/verify", views.AuditVerifyView.as_view(), name="audit-verify"),
+]

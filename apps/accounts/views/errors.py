@@ -1,5 +1,8 @@
 """What a person or a program sees when there is no page to show. Never a trace, never the input."""
 
+import sys
+
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -13,7 +16,13 @@ WORDS = {
         "There is nothing here. It may have been deleted, or it belongs to another workspace.",
     ),
     500: ("server_error", "Something went wrong on our side. It is logged; please try again in a minute."),
+    503: ("unavailable", "We cannot reach our data at the moment. Please try again in a minute."),
 }
+CSRF = (
+    "csrf_failed",
+    "This form was open for too long or came from elsewhere. Load the page again and resend it.",
+)
+NO_SLASH = "There is nothing here. Addresses of the API have no slash at the end."
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -25,15 +34,22 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if request.path.startswith("/api/") and request.path.endswith("/"):
+        return json_error(status=404, detail=NO_SLASH, code="not_found")
     return _answer(request, 404)
 
 
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return _answer(request, 403, CSRF)
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
-    return _answer(request, 500)
+    is_database = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
+    return _answer(request, 503 if is_database else 500)
 
 
-def _answer(request: HttpRequest, status: int) -> HttpResponse:
-    code, detail = WORDS[status]
+def _answer(request: HttpRequest, status: int, words: tuple[str, str] | None = None) -> HttpResponse:
+    code, detail = words or WORDS[status]
     if wants_json(request):
         return json_error(status=status, detail=detail, code=code)
     return render(request, "error.html", {"status": status, "detail": detail}, status=status)

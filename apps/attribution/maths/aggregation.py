@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .journeys import Flags, Ints, Journeys
+from .journeys import Flags, Ints, Journeys, sums_by
 from .repeats import repeats
 
 _TABLE = 1 << 20  # cells hashed once and looked up after, when there are no more than this
@@ -31,9 +31,7 @@ def unique_paths(journeys: Journeys) -> Aggregation:
     A 64-bit hash of each path is sorted; every journey is then compared with the path it was merged into, and
     a collision, made on purpose or by chance, falls back to comparing the paths themselves.
     """
-    path_of, example = _same_number(_path_hashes(journeys))
-    if not _all_equal(journeys, example[path_of]):
-        path_of, example = _same_bytes(journeys)
+    path_of, example = _group(journeys, _path_hashes(journeys))
     lengths = journeys.lengths[example]
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     touches = np.arange(offsets[-1]) + np.repeat(journeys.offsets[example] - offsets[:-1], lengths)
@@ -41,9 +39,9 @@ def unique_paths(journeys: Journeys) -> Aggregation:
         channels=journeys.channels,
         codes=journeys.codes[touches],
         offsets=offsets,
-        conversions=np.bincount(path_of, weights=journeys.conversions, minlength=len(example)),
-        value=np.bincount(path_of, weights=journeys.value, minlength=len(example)),
-        nulls=np.bincount(path_of, weights=journeys.nulls, minlength=len(example)),
+        conversions=sums_by(path_of, journeys.conversions, groups=len(example)),
+        value=sums_by(path_of, journeys.value, groups=len(example)),
+        nulls=sums_by(path_of, journeys.nulls, groups=len(example)),
     )
     return Aggregation(journeys=merged, path_of_journey=path_of)
 
@@ -61,6 +59,14 @@ def channel_sets(journeys: Journeys) -> Aggregation:
         nulls=distinct.nulls,
     )
     return unique_paths(ascending)
+
+
+def _group(journeys: Journeys, hashes: NDArray[np.uint64]) -> tuple[Ints, Ints]:
+    """(path of each journey, one journey of each path); right for any hashes, fast for good ones."""
+    path_of, example = _same_number(hashes)
+    if _all_equal(journeys, example[path_of]):
+        return path_of, example
+    return _same_bytes(journeys)
 
 
 def _path_hashes(journeys: Journeys) -> NDArray[np.uint64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .journeys import Flags, Floats, Ints
+from .journeys import Flags, Floats, Ints, sums_by
 
 MOST_MINOR = 10**15  # beyond it a float no longer tells the pennies of a share apart
 
@@ -13,8 +13,8 @@ def apportion(totals: Ints, weights: Floats, offsets: Ints) -> Ints:
     """Divide whole totals in proportion to weights, by largest remainder.
 
     totals: (n_groups,) int minor units (pence, cents), |total| <= 10 ** 15; a refund total is negative.
-    weights: (n_items,) finite, >= 0; offsets: (n_groups + 1,) group g owns items offsets[g] up to offsets[g +
-    1].
+    weights: (n_items,) finite, >= 0.
+    offsets: (n_groups + 1,) group g owns items offsets[g] up to offsets[g + 1].
     Returns (n_items,) int minor units; each group sums to its total, an item of weight 0 gets 0, and
     apportion(-totals) == -apportion(totals).
     Raises ValueError naming the group whose total is not 0 though its weights are (or it has no items), and
@@ -24,22 +24,24 @@ def apportion(totals: Ints, weights: Floats, offsets: Ints) -> Ints:
     fractions to the item that comes first.
     Source: Hare/Hamilton method; Balinski, Young 1982, "Fair Representation", ch. 2.
     """
-    if not np.isfinite(weights).all() or (weights < 0).any():
-        raise ValueError(
-            f"weights[{int((~np.isfinite(weights) | (weights < 0)).argmax())}] must be finite and >= 0"
-        )
+    wrong = ~(np.isfinite(weights) & (weights >= 0))
+    if wrong.any():
+        raise ValueError(f"weights[{int(wrong.argmax())}] must be finite and >= 0")
     _check(totals, weights, offsets)
     lengths, group = _groups(offsets)
-    sums = np.bincount(group, weights=weights, minlength=len(lengths))
+    sums = sums_by(group, weights, groups=len(lengths))
+    if not np.isfinite(sums).all():
+        raise ValueError(f"the weights of group {int((~np.isfinite(sums)).argmax())} add up to infinity")
     stuck = (sums == 0) & (totals != 0)
     if stuck.any():
         raise ValueError(
             f"group {int(stuck.argmax())} has {int(totals[stuck.argmax()])} to divide and no weight"
         )
-    quotas = weights * np.repeat(np.abs(totals) / np.where(sums > 0, sums, 1.0), lengths)
-    return _settle(quotas, np.abs(totals), offsets, takes_part=weights > 0) * np.repeat(
-        np.sign(totals), lengths
-    )
+    shares = weights / np.repeat(np.where(sums > 0, sums, 1.0), lengths)
+    quotas = shares * np.repeat(np.abs(totals), lengths)
+    parts = _settle(quotas, np.abs(totals), offsets, takes_part=weights > 0)
+    parts *= np.repeat(np.sign(totals), lengths)
+    return parts
 
 
 def round_to_total(amounts: Floats, totals: Ints, offsets: Ints) -> Ints:
@@ -55,7 +57,7 @@ def round_to_total(amounts: Floats, totals: Ints, offsets: Ints) -> Ints:
         raise ValueError(f"amounts[{int((~np.isfinite(amounts)).argmax())}] is not finite")
     _check(totals, amounts, offsets)
     lengths, group = _groups(offsets)
-    off = np.abs(np.bincount(group, weights=amounts, minlength=len(lengths)) - totals)
+    off = np.abs(sums_by(group, amounts, groups=len(lengths)) - totals)
     adrift = off > 0.5 * lengths
     if adrift.any():
         raise ValueError(f"group {int(adrift.argmax())} misses its total by {float(off[adrift.argmax()]):g}")
@@ -79,8 +81,7 @@ def _groups(offsets: Ints) -> tuple[Ints, Ints]:
 def _settle(quotas: Floats, totals: Ints, offsets: Ints, *, takes_part: Flags) -> Ints:
     """Floor, then hand out what is missing, to all groups of the same size together.
 
-    There are at most sqrt(2 n) different sizes among n items, so this loop stays short whatever the groups
-    are.
+    There are at most sqrt(2 n) different sizes among n items, so the loop stays short for any groups.
     """
     floors = np.floor(quotas)
     given, remainders = floors.astype(np.int64), quotas - floors
@@ -94,13 +95,12 @@ def _settle(quotas: Floats, totals: Ints, offsets: Ints, *, takes_part: Flags) -
 
 
 def _hand_out(missing: Ints, remainders: Floats, takes_part: Flags) -> Ints:
-    """(groups, items) whole numbers to add: one to each of the largest remainders, more only if that is not
-    enough.
+    """(groups, items) whole numbers to add: one to each of the largest remainders.
 
     Rounding of the quotas can leave more units than items, or fewer than none: then everyone who takes part
     moves by the same whole number first, so that the sum is exact in every case.
     """
-    takers = np.where(takes_part.any(axis=1)[:, None], takes_part, True)
+    takers = takes_part | ~takes_part.any(axis=1, keepdims=True)
     everyone, rest = np.divmod(missing, takers.sum(axis=1))
     order = np.argsort(np.where(takers, -remainders, 2.0), axis=1, kind="stable")
     rank = np.empty_like(order)

@@ -9,7 +9,7 @@ from math import factorial
 
 import numpy as np
 
-from .journeys import Floats, Ints, Journeys
+from .journeys import Floats, Ints, Journeys, sums_by
 
 MOST_MEMBERS = 15  # 2 ** 15 coalitions: about 5 ms
 
@@ -103,8 +103,8 @@ def _coalition_counts(journeys: Journeys, members: tuple[int, ...]) -> tuple[Flo
     masks = _or_over_touches(bit[touched.codes], touched)
     inside = masks >= 0  # -1 has every bit set and swallows the rest: an outsider marks its journey
     size = 1 << len(members)
-    converted = np.bincount(masks[inside], weights=touched.conversions[inside], minlength=size)
-    missed = np.bincount(masks[inside], weights=touched.nulls[inside], minlength=size)
+    converted = sums_by(masks[inside], touched.conversions[inside], groups=size)
+    missed = sums_by(masks[inside], touched.nulls[inside], groups=size)
     return _sum_subsets(converted), _sum_subsets(converted + missed)
 
 

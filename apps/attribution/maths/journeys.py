@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -50,7 +51,7 @@ class Journeys:
             self._settle("age_days", _finite(self.age_days, "age_days", (self.n_touches,)))
         _check(self)
 
-    def _settle(self, name: str, array: NDArray) -> None:
+    def _settle(self, name: str, array: NDArray[Any]) -> None:
         view = array.view()
         view.flags.writeable = False
         object.__setattr__(self, name, view)
@@ -81,10 +82,12 @@ class Journeys:
     @cached_property
     def touched(self) -> Journeys:
         """The journeys that have a touch: all that a chain of channels can see."""
-        return self if (self.lengths > 0).all() else self.select(self.lengths > 0)
+        return self.select(self.lengths > 0)
 
     def select(self, wanted: Flags) -> Journeys:
         """Keep some journeys. wanted: (n_journeys,) bool."""
+        if wanted.all():
+            return self
         touches = np.repeat(wanted, self.lengths)
         return Journeys(
             channels=self.channels,
@@ -135,6 +138,11 @@ class Journeys:
         )
 
 
+def sums_by(group: Codes | Ints, amounts: Floats, *, groups: int) -> Floats:
+    """(groups,) amounts added up by group number."""
+    return np.bincount(group, weights=amounts, minlength=groups).astype(np.float64, copy=False)
+
+
 def _offsets(lengths: Ints) -> Ints:
     """Where each run starts, and the end: (n,) lengths to (n + 1,) offsets."""
     offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
@@ -142,7 +150,7 @@ def _offsets(lengths: Ints) -> Ints:
     return offsets
 
 
-def _whole(array: ArrayLike, name: str, dtype: type) -> NDArray:
+def _whole(array: ArrayLike, name: str, dtype: type) -> NDArray[Any]:
     found = np.asarray(array)
     if found.ndim != 1 or (found.size and found.dtype.kind not in "iu"):
         raise ValueError(f"{name} needs whole numbers of shape (n,); got {found.dtype} {found.shape}")

@@ -56,10 +56,9 @@ class MarkovModel:
 
         Raises ValueError for too many states; DidNotConverge for a large chain of very long journeys.
         """
-        weighable = bool((transitions.value >= 0).all() and transitions.value.any())
         expected, lost = expected_and_lost(transitions)
         effects = np.clip(lost[:, 0] / expected[0], 0.0, 1.0)
-        value_effects = np.clip(lost[:, 1] / expected[1], 0.0, 1.0) if weighable else None
+        value_effects = np.clip(lost[:, 1] / expected[1], 0.0, 1.0) if expected[1] > 0 else None
         return cls(
             channels=transitions.channels,
             order=transitions.order,
@@ -110,4 +109,5 @@ def journey_shares(model: MarkovModel, codes: Sequence[int]) -> JourneyShares:
 
 
 def _divide(total: float, weights: Floats) -> Floats:
-    return total * weights / weights.sum()
+    shares: Floats = weights / weights.sum()
+    return total * shares

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import rules
 from .aggregation import unique_paths
-from .journeys import Floats, Journeys, NoConversions
+from .journeys import Floats, Journeys, NoConversions, sums_by
 from .markov import MarkovModel
 from .shapley import shapley
 
@@ -48,7 +48,8 @@ class Credit:
 
     @property
     def shares(self) -> Floats:
-        return self.conversions / self.conversions.sum()
+        shares: Floats = self.conversions / self.conversions.sum()
+        return shares
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -205,4 +206,4 @@ def _share_rows(journeys: Journeys, rows: Floats, bases: Iterable[Floats]) -> Fl
 
 
 def _per_channel(journeys: Journeys, per_touch: Floats) -> Floats:
-    return np.bincount(journeys.codes, weights=per_touch, minlength=len(journeys.channels))
+    return sums_by(journeys.codes, per_touch, groups=len(journeys.channels))

@@ -9,15 +9,15 @@ from scipy import linalg, sparse
 from scipy.sparse.csgraph import breadth_first_order
 from scipy.sparse.linalg import splu
 
-from .journeys import Floats
+from .journeys import Flags, Floats
 from .transitions import TransitionCounts
 
 DENSE_STATES = 400  # up to here one dense inverse is the quickest
 DENSE_STATES_ORDER_1 = 3_000  # one state a channel: nothing else gives that many removal effects
 LU_STATES = 20_000  # the sparse factors of 11k states already take 0.8 GB
-MOST_WORK = 500_000_000  # multiplications of one sweep
+MOST_WORK = 200_000_000  # numbers touched by one sweep: about half a second
 SWEEPS = 1_000
-PATIENT_SWEEPS = 100_000
+PATIENT_SWEEPS = 5_000
 TOLERANCE = 1e-14
 _BLOCK = 20_000_000  # numbers held at once by the sweeps
 
@@ -54,10 +54,11 @@ class Chain:
         probability = counts.count * alive[counts.source] / departures[counts.source]
         size = (counts.n_states, counts.n_states)
         journeys = counts.starts.sum()
+        value = counts.value if (counts.value >= 0).all() else np.zeros(counts.n_states)
         return cls(
             moves=sparse.csr_array((probability, (counts.source, counts.target)), shape=size),
             start=counts.starts / journeys,
-            reward=np.stack([counts.conversions, counts.value], axis=1) * (alive / departures)[:, None],
+            reward=np.stack([counts.conversions, value], axis=1) * (alive / departures)[:, None],
             mean_steps=float(departures[alive].sum() / journeys),
         )
 
@@ -66,8 +67,8 @@ def expected_and_lost(counts: TransitionCounts) -> tuple[Floats, Floats]:
     """What a journey yields, and what of it passes through each channel.
 
     Returns (2,) probability of conversion and expected value, and (n_channels, 2) the part of each that is
-    lost when all probability that enters a state holding the channel goes to null. value must be >= 0 in
-    every state.
+    lost when all probability that enters a state holding the channel goes to null. Where refunds make the
+    value of any last state negative, all values count as 0.
     Raises ValueError for more states and channels than can be solved; DidNotConverge for a large chain that
     the sweeps cannot settle.
 
@@ -82,15 +83,16 @@ def expected_and_lost(counts: TransitionCounts) -> tuple[Floats, Floats]:
     dense_limit = DENSE_STATES_ORDER_1 if counts.order == 1 else DENSE_STATES
     if counts.n_states <= dense_limit:
         return _by_inverse(chain, counts)
-    if chain.moves.nnz * len(counts.channels) > MOST_WORK:
+    if (chain.moves.nnz + 4 * counts.n_states) * len(counts.channels) > MOST_WORK:
         raise ValueError(
             f"{counts.n_states:,} states of {len(counts.channels):,} channels are too many for order"
             f" {counts.order}: lower the order or group the rare channels"
         )
-    return _by_sweeps(chain, counts)
+    small = counts.n_states <= LU_STATES
+    return _by_sweeps(chain, counts, sweeps=SWEEPS if small else PATIENT_SWEEPS, factorise=small)
 
 
-def _reached(counts: TransitionCounts) -> np.ndarray:
+def _reached(counts: TransitionCounts) -> Flags:
     """(n_states,) can a journey get there?"""
     n = counts.n_states
     begins = np.flatnonzero(counts.starts > 0)
@@ -118,45 +120,55 @@ def _by_inverse(chain: Chain, counts: TransitionCounts) -> tuple[Floats, Floats]
     return chain.start @ yields, lost
 
 
-def _by_sweeps(chain: Chain, counts: TransitionCounts) -> tuple[Floats, Floats]:
-    """Column 0 removes nothing; column c + 1 removes channel c."""
+def _by_sweeps(
+    chain: Chain, counts: TransitionCounts, *, sweeps: int, factorise: bool
+) -> tuple[Floats, Floats]:
+    """Column 0 removes nothing; column c + 1 removes channel c.
+
+    sweeps: how many are tried; then each column is factorised, or DidNotConverge is raised.
+    """
     columns = len(counts.channels) + 1
     width = max(1, _BLOCK // (2 * counts.n_states))
     kept = np.concatenate(
-        [_sweep(chain, counts, range(c, min(c + width, columns))) for c in range(0, columns, width)]
+        [
+            _sweep(chain, counts, range(c, min(c + width, columns)), sweeps=sweeps, factorise=factorise)
+            for c in range(0, columns, width)
+        ]
     )
     return kept[0], kept[0] - kept[1:]
 
 
-def _sweep(chain: Chain, counts: TransitionCounts, columns: range) -> Floats:
+def _sweep(chain: Chain, counts: TransitionCounts, columns: range, *, sweeps: int, factorise: bool) -> Floats:
     """(n_columns, 2) yield with each column's channel removed; x <- r + Qx on the states that stay."""
     stays = np.stack([~counts.holds(column - 1) if column else _all(counts) for column in columns], axis=1)
     stays = np.repeat(stays, 2, axis=1)
     ends = np.tile(chain.reward, len(columns)) * stays
     scale = np.tile(chain.reward.T @ _visits(chain, counts), len(columns))
     worth, change = ends, np.inf
-    direct = counts.n_states <= LU_STATES
-    for _ in range(SWEEPS if direct else PATIENT_SWEEPS):
+    for _ in range(sweeps):
         better = (chain.moves @ worth) * stays + ends
         moved = np.abs(better - worth).max(axis=0)
         worth, change = better, float(moved.max())
         if (moved * chain.mean_steps <= TOLERANCE * scale).all():
-            return (chain.start @ worth).reshape(len(columns), 2)
-    if not direct:
-        raise DidNotConverge(PATIENT_SWEEPS, change)
+            kept: Floats = (chain.start @ worth).reshape(len(columns), 2)
+            return kept
+    if not factorise:
+        raise DidNotConverge(sweeps, change)
     return np.stack([_by_factor(chain, stays[:, 2 * column]) for column in range(len(columns))])
 
 
-def _by_factor(chain: Chain, stays: np.ndarray) -> Floats:
+def _by_factor(chain: Chain, stays: Flags) -> Floats:
     left = np.flatnonzero(stays)
     system = sparse.eye_array(len(left)) - chain.moves[left][:, left]
-    return chain.start[left] @ splu(system.tocsc()).solve(chain.reward[left])
+    kept: Floats = chain.start[left] @ splu(system.tocsc()).solve(chain.reward[left])
+    return kept
 
 
-def _all(counts: TransitionCounts) -> np.ndarray:
+def _all(counts: TransitionCounts) -> Flags:
     return np.ones(counts.n_states, dtype=np.bool_)
 
 
 def _visits(chain: Chain, counts: TransitionCounts) -> Floats:
     """(n_states,) mean visits of a journey: observed counts already solve the chain's balance."""
-    return counts.departures / counts.starts.sum()
+    visits: Floats = counts.departures / counts.starts.sum()
+    return visits

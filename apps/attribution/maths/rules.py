@@ -68,8 +68,9 @@ def time_decay(journeys: Journeys, *, half_life_days: float = HALF_LIFE_DAYS) ->
         return np.zeros(0)
     lengths = journeys.lengths[journeys.lengths > 0]
     youngest = np.minimum.reduceat(journeys.age_days, starts)
-    weights = np.exp2((np.repeat(youngest, lengths) - journeys.age_days) / half_life_days)
-    return weights / np.repeat(np.add.reduceat(weights, starts), lengths)
+    weights: Floats = np.exp2((np.repeat(youngest, lengths) - journeys.age_days) / half_life_days)
+    weights /= np.repeat(np.add.reduceat(weights, starts), lengths)
+    return weights
 
 
 def position_based(journeys: Journeys) -> Floats:

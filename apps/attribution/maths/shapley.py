@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .journeys import Floats, Journeys
+from .journeys import Floats, Journeys, sums_by
 from .repeats import repeats
 
 
@@ -58,7 +58,7 @@ def shapley_by_touch(journeys: Journeys, *, max_touches: int = 50) -> OrderedSha
 
     def table(per_journey: Floats) -> Floats:
         earned = weights * np.repeat(per_journey, paid.lengths)
-        return np.bincount(cell, weights=earned, minlength=shape[0] * columns).reshape(shape)
+        return sums_by(cell, earned, groups=shape[0] * columns).reshape(shape)
 
     return OrderedShapley(
         channels=paid.channels, conversions=table(paid.conversions), value=table(paid.value)

@@ -78,7 +78,7 @@ def remove_if_last_and_not_all(journeys: Journeys, *, channel: str) -> Journeys:
 def _of(journeys: Journeys, channel: str) -> Flags:
     if channel not in journeys.channels:
         return np.zeros(journeys.n_touches, dtype=np.bool_)
-    return journeys.codes == journeys.channels.index(channel)
+    return np.equal(journeys.codes, journeys.channels.index(channel))
 
 
 def _only(journeys: Journeys, drop: Flags) -> Flags:

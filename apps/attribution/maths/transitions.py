@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from .journeys import Codes, Flags, Floats, Ints, Journeys, NoConversions
+from .journeys import Codes, Flags, Floats, Ints, Journeys, NoConversions, sums_by
 
 MOST_ORDER = 4
 ABSENT = -1
@@ -61,7 +61,8 @@ class TransitionCounts:
 
     def holds(self, channel: int) -> Flags:
         """(n_states,) does the state hold the channel?"""
-        return (self.states == channel).any(axis=1)
+        held: Flags = (self.states == channel).any(axis=1)
+        return held
 
 
 def count_transitions(journeys: Journeys, *, order: int = 1) -> TransitionCounts:
@@ -86,7 +87,7 @@ def count_transitions(journeys: Journeys, *, order: int = 1) -> TransitionCounts
     )
 
     def per_state(where: Flags, weights: Floats) -> Floats:
-        return np.bincount(state[where], weights=weights, minlength=n_states)
+        return sums_by(state[where], weights, groups=n_states)
 
     return TransitionCounts(
         channels=seen.channels,
@@ -116,7 +117,7 @@ def _windows(journeys: Journeys, *, order: int, base: int) -> tuple[Ints, Flags,
     digits = journeys.codes.astype(np.int64) + 1
     numbers = np.zeros(len(digits), dtype=np.int64)
     for step in range(order):
-        numbers[: len(digits) - step] += digits[step:] * base ** (order - 1 - step)
+        numbers[: max(0, len(digits) - step)] += digits[step:] * base ** (order - 1 - step)
     whole = np.ones(len(digits), dtype=np.bool_)
     for length in range(1, order):
         whole[journeys.offsets[1:][journeys.lengths > length] - length] = False
@@ -145,6 +146,10 @@ def _moves(state: Ints, last: Flags, happened: Floats, n_states: int) -> tuple[I
     """Moves between unlike neighbours of the same journey, summed."""
     moved = (state[1:] != state[:-1]) & ~last[:-1]
     pairs = (state[:-1][moved], state[1:][moved])
+    if n_states**2 <= max(1 << 12, len(state)):
+        cells = sums_by(pairs[0] * n_states + pairs[1], happened[:-1][moved], groups=n_states**2)
+        cell = np.flatnonzero(cells)
+        return cell // n_states, cell % n_states, cells[cell]
     table = sparse.coo_array((happened[:-1][moved], pairs), shape=(n_states, n_states)).tocsr()
     table.sum_duplicates()
     found = table.tocoo()
@@ -179,6 +184,10 @@ def _check_codes(counts: TransitionCounts) -> None:
     unknown[:, 0] |= counts.states[:, 0] == ABSENT
     if unknown.any():
         raise ValueError(f"states[{int(unknown.any(axis=1).argmax())}] holds an unknown channel")
+    base = len(counts.channels) + 1
+    places = base ** np.arange(counts.order, dtype=np.int64)
+    if len(np.unique((counts.states + 1) @ places)) < counts.n_states:
+        raise ValueError("states holds a state twice")
     for name in ("source", "target"):
         outside = getattr(counts, name) >= counts.n_states
         if outside.any():

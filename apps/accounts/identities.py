@@ -1,0 +1,288 @@
+"""From ids to people, a whole batch per statement: find, create, lock, note when they were seen.
+
+Everyone who creates or locks people does it in one order, so that no two transactions wait for each other:
+user ids by alphabet, then anonymous ids by alphabet, then people by their key. Hence one call per
+transaction.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+from django.db import connection
+from numpy.typing import NDArray
+
+from apps.accounts import scoping
+from apps.accounts.errors import Invalid
+
+LONGEST_ID = 200
+NEVER = np.iinfo(np.int64).max
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+# Rows per statement: bounds the parameter that the driver and the server hold at once.
+ROWS_PER_STATEMENT = 50_000
+
+Pair = tuple[str | None, str | None]
+Integers = NDArray[np.int64]
+SeenAt = datetime | Sequence[datetime] | NDArray[np.datetime64]
+
+FIND_USERS = """
+    SELECT p.external_id, COALESCE(p.merged_into_id, p.id)
+    FROM json_array_elements_text(%s::json) AS wanted(id)
+    JOIN accounts_person p ON p.workspace_id = %s AND p.external_id = wanted.id
+"""
+ADD_USERS = """
+    INSERT INTO accounts_person (workspace_id, public_id, external_id, traits, first_seen_at, last_seen_at)
+    SELECT %s, gen_random_uuid(), v->>0, '{}',
+        timestamptz 'epoch' + (v->>1)::bigint * interval '1 microsecond',
+        timestamptz 'epoch' + (v->>2)::bigint * interval '1 microsecond'
+    FROM json_array_elements(%s::json) AS wanted(v)
+    ON CONFLICT (workspace_id, external_id) DO NOTHING RETURNING external_id, id
+"""
+FIND_HOLDERS = """
+    SELECT a.anonymous_id, a.person_id FROM json_array_elements_text(%s::json) AS wanted(id)
+    JOIN accounts_alias a ON a.workspace_id = %s AND a.anonymous_id = wanted.id
+"""
+# The alias comes first and decides: only where it was added is its person made. The foreign key is checked
+# at commit.
+ADD_ALIASES = """
+    WITH wanted AS (
+        SELECT v->>0 AS anonymous_id, (v->>1)::bigint AS person_id,
+            (v->>2)::bigint AS first, (v->>3)::bigint AS last
+        FROM json_array_elements(%(rows)s::json) AS w(v)
+    ), sequence AS MATERIALIZED (
+        SELECT pg_get_serial_sequence('accounts_person', 'id')::regclass AS name
+    ), added AS (
+        INSERT INTO accounts_alias (workspace_id, anonymous_id, person_id)
+        SELECT %(workspace)s, anonymous_id, COALESCE(person_id, nextval((SELECT name FROM sequence)))
+        FROM wanted
+        ON CONFLICT (workspace_id, anonymous_id) DO NOTHING RETURNING anonymous_id, person_id
+    ), born AS (
+        INSERT INTO accounts_person (id, workspace_id, public_id, traits, first_seen_at, last_seen_at)
+        SELECT added.person_id, %(workspace)s, gen_random_uuid(), '{}',
+            timestamptz 'epoch' + wanted.first * interval '1 microsecond',
+            timestamptz 'epoch' + wanted.last * interval '1 microsecond'
+        FROM added JOIN wanted USING (anonymous_id) WHERE wanted.person_id IS NULL
+    )
+    SELECT anonymous_id, person_id FROM added
+"""
+LOCK = """
+    SELECT id, external_id IS NOT NULL, merged_into_id IS NOT NULL, erased_at IS NOT NULL FROM accounts_person
+    WHERE workspace_id = %s AND id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
+"""
+MERGED_INTO = "SELECT id FROM accounts_person WHERE workspace_id = %s AND merged_into_id = ANY(%s)"
+WIDEN = """
+    UPDATE accounts_person AS p
+    SET first_seen_at = LEAST(p.first_seen_at, seen.first), last_seen_at = GREATEST(p.last_seen_at, seen.last)
+    FROM (
+        SELECT id, timestamptz 'epoch' + first * interval '1 microsecond' AS first,
+            timestamptz 'epoch' + last * interval '1 microsecond' AS last
+        FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS s(id, first, last)
+    ) AS seen
+    WHERE p.workspace_id = %s AND p.id = seen.id AND (
+        p.first_seen_at > seen.first OR p.first_seen_at IS NULL
+        OR p.last_seen_at < seen.last OR p.last_seen_at IS NULL
+    )
+"""
+
+
+class PersonMoved(Exception):
+    """Somebody was merged or erased between being found and being locked: let the locks go and look again."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Events' ids as numbers: users[user_codes[i]] and anons[anon_codes[i]] are the ids of event i, -1
+    means none.
+
+    seen: microseconds since 1970.
+    """
+
+    users: list[str]
+    anons: list[str]
+    user_codes: Integers
+    anon_codes: Integers
+    seen: Integers
+
+    def user_spans(self) -> tuple[Integers, Integers]:
+        return _spans(self.user_codes, self.seen, len(self.users))
+
+    def anonymous_spans(self) -> tuple[Integers, Integers]:
+        alone = np.where(self.user_codes < 0, self.anon_codes, -1)
+        return _spans(alone, self.seen, len(self.anons))
+
+
+def batch_of(pairs: Sequence[Pair], seen_at: SeenAt) -> Batch:
+    """Check and number the ids. Raises Invalid; with more than one pair the fields are "0.user_id",
+    "1.user_id" …
+    """
+    users, user_codes = _numbered(user_id for user_id, _ in pairs)
+    anons, anon_codes = _numbered(anonymous_id for _, anonymous_id in pairs)
+    if not (_are_usable(users) and _are_usable(anons)) or ((user_codes < 0) & (anon_codes < 0)).any():
+        raise Invalid(_faults(pairs))
+    return Batch(users, anons, user_codes, anon_codes, _microseconds(seen_at, len(pairs)))
+
+
+def people_of(batch: Batch) -> tuple[Integers, set[int]]:
+    """The person of each user id, made where there was none; and those made just now."""
+    known = _find(FIND_USERS, batch.users)
+    codes = sorted(
+        (code for code, user in enumerate(batch.users) if user not in known), key=batch.users.__getitem__
+    )
+    first, last = batch.user_spans()
+    rows = [[batch.users[code], int(first[code]), int(last[code])] for code in codes]
+    added = dict(_in_parts(rows, lambda part: _run(ADD_USERS, [scoping.current_id(), part])))
+    missed = [batch.users[code] for code in codes if batch.users[code] not in added]
+    found = known | added | _find(FIND_USERS, missed)
+    return np.array([_got(found, user) for user in batch.users], dtype=np.int64), set(added.values())
+
+
+def holders_of(batch: Batch, user_people: Integers) -> tuple[Integers, set[int]]:
+    """The person who holds each anonymous id, and the anonymous people made just now.
+
+    An unknown anonymous id goes to the first user it comes with, or to a new anonymous person.
+    """
+    known = _find(FIND_HOLDERS, batch.anons)
+    codes = sorted(
+        (code for code, anon in enumerate(batch.anons) if anon not in known), key=batch.anons.__getitem__
+    )
+    owner = _first_owner(batch, user_people)
+    first, last = batch.anonymous_spans()
+    rows = [[batch.anons[code], owner.get(code), int(first[code]), int(last[code])] for code in codes]
+    added = dict(_in_parts(rows, _add_aliases))
+    missed = [batch.anons[code] for code in codes if batch.anons[code] not in added]
+    found = known | added | _find(FIND_HOLDERS, missed)
+    holders = np.array([_got(found, anon) for anon in batch.anons], dtype=np.int64)
+    return holders, set(added.values()) - set(owner.values())
+
+
+def find_holders(anonymous_ids: list[str]) -> dict[str, int]:
+    """Who holds each of these anonymous ids; the unknown ones are left out."""
+    return _find(FIND_HOLDERS, anonymous_ids)
+
+
+def still_hold(holders: dict[str, int]) -> bool:
+    """Whether each anonymous id still belongs to that person: certain for as long as these people are
+    locked.
+    """
+    return find_holders(list(holders)) == holders
+
+
+def lock(person_ids: Iterable[int], *, absorbing: Iterable[int] = (), erased_too: bool = False) -> set[int]:
+    """Lock these people in the order of their keys; answers those with an external id. Raises PersonMoved.
+
+    absorbing: lock everybody who was merged into these as well, since they will be pointed at somebody else.
+    """
+    wanted, followers = set(person_ids), _merged_into(absorbing)
+    rows = _run(LOCK, [scoping.current_id(), sorted(wanted | followers)]) if wanted else []
+    roots = [row for row in rows if row[0] in wanted]
+    is_current = len(roots) == len(wanted) and followers == _merged_into(absorbing)
+    if not is_current or any(
+        is_merged or (is_erased and not erased_too) for *_, is_merged, is_erased in roots
+    ):
+        raise PersonMoved
+    return {person_id for person_id, is_known, *_ in roots if is_known}
+
+
+def widen(person_ids: Integers, seen: Integers) -> None:
+    """Let first and last seen of each (locked) person enclose the given times."""
+    people, codes = np.unique(person_ids, return_inverse=True)
+    first, last = _spans(codes, seen, len(people))
+    for start in range(0, len(people), ROWS_PER_STATEMENT):
+        part = slice(start, start + ROWS_PER_STATEMENT)
+        columns = [column[part].tolist() for column in (people, first, last)]
+        with connection.cursor() as cursor:
+            cursor.execute(WIDEN, [*columns, scoping.current_id()])
+
+
+def _merged_into(survivors: Iterable[int]) -> set[int]:
+    ids = sorted(survivors)
+    return {person_id for (person_id,) in _run(MERGED_INTO, [scoping.current_id(), ids])} if ids else set()
+
+
+def _numbered(ids: Iterable[str | None]) -> tuple[list[str], Integers]:
+    numbers: dict[str | None, int] = {}
+    codes = [-1 if one is None else numbers.setdefault(one, len(numbers)) for one in ids]
+    return [one for one in numbers if one is not None], np.array(codes, dtype=np.int64)
+
+
+def _are_usable(ids: list[str]) -> bool:
+    if not all(isinstance(one, str) and 0 < len(one) <= LONGEST_ID for one in ids):
+        return False
+    try:
+        "".join(ids).encode()
+    except UnicodeEncodeError:
+        return False
+    return not any("\0" in one or not one.strip() for one in ids)
+
+
+def _faults(pairs: Sequence[Pair]) -> dict[str, list[str]]:
+    faults: dict[str, list[str]] = {}
+    for position, pair in enumerate(pairs):
+        prefix = f"{position}." if len(pairs) > 1 else ""
+        if pair == (None, None):
+            faults[f"{prefix}user_id"] = ["Give a user_id or an anonymous_id."]
+        for name, one in zip(("user_id", "anonymous_id"), pair, strict=True):
+            if one is not None and not _are_usable([one]):
+                faults[f"{prefix}{name}"] = [
+                    f"An id is a text of 1 to {LONGEST_ID} characters, not blank, without NUL."
+                ]
+    return faults
+
+
+def _microseconds(seen_at: SeenAt, count: int) -> Integers:
+    if isinstance(seen_at, np.ndarray):
+        return seen_at.astype("datetime64[us]").astype(np.int64)
+    if isinstance(seen_at, datetime):
+        return np.full(count, (seen_at - EPOCH) // MICROSECOND, dtype=np.int64)
+    return np.array([(one - EPOCH) // MICROSECOND for one in seen_at], dtype=np.int64)
+
+
+def _spans(codes: Integers, seen: Integers, size: int) -> tuple[Integers, Integers]:
+    """First and last moment per code; codes below 0 do not count."""
+    first, last = np.full(size, NEVER), np.full(size, -NEVER)
+    counted = codes >= 0
+    np.minimum.at(first, codes[counted], seen[counted])
+    np.maximum.at(last, codes[counted], seen[counted])
+    return first, last
+
+
+def _first_owner(batch: Batch, user_people: Integers) -> dict[int, int]:
+    """Anonymous code → the person of the first user whom it comes with."""
+    together = np.flatnonzero((batch.user_codes >= 0) & (batch.anon_codes >= 0))
+    codes, first = np.unique(batch.anon_codes[together], return_index=True)
+    owners = user_people[batch.user_codes[together[first]]]
+    return dict(zip(codes.tolist(), owners.tolist(), strict=True))
+
+
+def _find(statement: str, ids: list[str]) -> dict[str, int]:
+    return dict(_in_parts(ids, lambda part: _run(statement, [part, scoping.current_id()])))
+
+
+def _add_aliases(rows: str) -> list[Any]:
+    return _run(ADD_ALIASES, {"rows": rows, "workspace": scoping.current_id()})
+
+
+def _in_parts(rows: list[Any], run: Any) -> list[Any]:
+    """The answers of a statement run over parts of its rows, each part one JSON parameter."""
+    found: list[Any] = []
+    for start in range(0, len(rows), ROWS_PER_STATEMENT):
+        found += run(json.dumps(rows[start : start + ROWS_PER_STATEMENT]))
+    return found
+
+
+def _run(statement: str, params: Any) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, params)
+        return cursor.fetchall()
+
+
+def _got(found: dict[str, int], one: str) -> int:
+    """An id that was neither there nor ours to add, and then not there either, was taken away meanwhile."""
+    try:
+        return found[one]
+    except KeyError:
+        raise PersonMoved from None

@@ -1,0 +1,268 @@
+"""One person behind many ids: find, make, stitch, merge, and open what is sealed.
+
+A user id is the customer's own and names one person for good; an anonymous id is a device and belongs to
+whoever was last identified on it. A merged person stays as a row that points to the survivor, always in one
+step.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from django.db import transaction
+from django.db.models.functions import Coalesce
+
+from apps.accounts import audit, identities, personal_fields, scoping, stitching
+from apps.accounts import traits as trait_rules
+from apps.accounts.errors import DomainError, NotHere
+from apps.accounts.identities import Batch, Integers, Pair, PersonMoved, SeenAt
+from apps.accounts.models import Person, PersonMerge
+from apps.accounts.permissions import Actor, require
+
+# How often to look again when people are merged or erased under our hands: each time somebody else's work
+# was done.
+ATTEMPTS = 20
+
+
+class TooBusy(DomainError):
+    code = "too_busy"
+    status = 503
+
+
+class MergeRefused(DomainError):
+    code = "merge_refused"
+    status = 409
+
+
+def resolve(
+    *, workspace_id: int, user_id: str | None = None, anonymous_id: str | None = None, seen_at: datetime
+) -> Person:
+    """Find or make the person behind an id; two ids are stitched. Locks the person: see resolve_many."""
+    found = resolve_many([(user_id, anonymous_id)], workspace_id=workspace_id, seen_at=seen_at)
+    return Person.objects.get(pk=found[0])
+
+
+def resolve_many(pairs: Sequence[Pair], *, workspace_id: int, seen_at: SeenAt) -> Integers:
+    """Find or make the people behind (user_id, anonymous_id) pairs; answers their keys, aligned with the
+    pairs.
+
+    Two ids in a pair are stitched. Pairs count in their order, which should be that of time: on a shared
+    device an anonymous event belongs to the user last seen on it. seen_at: one moment, or one per pair
+    (datetime64 is UTC).
+
+    Call it once per transaction, in the transaction that stores what points at these people: it locks them,
+    in order, so that a merge or an erasure waits, and nothing is left behind on somebody who was absorbed.
+    Raises Invalid before any of that.
+    """
+    if workspace_id != scoping.current_id():
+        raise ValueError("workspace_id is not the workspace in scope")
+    batch = identities.batch_of(pairs, seen_at)
+    with transaction.atomic(savepoint=False):
+        return _settled(batch)
+
+
+@transaction.atomic
+def identify(
+    actor: Actor,
+    *,
+    user_id: str | None = None,
+    anonymous_id: str | None = None,
+    traits: dict[str, Any] | None = None,
+    now: datetime,
+) -> Person:
+    """Stitch an anonymous id to a user, also after the fact, and keep what is said about them.
+
+    Doing it again changes nothing. Locks the people concerned. Raises Invalid. Publishes PeopleIdentified,
+    PeopleMerged.
+    """
+    personal, others = trait_rules.split(traits or {})
+    found = _settled(identities.batch_of([(user_id, anonymous_id)], now))
+    person = Person.objects.get(pk=found[0])
+    if traits:
+        person.traits = trait_rules.updated(person.traits, others)
+        personal_fields.set_personal(person, personal)
+        person.save(update_fields=["traits", *personal_fields.COLUMNS])
+    return person
+
+
+@transaction.atomic
+def merge(actor: Actor, survivor: Person, absorbed: Person, *, reason: str, now: datetime) -> Person:
+    """Make two people one. Already one: nothing changes. Locks both. Publishes PeopleMerged; audited.
+
+    Needs people:write. Raises MergeRefused when one of them was erased.
+    """
+    require(actor, "people:write")
+    for _ in range(ATTEMPTS):
+        kept, gone = root_of(survivor.pk), root_of(absorbed.pk)
+        if kept == gone:
+            return Person.objects.get(pk=kept)
+        with suppress(PersonMoved), transaction.atomic():
+            known = identities.lock([kept, gone], absorbing=[gone])
+            _absorb(kept, gone, known)
+            audit.record(actor, "person.merged", survivor, now=now, before={"absorbed": gone}, reason=reason)
+            return Person.objects.get(pk=kept)
+    raise MergeRefused("One of the two was erased, or is being changed at this moment. Look again.")
+
+
+def find(*, user_id: str | None = None, anonymous_id: str | None = None) -> Person:
+    """The person behind an id, by user id where both are given. Makes nobody. Raises NotHere."""
+    if user_id is not None:
+        found = Person.objects.filter(external_id=user_id)
+    else:
+        aliases = identities.find_holders([anonymous_id or ""])
+        found = Person.objects.filter(pk__in=list(aliases.values()))
+    person = found.select_related("merged_into").first()
+    if person is None:
+        raise NotHere("Nobody in this workspace is known by that id.")
+    return person.merged_into or person
+
+
+def find_by_email(email: str) -> list[Person]:
+    """Everyone with that e-mail address, in any spelling. Raises Invalid for what is none."""
+    return _found_by("email", email)
+
+
+def find_by_phone(phone: str) -> list[Person]:
+    """Everyone with that phone number; written with and without its country it is two numbers. Raises
+    Invalid.
+    """
+    return _found_by("phone", phone)
+
+
+@transaction.atomic
+def reveal(actor: Actor, person: Person, *, now: datetime, reason: str = "") -> dict[str, str | None]:
+    """Open a person's email, phone and name. Needs people:read, or to be them. Audited."""
+    if actor.person_id is None or root_of(actor.person_id) != person.pk:
+        require(actor, "people:read")
+    audit.record(actor, "person.revealed", person, now=now, reason=reason)
+    return personal_fields.personal(person)
+
+
+@transaction.atomic
+def reveal_many(
+    actor: Actor, people: Iterable[Person], *, now: datetime, reason: str = ""
+) -> dict[int, dict[str, str | None]]:
+    """The same for a list, by key of the person, with one entry in the audit log that names them all."""
+    require(actor, "people:read")
+    opened = {person.pk: personal_fields.personal(person) for person in people}
+    if opened:
+        told = {"count": len(opened), "people": sorted(opened)}
+        audit.record(actor, "people.revealed", now=now, after=told, reason=reason)
+    return opened
+
+
+def root_of(person_id: int) -> int:
+    """The survivor of a person who may have been merged. Raises NotHere."""
+    rows = Person.objects.filter(pk=person_id).values_list(Coalesce("merged_into_id", "id"))
+    for (root,) in rows:
+        return int(root)
+    raise NotHere("There is no such person in this workspace.")
+
+
+def lock_survivor(person_id: int) -> Person:
+    """Lock the person, or who they were merged into, for something new to be held on them.
+
+    Raises NotHere once they are erased.
+    """
+    person = lock_whole(person_id)
+    if person.erased_at is not None:
+        raise NotHere("This person was erased.")
+    return person
+
+
+def lock_whole(person_id: int) -> Person:
+    """Lock the survivor and everybody who was merged into them, erased or not."""
+    for _ in range(ATTEMPTS):
+        root = root_of(person_id)
+        with suppress(PersonMoved), transaction.atomic():
+            identities.lock([root], absorbing=[root], erased_too=True)
+            return Person.objects.get(pk=root)
+    raise _busy()
+
+
+def _settled(batch: Batch) -> Integers:
+    for _ in range(ATTEMPTS):
+        with suppress(PersonMoved), transaction.atomic():
+            return _settle(batch)
+    raise _busy()
+
+
+def _busy() -> TooBusy:
+    return TooBusy("These people are being merged at this moment. Try again.", retry_after_seconds=1)
+
+
+def _settle(batch: Batch) -> Integers:
+    """One attempt. Its savepoint lets go of its locks when somebody moved meanwhile: locks are taken in
+    order or not at all.
+    """
+    user_people, new = identities.people_of(batch)
+    holders, new_anonymous = identities.holders_of(batch, user_people)
+    met = _meetings(batch, user_people, holders)
+    concerned = {*user_people.tolist(), *holders.tolist()} - new - new_anonymous
+    known = identities.lock(concerned, absorbing={one.holder for one in met} & concerned)
+    made = stitching.plan(met, known=known | new, new=new)
+    if met:
+        if not identities.still_hold({one.anonymous_id: one.holder for one in met}):
+            raise PersonMoved
+        stitching.carry_out(made)
+    people = _attributed(batch, user_people, holders, made)
+    identities.widen(people, batch.seen)
+    return people
+
+
+def _meetings(batch: Batch, user_people: Integers, holders: Integers) -> list[stitching.Meeting]:
+    """All appearances, in order, of anonymous ids that somebody other than a user seen with them holds."""
+    rows = np.flatnonzero((batch.user_codes >= 0) & (batch.anon_codes >= 0))
+    users, anons = batch.user_codes[rows], batch.anon_codes[rows]
+    is_contested = np.isin(anons, anons[holders[anons] != user_people[users]])
+    return [
+        stitching.Meeting(int(user_people[user]), batch.anons[anon], int(holders[anon]))
+        for user, anon in zip(users[is_contested].tolist(), anons[is_contested].tolist(), strict=True)
+    ]
+
+
+def _attributed(batch: Batch, user_people: Integers, holders: Integers, made: stitching.Plan) -> Integers:
+    """The person of each pair once the plan is carried out."""
+    by_user = batch.user_codes >= 0
+    people = np.empty(len(by_user), dtype=np.int64)
+    people[by_user] = user_people[batch.user_codes[by_user]]
+    people[~by_user] = holders[batch.anon_codes[~by_user]]
+    if not made.touched:
+        return people
+    distinct, codes = np.unique(people, return_inverse=True)
+    people = np.array([made.root(one) for one in distinct.tolist()], dtype=np.int64)[codes]
+    return _with_shared_devices(batch, people, holders, made)
+
+
+def _with_shared_devices(batch: Batch, people: Integers, holders: Integers, made: stitching.Plan) -> Integers:
+    """Anonymous events on a device that changed hands belong to its holder of that moment."""
+    shared = {alias for alias, _, _ in made.handed_over}
+    holder = {
+        code: made.root(int(holders[code])) for code, alias in enumerate(batch.anons) if alias in shared
+    }
+    for row in np.flatnonzero(np.isin(batch.anon_codes, list(holder))).tolist():
+        code = int(batch.anon_codes[row])
+        if batch.user_codes[row] >= 0:
+            holder[code] = int(people[row])
+        else:
+            people[row] = holder[code]
+    return people
+
+
+def _absorb(survivor: int, absorbed: int, known: set[int]) -> None:
+    """An anonymous survivor takes the absorbed one's user id as well: the result of a merge with a known
+    person is known.
+    """
+    if absorbed in known and survivor not in known:
+        external_id = Person.objects.get(pk=absorbed).external_id
+        Person.objects.filter(pk=absorbed).update(external_id=None)
+        Person.objects.filter(pk=survivor).update(external_id=external_id)
+    stitching.absorb({absorbed: survivor}, kind=PersonMerge.Kind.MERGED)
+
+
+def _found_by(field: str, value: str) -> list[Person]:
+    index = personal_fields.index_of(scoping.current_id(), field, value)
+    rows = Person.objects.filter(**{f"{field}_index": index}).values_list(Coalesce("merged_into_id", "id"))
+    return list(Person.objects.filter(pk__in={root for (root,) in rows}).order_by("pk"))

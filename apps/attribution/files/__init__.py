@@ -1,0 +1,1 @@
+"""Files of touches and conversions, read without a database: journeys out."""

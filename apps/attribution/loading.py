@@ -1,0 +1,196 @@
+"""Rows of the workspace as arrays, a million in well under a second.
+
+PostgreSQL packs each column into one array and sends it whole: fetching rows one by one spends its time on the rows. Measured on
+1M touches of four columns: 0.65 s this way, 4.5 s by COPY in binary, which sends a message per row.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+
+import numpy as np
+import psycopg
+from django.db import connection, transaction
+from numpy.typing import NDArray
+from psycopg import sql
+
+from apps.accounts import scoping
+from apps.attribution.models import Source
+
+Ints = NDArray[np.int64]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_POSTGRES_EPOCH_US = 946_684_800_000_000  # 2000-01-01, from which a binary timestamptz counts
+_ARRAY_HEADER = 20
+# Rows per statement: bounds what the server and the driver hold at once.
+SLICE = 2_000_000
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TouchRows:
+    """(n,) each, ordered by id. at_us: microseconds since 1970; source: its row's id."""
+
+    id: Ints
+    person: Ints
+    at_us: Ints
+    source: Ints
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ConversionRows:
+    """(n,) each, ordered by id; counted conversions only. minor: value in whole minor units."""
+
+    id: Ints
+    person: Ints
+    at_us: Ints
+    minor: Ints
+
+
+@dataclass(frozen=True)
+class SourceRow:
+    id: int
+    channel: str
+    platform: str
+    campaign_id: str
+    creative_id: str
+
+    @property
+    def names(self) -> tuple[str, str, str, str]:
+        return self.channel, self.platform, self.campaign_id, self.creative_id
+
+
+@dataclass(frozen=True, eq=False)
+class SourceTable:
+    """The workspace's sources in the order of their names, so that each grouping is a run of neighbours."""
+
+    rows: tuple[SourceRow, ...]
+
+    @property
+    def ids(self) -> Ints:
+        return np.array([row.id for row in self.rows], dtype=np.int64)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(row.channel for row in self.rows))
+
+    @property
+    def channel_codes(self) -> NDArray[np.int32]:
+        """(n_sources,) position of each source's channel among `channels`."""
+        code = {key: number for number, key in enumerate(self.channels)}
+        return np.array([code[row.channel] for row in self.rows], dtype=np.int32)
+
+    def levels(self) -> tuple[Ints, ...]:
+        """From channel down to source: (n_sources,) which group each belongs to, rising by one from group to group."""
+        return tuple(_runs([row.names[:depth] for row in self.rows]) for depth in (1, 2, 3, 4))
+
+    def places(self, source_ids: Ints) -> Ints:
+        """Position in `rows` of each source id."""
+        order = np.argsort(self.ids)
+        return order[np.searchsorted(self.ids, source_ids, sorter=order)]
+
+
+def sources() -> SourceTable:
+    """All sources of the workspace."""
+    found = Source.objects.values_list("id", "channel__key", "platform", "campaign_id", "creative_id")
+    return SourceTable(tuple(sorted((SourceRow(*names) for names in found), key=attrgetter("names"))))
+
+
+def touches(
+    *, start: datetime | None, end: datetime | None, expected: int = 0, slice_rows: int = SLICE
+) -> TouchRows:
+    """The workspace's touches in [start, end). expected: about how many; more than slice_rows come in slices of time."""
+    parts = [
+        _columns(
+            "SELECT {} FROM attribution_touchpoint WHERE {}",
+            ["id", "person_id", "occurred_at", "source_id"],
+            *_within(first, last),
+        )
+        for first, last in _slices(start, end, -(-expected // slice_rows))
+    ]
+    id_, person, at_us, source = _by_id([np.concatenate(column) for column in zip(*parts, strict=True)])
+    return TouchRows(id=id_, person=person, at_us=at_us + _POSTGRES_EPOCH_US, source=source)
+
+
+def conversions(
+    *, start: datetime | None, end: datetime | None, conversion_type: str | None, decimals: int
+) -> ConversionRows:
+    """The workspace's counted conversions in [start, end). decimals: of the workspace's currency."""
+    where, params = _within(start, end)
+    where += " AND is_counted"
+    if conversion_type is not None:
+        where, params = where + " AND conversion_type = %s", [*params, conversion_type]
+    columns = ["id", "person_id", "occurred_at", f"round(value * {10 ** int(decimals)})::bigint"]
+    found = _columns("SELECT {} FROM attribution_conversion WHERE {}", columns, where, params)
+    id_, person, at_us, minor = _by_id(found)
+    return ConversionRows(id=id_, person=person, at_us=at_us + _POSTGRES_EPOCH_US, minor=minor)
+
+
+def microseconds(moment: datetime) -> int:
+    """Since 1970, exact."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _runs(names: Sequence[tuple[str, ...]]) -> Ints:
+    number = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    return np.array([number[name] for name in names], dtype=np.int64)
+
+
+def _within(start: datetime | None, end: datetime | None) -> tuple[str, list[object]]:
+    where, params = "workspace_id = %s", [scoping.current_id()]
+    for condition, moment in ((" AND occurred_at >= %s", start), (" AND occurred_at < %s", end)):
+        if moment is not None:
+            where, params = where + condition, [*params, moment]
+    return where, params
+
+
+def _slices(
+    start: datetime | None, end: datetime | None, count: int
+) -> Iterator[tuple[datetime | None, datetime | None]]:
+    """[start, end) cut into stretches of equal length."""
+    if count <= 1:
+        yield start, end
+        return
+    first, last = _span(start, end)
+    edges = [start, *(first + (last - first) * k / count for k in range(1, count)), end]
+    yield from zip(edges[:-1], edges[1:], strict=True)
+
+
+def _span(start: datetime | None, end: datetime | None) -> tuple[datetime, datetime]:
+    where, params = _within(start, end)
+    query = f"SELECT min(occurred_at), max(occurred_at) FROM attribution_touchpoint WHERE {where}"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(query, params)
+        first, last = cursor.fetchone()
+    return first or _EPOCH, last or _EPOCH
+
+
+def _columns(template: str, columns: Sequence[str], where: str, params: Sequence[object]) -> list[Ints]:
+    """Fetch whole-number and timestamptz columns as they lie in PostgreSQL's binary arrays; none may be null."""
+    packed = ", ".join(f"array_send(array_agg({column}))" for column in columns)
+    query = sql.SQL(template.format(packed, where))  # type: ignore[arg-type]
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")  # through Django, so that the transaction knows its workspace
+        with psycopg.Cursor(connection.connection) as cursor:
+            cursor.execute(query, params, binary=True)
+            row = cursor.fetchone()
+    assert row is not None
+    return [_unpack(buffer) for buffer in row]
+
+
+def _unpack(buffer: bytes | None) -> Ints:
+    """Each element of the array is its length, 8, and its eight bytes."""
+    if buffer is None:
+        return np.zeros(0, dtype=np.int64)
+    cells = np.frombuffer(buffer, dtype=[("length", ">i4"), ("value", ">i8")], offset=_ARRAY_HEADER)
+    return cells["value"].astype(np.int64)
+
+
+def _by_id(columns: list[Ints]) -> list[Ints]:
+    """Equal times keep the order of their ids; a table without updates is in that order already."""
+    ids = columns[0]
+    if (ids[1:] > ids[:-1]).all():
+        return columns
+    order = np.argsort(ids, kind="stable")
+    return [column[order] for column in columns]

@@ -1,0 +1,156 @@
+"""What each model is called, which question it answers, and when it misleads."""
+
+from dataclasses import dataclass
+
+from apps.attribution.maths.models import MODELS
+
+DEFAULT = "shapley"
+COMPARE = "all"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guide:
+    """One model in plain words. short: its name within its family."""
+
+    name: str
+    label: str
+    short: str
+    how: str
+    answers: str
+    misleads: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """Models that differ in one setting, shown as one choice and its variants."""
+
+    label: str
+    models: tuple[str, ...]
+
+
+FAMILIES = (
+    Family(label="First touch", models=("first_touch",)),
+    Family(label="Last touch", models=("last_touch", "last_non_direct")),
+    Family(label="Linear", models=("linear",)),
+    Family(label="Time decay", models=("time_decay",)),
+    Family(label="Position", models=("position_based",)),
+    Family(label="Shapley", models=("shapley", "shapley_ordered")),
+    Family(label="Markov", models=("markov_1", "markov_2", "markov_3", "markov_4")),
+)
+
+_MARKOV_MISLEADS = (
+    "A chain cannot tell a channel that brings people from one that people already on their way pass "
+    "through: brand search looks strong. It needs journeys without a conversion, and many of them."
+)
+_HIGHER_ORDER = (
+    "It remembers more of the way, so it needs more journeys per way: with little data its figures jump. "
+    + _MARKOV_MISLEADS
+)
+
+_GUIDES = (
+    Guide(
+        name="first_touch",
+        label="First touch",
+        short="First touch",
+        how="All credit goes to the first touch of the journey.",
+        answers="Where do the people who buy first hear of us?",
+        misleads="It pays whoever is early and everywhere. A channel that needs a first visit, such as a "
+        "newsletter, gets almost nothing, however well it works.",
+    ),
+    Guide(
+        name="last_touch",
+        label="Last touch",
+        short="Every channel",
+        how="All credit goes to the last touch before the conversion.",
+        answers="What stands at the door when somebody buys?",
+        misleads="Who has decided searches for the name or types the address: brand search and direct get "
+        "many times what they cause.",
+    ),
+    Guide(
+        name="last_non_direct",
+        label="Last non-direct touch",
+        short="Without direct",
+        how="As last touch, but direct visits count only when there is nothing else.",
+        answers="Which channel was the last that somebody could have worked on?",
+        misleads="It hands the credit of direct to brand search and retargeting, which stand just as late.",
+    ),
+    Guide(
+        name="linear",
+        label="Linear",
+        short="Linear",
+        how="Every touch of the journey gets the same part.",
+        answers="Which channels are present on the way to a conversion?",
+        misleads="It pays frequency. Retargeting shows itself often, to people who were likely to buy.",
+    ),
+    Guide(
+        name="time_decay",
+        label="Time decay",
+        short="Time decay",
+        how="A touch counts half as much for every seven days that it is older than the last one.",
+        answers="Which channels are present shortly before a conversion?",
+        misleads="It pays frequency and lateness at once. Slow decisions, such as a wedding, begin long "
+        "before.",
+    ),
+    Guide(
+        name="position_based",
+        label="Position based",
+        short="Position based",
+        how="The first and the last touch get 40 % each, those between share 20 %.",
+        answers="Who opens journeys and who closes them?",
+        misleads="40, 20, 40 is a habit and no measurement. It shares the faults of first and of last touch.",
+    ),
+    Guide(
+        name="shapley",
+        label="Shapley",
+        short="By channel",
+        how="A game of the channels: each gets its average contribution over every order in which they "
+        "could have joined. Several touches of a channel share its part.",
+        answers="What is each channel worth among the others that were there?",
+        misleads="It looks at converting journeys only, and presence alone earns credit: a channel that "
+        "causes nothing still gets its part.",
+    ),
+    Guide(
+        name="shapley_ordered",
+        label="Shapley, ordered",
+        short="By place in the journey",
+        how="The same value, broken down by the place at which the channel was touched. Channels earn the "
+        "same as under Shapley; single touches do not.",
+        answers="At which place of the journey does a channel do its work?",
+        misleads="As Shapley. Places far from the start rest on few journeys.",
+    ),
+    Guide(
+        name="markov_1",
+        label="Markov, order 1",
+        short="Order 1",
+        how="Journeys become a chain of channels. A channel's credit is how many conversions the chain "
+        "loses when the channel leads nowhere.",
+        answers="Through which channels do journeys have to pass?",
+        misleads=_MARKOV_MISLEADS,
+    ),
+    *(
+        Guide(
+            name=f"markov_{order}",
+            label=f"Markov, order {order}",
+            short=f"Order {order}",
+            how=f"As order 1, but the chain remembers the last {order} channels.",
+            answers=f"The same, where what comes next depends on the last {order} touches.",
+            misleads=_HIGHER_ORDER,
+        )
+        for order in (2, 3, 4)
+    ),
+)
+GUIDES: dict[str, Guide] = {guide.name: guide for guide in _GUIDES}
+
+
+def family_of(model: str) -> Family | None:
+    """The family of a model; None for "all"."""
+    return next((family for family in FAMILIES if model in family.models), None)
+
+
+def label_of(model: str) -> str:
+    return GUIDES[model].label
+
+
+def choices() -> list[tuple[str, str]]:
+    """Every model, and all of them side by side, as a form's field takes them."""
+    return [*((name, GUIDES[name].label) for name in MODELS), (COMPARE, "Compare all")]

@@ -1,0 +1,197 @@
+"""A file of events: stored, known already, or set aside with its line and the reasons."""
+
+import csv
+import gzip
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from django.core.management import CommandError, call_command
+
+from apps.accounts import jobs, scoping
+from apps.accounts.errors import Invalid
+from apps.accounts.models import Job, Person
+from apps.attribution import imports
+from apps.attribution.models import Conversion, FileImport, RejectedRow, Touchpoint
+from apps.attribution.row_files import UnreadableFile, rows
+
+HEADER = "user_id,occurred_at,kind,channel,campaign,value\n"
+LOG = (
+    HEADER
+    + "u1,2026-10-01T09:00:00Z,touch,email,spring,\n"
+    + "u1,2026-10-02T09:00:00Z,touch,paid_social,,\n"
+    + "u1,2026-10-03T09:00:00Z,conversion,,,99.99\n"
+    + "u2,2026-10-03T10:00:00Z,touch,email,spring,\n"
+)
+
+
+@pytest.fixture
+def log_file(tmp_path) -> Path:
+    path = tmp_path / "events.csv"
+    path.write_text(LOG)
+    return path
+
+
+def _import(workspace, path, *options):
+    call_command("import_events", str(path), "--workspace", workspace.slug, *options)
+
+
+def test_a_log_becomes_touchpoints_and_conversions(workspace, log_file):
+    _import(workspace, log_file)
+
+    touches = Touchpoint.objects.order_by("occurred_at").values_list(
+        "person__external_id", "source__channel__key", "source__campaign_id"
+    )
+    assert list(touches) == [("u1", "email", "spring"), ("u1", "paid_social", ""), ("u2", "email", "spring")]
+    assert [str(one.value) for one in Conversion.objects.all()] == ["99.9900"]
+
+
+def test_importing_again_stores_nothing_twice(workspace, log_file, capsys):
+    _import(workspace, log_file)
+    call_command("import_events", str(log_file), "--workspace", workspace.slug)
+
+    assert "4 rows: 0 stored, 4 known already, 0 set aside." in capsys.readouterr().out
+    assert Touchpoint.objects.count() == 3
+
+
+def test_two_rows_that_say_the_same_are_two_events(workspace, tmp_path):
+    path = tmp_path / "twice.csv"
+    path.write_text(HEADER + "u1,2026-10-01T09:00:00Z,touch,email,,\n" * 2)
+
+    _import(workspace, path)
+
+    assert Touchpoint.objects.count() == 2
+
+
+def test_a_dry_run_stores_nothing_and_still_names_the_faults(workspace, tmp_path, capsys):
+    path = tmp_path / "faulty.csv"
+    path.write_text(LOG + "u3,yesterday,touch,email,,\n")
+
+    call_command("import_events", str(path), "--workspace", workspace.slug, "--dry-run")
+
+    assert Touchpoint.objects.count() == 0
+    assert Person.objects.count() == 0
+    assert "1 set aside" in capsys.readouterr().out
+    rejected = list(csv.DictReader((tmp_path / "faulty.csv.rejects.csv").open()))
+    assert [row["line"] for row in rejected] == ["6"]
+    assert "occurred_at" in rejected[0]["errors"]
+
+
+@pytest.mark.parametrize("ending", ["csv.gz", "jsonl", "jsonl.gz", "parquet"])
+def test_every_format_gives_the_same(workspace, tmp_path, ending):
+    records = list(csv.DictReader(LOG.splitlines()))
+    path = tmp_path / f"events.{ending}"
+    if ending == "parquet":
+        pq.write_table(pa.Table.from_pylist(records), path)
+    else:
+        lines = "\n".join(json.dumps(one) for one in records)
+        text = (LOG if "csv" in ending else lines).encode()
+        path.write_bytes(gzip.compress(text) if ending.endswith("gz") else text)
+
+    _import(workspace, path)
+
+    assert (Touchpoint.objects.count(), Conversion.objects.count()) == (3, 1)
+
+
+def test_a_column_can_be_mapped_by_hand(workspace, tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_text("who,occurred_at,platform,event_type\nu1,2026-10-01T09:00:00Z,meta,click\n")
+
+    with pytest.raises(CommandError, match="user_id or anonymous_id"):
+        _import(workspace, path)
+    _import(workspace, path, "--map", "user_id=who")
+
+    assert Touchpoint.objects.get().person.external_id == "u1"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b"user_id,user_id\n1,2\n", "twice"),
+        (b"\x1f\x8bnot gzip at all", "cannot be read"),
+        (b"PAR1 not parquet", "cannot be read"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_whole(tmp_path, content, words):
+    path = tmp_path / "rubbish"
+    path.write_bytes(content)
+
+    with pytest.raises(UnreadableFile, match=words):
+        list(rows(path))
+
+
+def test_rows_that_cannot_be_read_are_set_aside_one_by_one(workspace, tmp_path, capsys):
+    path = tmp_path / "mixed.csv"
+    path.write_bytes(
+        LOG.encode()
+        + b"u4,2026-10-01T09:00:00Z,touch,email,,,too,many\n"
+        + b"u\xff5,2026-10-01T09:00:00Z,touch,email,,\n"
+        + b"u\x006,2026-10-01T09:00:00Z,touch,email,,\n"
+        + b",2026-10-01T09:00:00Z,touch,email,,\n"
+        + b"u7,2026-10-01T09:00:00Z,conversion,,,nan\n"
+    )
+
+    call_command("import_events", str(path), "--workspace", workspace.slug)
+
+    assert "9 rows: 4 stored, 0 known already, 5 set aside" in capsys.readouterr().out
+
+
+def test_an_upload_is_a_job_that_goes_on_where_it_stopped(workspace, actor, now, tmp_path, settings):
+    settings.MEDIA_ROOT = tmp_path
+    lines = [f"u{n},2026-10-01T09:00:00Z,touch,email,,\n" for n in range(25)]
+    made = imports.upload(
+        actor,
+        file_name="log.csv",
+        chunks=[(HEADER + "".join(lines)).encode()],
+        mapping={},
+        is_dry_run=False,
+        now=now,
+    )
+    job = Job.objects.get(pk=made.job_id)
+    job.checkpoint = {"counts": {"rows": 10, "stored": 10, "duplicates": 0, "rejected": 0, "next_line": 12}}
+    job.save()
+
+    jobs.run(job_id=job.pk)
+
+    made.refresh_from_db()
+    assert (made.rows, made.stored) == (25, 25)
+    assert Touchpoint.objects.count() == 15
+    assert Job.objects.get(pk=job.pk).state == "done"
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_an_upload_keeps_what_it_set_aside(workspace, actor, now, tmp_path, settings):
+    settings.MEDIA_ROOT = tmp_path
+    content = (LOG + "u3,yesterday,touch,email,,\n").encode()
+    made = imports.upload(actor, file_name="log.csv", chunks=[content], mapping={}, is_dry_run=False, now=now)
+
+    jobs.run(job_id=made.job_id)
+
+    rejected = RejectedRow.objects.get(file_import=made)
+    assert rejected.line == 6
+    assert list(rejected.errors) == ["occurred_at"]
+    assert Job.objects.get(pk=made.job_id).result == {"rows": 5, "stored": 4, "duplicates": 0, "rejected": 1}
+
+
+def test_an_upload_without_people_is_refused_before_anything_is_kept(
+    workspace, actor, now, tmp_path, settings
+):
+    settings.MEDIA_ROOT = tmp_path
+
+    with pytest.raises(Invalid):
+        imports.upload(
+            actor, file_name="x.csv", chunks=[b"colour\nred\n"], mapping={}, is_dry_run=False, now=now
+        )
+
+    assert FileImport.objects.count() == 0
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_another_workspace_is_not_touched(workspace, other_workspace, log_file):
+    _import(workspace, log_file)
+
+    with scoping.workspace(other_workspace):
+        assert Touchpoint.objects.count() == 0

@@ -1,0 +1,3 @@
+from tests.config.checkout import checkout
+
+__all__ = ["checkout"]
