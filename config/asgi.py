@@ -2,9 +2,9 @@
 
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 import django
 from asgiref.sync import sync_to_async
@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core import signals
 from django.core.handlers.asgi import ASGIHandler
 from django.db import close_old_connections, reset_queries
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -36,9 +36,20 @@ class ThreadedHandler(ASGIHandler):
     def _respond(self, request: HttpRequest) -> HttpResponseBase:
         close_old_connections()
         try:
-            return self.get_response(request)
+            response = self.get_response(request)
+            if isinstance(response, StreamingHttpResponse) and not response.is_async:
+                content = cast(Iterator[bytes], response.streaming_content)
+                response.streaming_content = _chunk_by_chunk(content)
+            return response
         finally:
             close_old_connections()
+
+
+async def _chunk_by_chunk(content: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """What a view streams, one chunk a hop: Django would read all of it into memory first."""
+    chunks = iter(content)
+    while (chunk := await _in_pool(next)(chunks, None)) is not None:
+        yield chunk
 
 
 def _in_pool(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:

@@ -63,6 +63,11 @@ app.conf.update(
             "schedule": 60.0,
             "options": {"expire_seconds": 60},
         },
+        "Forget uploads that nobody came back for": {
+            "task": "attribution.uploads.forget",
+            "schedule": 3600.0,
+            "options": {"expire_seconds": 3600},
+        },
     },
 )
 app.autodiscover_tasks()

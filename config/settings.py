@@ -50,7 +50,7 @@ INSTALLED_APPS = [
     "apps.accounts",
     "apps.attribution",
     "config",
-    "django.contrib.admin",
+    "config.back_office.BackOfficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -72,11 +72,11 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "apps.accounts.middleware.RequestLogMiddleware",
-    "apps.accounts.api.shape.ApiShapeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "apps.accounts.middleware.RequestLogMiddleware",
+    "apps.accounts.api.shape.ApiShapeMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "apps.accounts.middleware.SlashForReadersMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

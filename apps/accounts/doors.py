@@ -6,6 +6,7 @@ Views of every app stand behind `page`; those with charts behind `chart_page` as
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from http import HTTPStatus
 from typing import Any
 
 from csp.constants import SELF, UNSAFE_INLINE
@@ -90,6 +91,8 @@ def _answer(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> Http
     except NotHere as missing:
         raise Http404 from missing
     except DomainError as error:
+        if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise  # its words are for the log
         if request.method in SAFE_METHODS:
             return render(
                 request, "error.html", {"status": error.status, "detail": error.detail}, status=error.status

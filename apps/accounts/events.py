@@ -75,13 +75,13 @@ def publish(event: Event) -> OutboxEvent:
             "publish() belongs in the transaction of the change it tells of"
         )
     payload = asdict(event)
+    is_awaited = bool(_subscribers[event.name])
+    due = {} if is_awaited else {"due_at": None}
     row = OutboxEvent.objects.create(
-        workspace_id=payload.pop("workspace_id"), name=event.name, payload=payload
+        workspace_id=payload.pop("workspace_id"), name=event.name, payload=payload, **due
     )
-    if _subscribers[event.name]:
+    if is_awaited:
         deliver.delay_on_commit(workspace_id=event.workspace_id, event_id=row.pk)
-    else:
-        OutboxEvent.objects.filter(pk=row.pk).update(due_at=None)
     return row
 
 

@@ -29,10 +29,12 @@ Pair = tuple[str | None, str | None]
 Integers = NDArray[np.int64]
 SeenAt = datetime | Sequence[datetime] | NDArray[np.datetime64]
 
+# The workspace is compared in a subquery for the reason told in scoping.InScope: a batch joined with a
+# workspace that the statistics do not know is a nested loop otherwise (measured: 300 s instead of 0.1).
 FIND_USERS = """
     SELECT p.external_id, COALESCE(p.merged_into_id, p.id)
     FROM json_array_elements_text(%s::json) AS wanted(id)
-    JOIN accounts_person p ON p.workspace_id = %s AND p.external_id = wanted.id
+    JOIN accounts_person p ON p.workspace_id = (SELECT %s::bigint) AND p.external_id = wanted.id
 """
 ADD_USERS = """
     INSERT INTO accounts_person (workspace_id, public_id, external_id, traits, first_seen_at, last_seen_at)
@@ -44,7 +46,7 @@ ADD_USERS = """
 """
 FIND_HOLDERS = """
     SELECT a.anonymous_id, a.person_id FROM json_array_elements_text(%s::json) AS wanted(id)
-    JOIN accounts_alias a ON a.workspace_id = %s AND a.anonymous_id = wanted.id
+    JOIN accounts_alias a ON a.workspace_id = (SELECT %s::bigint) AND a.anonymous_id = wanted.id
 """
 # The alias comes first and decides: only where it was added is its person made. The foreign key is checked
 # at commit.
@@ -69,11 +71,15 @@ ADD_ALIASES = """
     )
     SELECT anonymous_id, person_id FROM added
 """
+# The cast matters: a list of small numbers arrives as integer[], which PostgreSQL compares one by one.
 LOCK = """
     SELECT id, external_id IS NOT NULL, merged_into_id IS NOT NULL, erased_at IS NOT NULL FROM accounts_person
-    WHERE workspace_id = %s AND id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
+    WHERE workspace_id = (SELECT %s::bigint) AND id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE
 """
-MERGED_INTO = "SELECT id FROM accounts_person WHERE workspace_id = %s AND merged_into_id = ANY(%s)"
+MERGED_INTO = """
+    SELECT id FROM accounts_person
+    WHERE workspace_id = (SELECT %s::bigint) AND merged_into_id = ANY(%s::bigint[])
+"""
 WIDEN = """
     UPDATE accounts_person AS p
     SET first_seen_at = LEAST(p.first_seen_at, seen.first), last_seen_at = GREATEST(p.last_seen_at, seen.last)
@@ -82,7 +88,7 @@ WIDEN = """
             timestamptz 'epoch' + last * interval '1 microsecond' AS last
         FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS s(id, first, last)
     ) AS seen
-    WHERE p.workspace_id = %s AND p.id = seen.id AND (
+    WHERE p.workspace_id = (SELECT %s::bigint) AND p.id = seen.id AND (
         p.first_seen_at > seen.first OR p.first_seen_at IS NULL
         OR p.last_seen_at < seen.last OR p.last_seen_at IS NULL
     )

@@ -20,13 +20,13 @@ BATCH = 5_000
 
 NEXT_BATCH = """
     SELECT id, public_id, data_key FROM accounts_person
-    WHERE workspace_id = %s AND id > %s AND substring(data_key FROM 1 FOR %s) <> %s
+    WHERE workspace_id = (SELECT %s::bigint) AND id > %s AND substring(data_key FROM 1 FOR %s) <> %s
     ORDER BY id LIMIT %s FOR NO KEY UPDATE
 """
 REWRAP = """
     UPDATE accounts_person AS p SET data_key = decode(r.value->>1, 'base64')
     FROM json_array_elements(%s::json) AS r
-    WHERE p.workspace_id = %s AND p.id = (r.value->>0)::bigint
+    WHERE p.workspace_id = (SELECT %s::bigint) AND p.id = (r.value->>0)::bigint
 """
 
 
@@ -60,7 +60,7 @@ def sealed_by() -> Counter[str]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT substring(data_key FROM 3 FOR get_byte(data_key, 1)), count(*) FROM accounts_person"
-            " WHERE workspace_id = %s AND octet_length(data_key) > 2 GROUP BY 1",
+            " WHERE workspace_id = (SELECT %s::bigint) AND octet_length(data_key) > 2 GROUP BY 1",
             [scoping.current_id()],
         )
         return Counter({bytes(key_id).decode(errors="replace"): count for key_id, count in cursor.fetchall()})

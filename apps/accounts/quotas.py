@@ -4,7 +4,7 @@ A lease is a number of admissions taken from Redis in one round trip and spent w
 keeps leased admissions for a window that is longer by just that time, so that however many processes lease,
 no 60 seconds ever see more than the limit (overshoot 0). What a lease leaves unspent is lost: a process
 leases at most as much as a key at its limit spends in a tenth of a second, and at most twice what it spent
-of its last lease, so that a key always gets at least half of its limit, and all of it when it sends at its
+of its last lease, so that a key gets about half of its limit at worst, and all of it when it sends at its
 limit.
 """
 

@@ -31,6 +31,7 @@ ACROSS_DEEDS = {
     "events.sweep": "find events that no worker delivered",
     "audit.seal": "find audit entries that are not in the chain yet",
     "jobs.sweep": "find jobs whose worker died",
+    "uploads.forget": "find uploaded files that nobody came back for",
     "health.read": "count what waits, for the operators",
     "house.check": "the tests and the operator's checks that look at every table",
 }
@@ -101,7 +102,10 @@ class InScope(models.Func):
         if _across.get() is not None:
             return "TRUE", []
         column, params = compiler.compile(self.source_expressions[0])
-        return f"{column} = %s", [*params, current_id()]
+        # A subquery, because PostgreSQL would look a bare number up in its statistics, and a workspace
+        # that is newer than those seems empty: it then reads the whole workspace for one row (measured at
+        # 50,000 people: 6 ms instead of 1).
+        return f"{column} = (SELECT %s::bigint)", [*params, current_id()]
 
 
 class WorkspaceQuerySet(models.QuerySet[Any]):

@@ -1,4 +1,4 @@
-"""How the people who run the product enter a customer's workspace: with a reason, and in that workspace's audit."""
+"""How staff enter a customer's workspace: with a reason, which its audit keeps."""
 
 from datetime import datetime
 from typing import Any
@@ -19,16 +19,17 @@ REASON_LENGTH = 10
 
 @transaction.atomic
 def enter(user: Any, session: SessionBase, *, workspace_id: int, reason: str, now: datetime) -> Workspace:
-    """Let a member of staff work in a workspace that is not theirs, as an admin. Raises Invalid without a reason."""
+    """Let a member of staff work in a workspace that is not theirs, as an admin. Raises Invalid, NotHere."""
     if not user.is_staff:
         raise PermissionDenied("Only staff enter workspaces that are not theirs.")
     if len(reason.strip()) < REASON_LENGTH:
-        raise Invalid({"reason": [f"Say why, in {REASON_LENGTH} characters or more: the customer will read it."]})
+        raise Invalid({"reason": [f"Say why in {REASON_LENGTH} characters or more: the customer reads it."]})
     with scoping.workspace(workspace_id):
         workspace = Workspace.objects.filter(pk=workspace_id).first()
         if workspace is None:
             raise NotHere("There is no such workspace.")
-        audit.record(_actor(user, workspace_id), "workspace.entered", workspace, now=now, reason=reason.strip())
+        actor = _actor(user, workspace_id)
+        audit.record(actor, "workspace.entered", workspace, now=now, reason=reason.strip())
     session[SESSION_KEY] = workspace_id
     return workspace
 

@@ -22,14 +22,14 @@ MOVE = """
     WITH moved AS (
         UPDATE {table} AS t SET {column} = m.survivor
         FROM unnest(%s::bigint[], %s::bigint[]) AS m(absorbed, survivor)
-        WHERE t.workspace_id = %s AND t.{column} = m.absorbed RETURNING m.absorbed
+        WHERE t.workspace_id = (SELECT %s::bigint) AND t.{column} = m.absorbed RETURNING m.absorbed
     )
     SELECT absorbed, count(*) FROM moved GROUP BY absorbed
 """
 POINT_TO_SURVIVOR = """
     UPDATE accounts_person AS p SET merged_into_id = m.survivor
     FROM unnest(%s::bigint[], %s::bigint[]) AS m(absorbed, survivor)
-    WHERE p.workspace_id = %s AND p.{column} = m.absorbed
+    WHERE p.workspace_id = (SELECT %s::bigint) AND p.{column} = m.absorbed
 """
 WIDEN_SURVIVORS = """
     UPDATE accounts_person AS p
@@ -37,23 +37,29 @@ WIDEN_SURVIVORS = """
     FROM (
         SELECT m.survivor, min(first_seen_at) AS first, max(last_seen_at) AS last
         FROM unnest(%s::bigint[], %s::bigint[]) AS m(absorbed, survivor)
-        JOIN accounts_person ON workspace_id = %s AND id = m.absorbed GROUP BY m.survivor
+        JOIN accounts_person ON workspace_id = (SELECT %s::bigint) AND id = m.absorbed GROUP BY m.survivor
     ) AS a
-    WHERE p.workspace_id = %s AND p.id = a.survivor
+    WHERE p.workspace_id = (SELECT %s::bigint) AND p.id = a.survivor
 """
 REPOINT_ALIASES = """
     UPDATE accounts_alias AS a SET person_id = m.anonymous
     FROM unnest(%s::bigint[], %s::bigint[]) AS m(unused, anonymous)
-    WHERE a.workspace_id = %s AND a.person_id = m.unused
+    WHERE a.workspace_id = (SELECT %s::bigint) AND a.person_id = m.unused
 """
-TAKE_BACK = "DELETE FROM accounts_person WHERE workspace_id = %s AND id = ANY(%s) RETURNING id, external_id"
+TAKE_BACK = """
+    DELETE FROM accounts_person WHERE workspace_id = (SELECT %s::bigint) AND id = ANY(%s::bigint[])
+    RETURNING id, external_id
+"""
 GIVE_EXTERNAL_ID = """
     UPDATE accounts_person AS p SET external_id = r.value->>1 FROM json_array_elements(%s::json) AS r
-    WHERE p.workspace_id = %s AND p.id = (r.value->>0)::bigint
+    WHERE p.workspace_id = (SELECT %s::bigint) AND p.id = (r.value->>0)::bigint
 """
 # The number of people that one event may name.
 PEOPLE_PER_EVENT = 5_000
-HAND_OVER = "UPDATE accounts_alias SET person_id = %s WHERE workspace_id = %s AND anonymous_id = %s"
+HAND_OVER = """
+    UPDATE accounts_alias SET person_id = %s
+    WHERE workspace_id = (SELECT %s::bigint) AND anonymous_id = %s
+"""
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ def plan(meetings: Iterable[Meeting], *, known: set[int], new: set[int]) -> Plan
     """Decide over meetings in order of time. known: people with an external id. new: those made just now
     for a user.
     """
-    made, holders, known = Plan(), dict[str, int](), set(known)
+    made, holders, known, survivors = Plan(), dict[str, int](), set(known), set[int]()
     for one in meetings:
         person = made.root(one.user_person)
         holder = made.root(holders.get(one.anonymous_id, one.holder))
@@ -104,12 +110,13 @@ def plan(meetings: Iterable[Meeting], *, known: set[int], new: set[int]) -> Plan
             continue
         if holder in known:
             made.handed_over.append((one.anonymous_id, holder, person))
-        elif person in new and person not in made.absorbed.values():
+        elif person in new and person not in survivors:
             made.promoted[person] = holder
             known.add(holder)
             holders[one.anonymous_id] = holder
         else:
             made.absorbed[holder] = person
+            survivors.add(person)
             made.absorbed_by[holder] = one.anonymous_id
     return made
 

@@ -53,6 +53,7 @@ def host_of(url: str) -> str:
     return read(url).host
 
 
+@lru_cache(maxsize=8_192)
 def _place(place: str) -> tuple[str, str]:
     """Scheme, host and path without user name and e-mail addresses; and the host."""
     scheme, has_scheme, rest = place.partition("://")
@@ -68,7 +69,7 @@ def _place(place: str) -> tuple[str, str]:
 def _host(authority: str) -> str:
     name, _, port = authority.rpartition(":")
     host = (name if port.isdigit() and name else authority).lower().rstrip(".").removeprefix("www.")
-    return host if ("." in host or host == "localhost") and not any(c.isspace() for c in host) else ""
+    return host if ("." in host or host == "localhost") and " " not in host else ""
 
 
 def _without_emails(text: str) -> str:

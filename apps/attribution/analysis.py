@@ -1,8 +1,10 @@
-"""Ask which channels, platforms, campaigns or creatives earned the conversions of a period, under any of the models.
+"""Ask which channels, platforms, campaigns or creatives earned the conversions of a period, under any of the
+models.
 
-The answer is stored with the fingerprint of its data: the same question on the same data is read, not computed. Little work is done
-at once, much in a job. A workspace too large to be computed at once is answered from the last run for REUSE seconds, so that a
-stream of new events does not start a computation for each reader.
+The answer is stored with the fingerprint of its data: the same question on the same data is read, not
+computed. Little work is done at once, much in a job. A workspace too large to be computed at once is answered
+from the last run for REUSE seconds, so that a stream of new events does not start a computation for each
+reader.
 """
 
 from collections.abc import Callable
@@ -15,6 +17,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from apps.accounts import jobs
+from apps.accounts.figures import count, money
 from apps.accounts.models import Job, Workspace
 from apps.accounts.permissions import Actor
 from apps.attribution import costs, fingerprints, journeys, run_figures, runs
@@ -34,8 +37,9 @@ Progress = Callable[[int, int, str], None]
 class Answer:
     """What there is to show now.
 
-    result: None only when a large workspace is asked for the first time. job: computing a result on the data as it is.
-    is_current: the result is of the data as it is (of a large workspace: as it was at most REUSE seconds ago).
+    result: None only when a large workspace is asked for the first time. job: computing a result on the data
+    as it is. is_current: the result is of the data as it is (of a large workspace: as it was at most REUSE
+    seconds ago).
     """
 
     result: Result | None
@@ -50,6 +54,8 @@ def ask(actor: Actor, query: Query, *, now: datetime) -> Answer:
     if last is not None and _may_be_reused(last, now):
         return _answer(last, query, workspace)
     census = fingerprints.take(query, zone=workspace.zone)
+    if last is not None and last.data_fingerprint == census.digest:
+        return _answer(last, query, workspace)
     run = runs.find(query, census.digest)
     if run is None and census.touches <= settings.ATTRIBUTION_INLINE_TOUCHES:
         run = compute(query, census, workspace=workspace, now=now)
@@ -70,8 +76,8 @@ def compute(
 ) -> ModelRun:
     """Credit the question's conversions under its models, and store the run.
 
-    census: taken before, so that what arrives while this loads makes the next question see other data. progress: called with
-    steps done, steps in all, and the name of the step that follows.
+    census: taken before, so that what arrives while this loads makes the next question see other data.
+    progress: called with steps done, steps in all, and the name of the step that follows.
     """
     steps = len(query.models) + 2
     progress(0, steps, "loading touchpoints")
@@ -98,7 +104,9 @@ def compute(
 
 @jobs.work(KIND)
 def compute_in_job(job: Job) -> dict[str, Any]:
-    """Compute a question that was too large to be answered at once. Run twice on the same data, it computes once."""
+    """Compute a question that was too large to be answered at once. Run twice on the same data, it computes
+    once.
+    """
     query, workspace = Query.of_params(job.params["query"]), Workspace.objects.get()
     census = fingerprints.take(query, zone=workspace.zone)
     run = runs.find(query, census.digest) or compute(
@@ -109,7 +117,7 @@ def compute_in_job(job: Job) -> dict[str, Any]:
         job=job,
         progress=lambda done, total, step: jobs.advance(job, done=done, total=total, message=step),
     )
-    return {"run_id": run.pk}
+    return {"run_id": run.pk, "summary": _summary(run, workspace)}
 
 
 def of_job(job: Job) -> Result | None:
@@ -120,14 +128,19 @@ def of_job(job: Job) -> Result | None:
     return read(run, Query.of_params(job.params["query"]), workspace=Workspace.objects.get())
 
 
+def _summary(run: ModelRun, workspace: Workspace) -> str:
+    credited = f"{money(run.revenue, workspace.currency)} from {count(run.conversions or 0, 'conversion')}"
+    return f"Credited {credited} over {count(run.journeys or 0, 'journey')}."
+
+
 def _answer(run: ModelRun, query: Query, workspace: Workspace) -> Answer:
     return Answer(result=read(run, query, workspace=workspace), job=None, is_current=True)
 
 
 def _may_be_reused(run: ModelRun, now: datetime) -> bool:
-    is_large = run.figures["touches"] > settings.ATTRIBUTION_INLINE_TOUCHES
+    """A run that a job computed is large; a lesser one costs less than doubting it."""
     age = now - (run.finished_at or run.created_at)
-    return is_large and age < timedelta(seconds=settings.ATTRIBUTION_REUSE_SECONDS)
+    return run.job_id is not None and age < timedelta(seconds=settings.ATTRIBUTION_REUSE_SECONDS)
 
 
 def _job_of(actor: Actor, query: Query, census: Census) -> Job:

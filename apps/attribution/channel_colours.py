@@ -38,6 +38,9 @@ class Names(Mapping[str, ChannelName]):
     def __getitem__(self, key: str) -> ChannelName:
         return self._known.get(key) or ChannelName(key=key, label=_WORDS.get(key, key), token=MUTED)
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._known
+
     def __iter__(self):  # type: ignore[no-untyped-def]
         return iter(self._known)
 

@@ -56,11 +56,9 @@ UNSEEN = "(none)|(own)|(payment)"
 
 
 def _spelt(pattern: str) -> str:
-    """Both spellings of a separator, since patterns have no character classes."""
-    parts = []
-    for part in pattern.split("|"):
-        parts += [part.replace("[_-]", "_"), part.replace("[_-]", "-")] if "[_-]" in part else [part]
-    return "|".join(dict.fromkeys(parts))
+    """All spellings of a separator, since patterns have no character classes."""
+    spelt = [part.replace("[_-]", mark) for part in pattern.split("|") for mark in "-_ "]
+    return "|".join(dict.fromkeys(spelt))
 
 
 RULES: list[tuple[str, dict[str, str]]] = [

@@ -26,19 +26,31 @@ Values = tuple[str, ...]
 Matcher = Callable[[Values], bool]
 
 
-class Signals(NamedTuple):
-    """What a touch says of its origin: a tuple of lower-case texts per condition, empty where it is silent.
+class Origin(NamedTuple):
+    """What a touch says of where it came from. click_ids: the names of those present, sorted."""
 
-    The campaign condition sees utm_campaign and campaign_id: a pattern may name either.
-    """
+    platform: str
+    event_type: str = ""
+    campaign_id: str = ""
+    utm_source: str = ""
+    utm_medium: str = ""
+    utm_campaign: str = ""
+    click_ids: Values = ()
+    page_host: str = ""
+    referrer_host: str = ""
 
-    platform: Values
-    event_type: Values
-    utm_source: Values
-    utm_medium: Values
-    utm_campaign: Values
-    referrer_host: Values
-    click_id: Values
+
+class Sites(NamedTuple):
+    """Hosts that never count as a source: the company's own, and payment providers it sends buyers to."""
+
+    own: frozenset[str]
+    payment: frozenset[str]
+
+    def kind(self, referrer_host: str, page_host: str) -> str:
+        """The referrer as the rules see it: its host, "(own)" or "(payment)"."""
+        if is_same_site(referrer_host, page_host) or _is_under(referrer_host, self.own):
+            return OWN
+        return PAYMENT if _is_under(referrer_host, self.payment) else referrer_host
 
 
 @dataclass
@@ -46,31 +58,54 @@ class RuleSet:
     """Compiled rules and a memory of what they decided, since touches repeat themselves."""
 
     rules: tuple[tuple[str, tuple[tuple[int, Matcher], ...]], ...]
-    _known: dict[Signals, str] = field(default_factory=dict)
+    sites: Sites
+    _known: dict[Origin, str] = field(default_factory=dict)
 
-    def channel_of(self, signals: Signals) -> str:
+    def channel_of(self, origin: Origin) -> str:
         """Key of the first rule that holds, "other" when none does."""
-        if (known := self._known.get(signals)) is None:
+        if (known := self._known.get(origin)) is None:
             if len(self._known) >= MEMORY:
                 self._known.clear()
-            known = self._known[signals] = self._decide(signals)
+            known = self._known[origin] = self._decide(_signals(origin, self.sites))
         return known
 
-    def _decide(self, signals: Signals) -> str:
+    def _decide(self, signals: tuple[Values, ...]) -> str:
         for key, conditions in self.rules:
             if all(holds(signals[place]) for place, holds in conditions):
                 return key
         return OTHER
 
 
-def compile_rules(rules: Iterable[tuple[str, Sequence[str]]]) -> RuleSet:
+def compile_rules(rules: Iterable[tuple[str, Sequence[str]]], sites: Sites) -> RuleSet:
     """rules: (channel key, patterns in the order of CONDITIONS), in order."""
     return RuleSet(
         tuple(
             (key, tuple((place, _matcher(text)) for place, text in enumerate(patterns) if text))
             for key, patterns in rules
-        )
+        ),
+        sites,
     )
+
+
+def _signals(origin: Origin, sites: Sites) -> tuple[Values, ...]:
+    """What each condition looks at, in their order: lower-case texts, none where the touch is silent.
+
+    The campaign condition sees utm_campaign and campaign_id: a pattern may name either.
+    """
+    referrer = sites.kind(origin.referrer_host, origin.page_host) if origin.referrer_host else ""
+    return (
+        _lower(origin.platform),
+        _lower(origin.event_type),
+        _lower(origin.utm_source),
+        _lower(origin.utm_medium),
+        _lower(origin.utm_campaign, origin.campaign_id),
+        _lower(referrer),
+        origin.click_ids,
+    )
+
+
+def _lower(*texts: str) -> Values:
+    return tuple(text.lower() for text in texts if text)
 
 
 def _matcher(pattern: str) -> Matcher:
@@ -98,52 +133,6 @@ def _fits(value: str, parts: tuple[str, ...]) -> bool:
             return False
         at = found + len(part)
     return True
-
-
-class Sites(NamedTuple):
-    """Hosts that never count as a source: the company's own, and payment providers it sends buyers to."""
-
-    own: frozenset[str]
-    payment: frozenset[str]
-
-    def kind(self, referrer_host: str, page_host: str) -> str:
-        """The referrer as the rules see it: its host, "(own)" or "(payment)"."""
-        if is_same_site(referrer_host, page_host) or _is_under(referrer_host, self.own):
-            return OWN
-        return PAYMENT if _is_under(referrer_host, self.payment) else referrer_host
-
-
-def signals(
-    *,
-    platform: str,
-    event_type: str,
-    campaign_id: str,
-    utm_source: str,
-    utm_medium: str,
-    utm_campaign: str,
-    click_ids: Values,
-    page_host: str,
-    referrer_host: str,
-    sites: Sites,
-) -> Signals:
-    """Gather what the rules look at."""
-    if utm_campaign and campaign_id and utm_campaign != campaign_id:
-        campaigns: Values = (utm_campaign.lower(), campaign_id.lower())
-    else:
-        campaigns = _one(utm_campaign or campaign_id)
-    return Signals(
-        _one(platform),
-        _one(event_type),
-        _one(utm_source),
-        _one(utm_medium),
-        campaigns,
-        _one(sites.kind(referrer_host, page_host)) if referrer_host else (),
-        click_ids,
-    )
-
-
-def _one(text: str) -> Values:
-    return (text.lower(),) if text else ()
 
 
 # Names under which anybody may have a site: two sites there are two companies.

@@ -29,11 +29,10 @@ MAX_HOSTS = 100
 
 @dataclass(frozen=True)
 class Book:
-    """A workspace's rules and sites, compiled."""
+    """A workspace's rules as they were read, and compiled."""
 
     source: tuple[Any, ...]
     rules: RuleSet
-    sites: Sites
 
 
 _books: dict[int, tuple[float, Book]] = {}
@@ -141,8 +140,10 @@ def _read(known: Book | None) -> Book:
         return known
     return Book(
         source,
-        compile_rules((row[0], row[1:]) for row in rows),
-        Sites(frozenset(source[1]), channel_defaults.PAYMENT_HOSTS | frozenset(source[2])),
+        compile_rules(
+            ((row[0], row[1:]) for row in rows),
+            Sites(frozenset(source[1]), channel_defaults.PAYMENT_HOSTS | frozenset(source[2])),
+        ),
     )
 
 

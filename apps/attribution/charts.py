@@ -1,4 +1,6 @@
-"""Figures from rows. Colours are the page's tokens, var(--c1); its script puts in what they stand for, in either theme."""
+"""Figures from rows. Colours are the page's tokens, var(--c1); its script puts in what they stand for, in
+either theme.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +18,7 @@ def credit_bars(rows: Sequence[ChannelRow]) -> go.Figure:
     upward = list(reversed(rows))
     bars = go.Bar(
         orientation="h",
-        y=[row.label for row in upward],
+        y=[_plain(row.label) for row in upward],
         x=[row.share for row in upward],
         marker={"color": [colour(row.token) for row in upward]},
         error_x={
@@ -38,7 +40,7 @@ def comparison(shown: Overview) -> go.Figure:
     bars = [
         go.Bar(
             orientation="h",
-            name=row.label,
+            name=_plain(row.label),
             y=[model.label for model in models],
             x=[max(row.by_model[model.name], 0.0) for model in models],
             marker={"color": colour(row.token)},
@@ -46,7 +48,7 @@ def comparison(shown: Overview) -> go.Figure:
         )
         for row in shown.rows
     ]
-    return _figure(bars, barmode="stack", xaxis={"tickformat": ".0%"})
+    return _figure(bars, barmode="stack", xaxis={"tickformat": ".0%"}, legend={"traceorder": "normal"})
 
 
 def sankey(links: Sequence[Link]) -> go.Figure:
@@ -57,10 +59,8 @@ def sankey(links: Sequence[Link]) -> go.Figure:
     flow = go.Sankey(
         arrangement="snap",
         node={
-            "label": [name.label for _, name in nodes],
+            "label": [_plain(name.label) for _, name in nodes],
             "color": [colour(name.token) for _, name in nodes],
-            "x": [min(max(stage / 3, 0.001), 0.999) for stage, _ in nodes],
-            "y": [_height(nodes, node) for node in nodes],
             "pad": 12,
             "thickness": 14,
             "line": {"width": 0},
@@ -85,7 +85,11 @@ def spread(shown: Spread, *, unit: str) -> go.Figure:
         marker={"color": "var(--brand)"},
         hovertemplate=f"%{{x}} {_plain(unit)}: %{{y:,.0f}}<extra></extra>",
     )
-    return _figure([bars], xaxis={"title": {"text": unit}, "type": "category"}, yaxis={"rangemode": "tozero"})
+    return _figure(
+        [bars],
+        xaxis={"title": {"text": unit}, "type": "category", "tickangle": 0},
+        yaxis={"rangemode": "tozero"},
+    )
 
 
 def daily(days: Sequence[Day]) -> go.Figure:
@@ -107,17 +111,13 @@ def colour(token: str, *, opacity: int | None = None) -> str:
     return f"var({name})" if opacity is None else f"var({name}/{opacity})"
 
 
-def _height(nodes: list[Any], node: Any) -> float:
-    """Nodes of a stage one below the other, in the order of their first link."""
-    stage = [other for other in nodes if other[0] == node[0]]
-    return (stage.index(node) + 0.5) / len(stage)
-
-
 def _plain(text: str) -> str:
-    """Text inside a hover template: its braces and tags mean nothing."""
+    """Text as it is: its braces and tags mean nothing to plotly."""
     return text.replace("%{", "% {").replace("<", "&lt;")
 
 
 def _figure(traces: list[Any], **layout: Any) -> go.Figure:
-    """Without template and title: the page brings its own. Empty, so that the JSON does not carry plotly's default."""
+    """Without template and title: the page brings its own. Empty, so that the JSON does not carry plotly's
+    default.
+    """
     return go.Figure(data=traces, layout={"template": {}, **layout})

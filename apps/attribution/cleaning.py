@@ -34,7 +34,7 @@ def text(limit: int) -> Cleaner:
     """An id or a name: a text or a whole number, without blanks around it."""
 
     def clean(value: Any) -> str:
-        if type(value) is int:
+        if type(value) is int and value.bit_length() <= 3 * limit:
             value = str(value)
         elif type(value) is not str:
             raise Problem("Give a text or a whole number.")
@@ -114,11 +114,11 @@ def count(value: Any) -> int:
 def flag(value: Any) -> bool:
     if type(value) is bool:
         return value
-    word = value.strip().lower() if type(value) is str else value
-    if word in _TRUE or word == 1:
-        return True
-    if word in _FALSE or word == 0:
-        return False
+    if type(value) is int and value in (0, 1):
+        return value == 1
+    word = value.strip().lower() if type(value) is str else None
+    if word in _TRUE or word in _FALSE:
+        return word in _TRUE
     raise Problem("Give true or false.")
 
 
@@ -181,11 +181,11 @@ def _decimal(value: Any) -> Decimal:
 
 
 def _from_epoch(value: float) -> datetime:
-    if abs(value) >= _MICROSECONDS_FROM:
-        value /= 1_000_000
-    elif abs(value) >= _MILLISECONDS_FROM:
-        value /= 1_000
     try:
+        if abs(value) >= _MICROSECONDS_FROM:
+            value /= 1_000_000
+        elif abs(value) >= _MILLISECONDS_FROM:
+            value /= 1_000
         return EPOCH + timedelta(seconds=value)
     except (OverflowError, ValueError):
         raise Problem("This is not a moment anybody has lived in.") from None

@@ -1,4 +1,6 @@
-"""What each source cost over a period: recorded spend, and the price of single touches where no spend covers them."""
+"""What each source cost over a period: recorded spend, and the price of single touches where no spend covers
+them.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -21,8 +23,9 @@ def by_source(
 ) -> dict[int, Decimal]:
     """Cost of each source id that has one, over the days of the workspace's clock that the period touches.
 
-    Spend wins over the cost of touches: it is what was billed. A spend row covers the touches of its platform and campaign on
-    its day, whatever the creative when it names none; spend without a campaign covers its own channel on that platform.
+    Spend wins over the cost of touches: it is what was billed. A spend row covers the touches of its platform
+    and campaign on its day, whatever the creative when it names none; spend without a campaign covers its own
+    channel on that platform.
     """
     known = {row.id: row for row in table.rows}
     spent = list(_spend(workspace, start, end))
@@ -34,10 +37,6 @@ def by_source(
         if covered.isdisjoint(_covers_of(known[source], day)):
             totals[source] += amount
     return dict(totals)
-
-
-def total(workspace: Workspace, table: SourceTable, *, start: datetime | None, end: datetime | None) -> Decimal:
-    return sum(by_source(workspace, table, start=start, end=end).values(), Decimal(0))
 
 
 def _cover(source: SourceRow, day: date) -> Key:

@@ -1,9 +1,10 @@
 """What the data of a question looks like now: equal fingerprints, equal answers.
 
-The rows themselves are hashed, in one statement and so on one snapshot: a late touch, a refund, a merge, an erasure, spend that
-was corrected, or a source that moved to another channel each change a hash. No writer keeps a counter, so none waits for another.
-Cost: one pass over the period's index entries, 0.1 s for 1M touches. Sums of 64-bit hashes do not notice the order of rows, nor
-the cost of a touch that was changed in place, which no verb does.
+The rows themselves are hashed, in one statement and so on one snapshot: a late touch, a refund, a merge, an
+erasure, spend that was corrected, or a source that moved to another channel each change a hash. No writer
+keeps a counter, so none waits for another. Cost: one pass over the period's index entries, 0.1 s for 1M
+touches. Sums of 64-bit hashes do not notice the order of rows, nor the cost of a touch that was changed in
+place, which no verb does.
 """
 
 import hashlib
@@ -52,7 +53,9 @@ class Census:
 
 
 def take(query: Query, *, zone: ZoneInfo) -> Census:
-    """Look at the rows that the question reads. zone: the workspace's clock, which decides what a day of spend is."""
+    """Look at the rows that the question reads. zone: the workspace's clock, which decides what a day of
+    spend is.
+    """
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT * FROM {_ALL}", _params(query, zone))  # noqa: S608
         row = cursor.fetchone()

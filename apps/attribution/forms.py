@@ -46,9 +46,9 @@ class ReportFilter(forms.Form):
         self.defaults = {"model": model_guide.DEFAULT, "goal": "", "period": period, "lookback": days}
         super().__init__({**self.defaults, **{name: value for name, value in asked.items() if value}})
         named = [(goal, goal.replace("_", " ").capitalize()) for goal in goals]
-        self.fields["goal"].choices = [("", "All goals"), *named]  # type: ignore[attr-defined]
+        self.fields["goal"].choices = [("", "All goals"), *named]
         offered = sorted({*map(float, LOOKBACKS), float(days)})
-        self.fields["lookback"].choices = [  # type: ignore[attr-defined]
+        self.fields["lookback"].choices = [
             (f"{one:g}", f"Look-back {one:g} days") for one in offered
         ]
         self.workspace = workspace
@@ -127,8 +127,10 @@ FIELD_HELP = {
 class MappingForm(forms.Form):
     """One select a field, over the columns of the file."""
 
-    def __init__(self, *args: Any, columns: Sequence[str], guess: dict[str, str], **kwargs: Any) -> None:
-        super().__init__(*args, initial=guess, **kwargs)
+    def __init__(
+        self, data: QueryDict | None = None, *, columns: Sequence[str], guess: dict[str, str]
+    ) -> None:
+        super().__init__(data, initial=guess)
         options = [("", "not in this file"), *((name, name) for name in columns)]
         for name in [*FIELD_HELP, *(own for own in FIELDS if own not in FIELD_HELP)]:
             words = FIELD_HELP.get(name, FieldHelp(label=name.replace("_", " ").capitalize()))

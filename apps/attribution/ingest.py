@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from django.db import transaction
-
 from apps.accounts import events, scoping
 from apps.accounts.permissions import Actor
 from apps.attribution import orders, sources, touch_rows, visitors
 from apps.attribution.events import TouchpointsStored
-from apps.attribution.orders import ConversionVerdict, StoredConversions
-from apps.attribution.parsing import ConversionIn, Touch
+from apps.attribution.order_items import ConversionVerdict
+from apps.attribution.orders import StoredConversions
+from apps.attribution.records import ConversionIn, Touch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,20 +53,30 @@ def track(
     Locks the people concerned, then the orders. Publishes TouchpointsStored, ConversionsRecorded and
     ConversionsChanged.
     """
-    with transaction.atomic():
+    if not touches and not conversions:
+        return [], []
+
+    def deed() -> tuple[list[TouchVerdict], list[ConversionVerdict]]:
         people = visitors.resolve([*touches, *conversions])
         touched = _write(touches, people[: len(touches)])
-        return touched, orders.write(actor, conversions, people[len(touches) :], now=now)
+        return touched, orders.write(conversions, people[len(touches) :], now=now)
+
+    return orders.settled(deed)
 
 
 def store(
     actor: Actor, touches: Sequence[Touch], conversions: Sequence[ConversionIn], *, now: datetime
 ) -> tuple[Stored, StoredConversions]:
     """The bulk door: the same for tens of thousands at a time, counted. One transaction."""
-    with transaction.atomic():
+    if not touches and not conversions:
+        return Stored(0, 0), StoredConversions(0, 0, [])
+
+    def deed() -> tuple[Stored, StoredConversions]:
         people = visitors.resolve([*touches, *conversions])
         stored = _load(touches, people[: len(touches)])
-        return stored, orders.summed(orders.write(actor, conversions, people[len(touches) :], now=now))
+        return stored, orders.summed(orders.write(conversions, people[len(touches) :], now=now))
+
+    return orders.settled(deed)
 
 
 def store_touchpoints(actor: Actor, touches: Sequence[Touch], *, now: datetime) -> Stored:

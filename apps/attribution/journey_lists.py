@@ -21,7 +21,8 @@ from apps.attribution.questions import Query
 PAGE_SIZE = 50
 MOST_ENTRIES = 1_000
 
-# Walks the period's conversions from the newest and looks at each one's touches by index, until the page is full.
+# Walks the period's conversions from the newest and looks at each one's touches by index, until the page is
+# full.
 _BEHIND = """
     SELECT c.id, p.public_id, c.conversion_type, c.order_id, c.occurred_at, c.value,
         coalesce(j.path, '{{}}'), j.touches, j.first_at
@@ -33,7 +34,8 @@ _BEHIND = """
             coalesce(bool_or(t.source_id = ANY(%(sources)s)), false) AS is_through
         FROM (
             SELECT t.id, t.occurred_at, t.source_id, s.channel_id,
-                lag(s.channel_id) OVER (ORDER BY t.occurred_at, t.id) IS DISTINCT FROM s.channel_id AS is_change
+                lag(s.channel_id) OVER (ORDER BY t.occurred_at, t.id)
+                    IS DISTINCT FROM s.channel_id AS is_change
             FROM attribution_touchpoint t JOIN attribution_source s ON s.id = t.source_id
             WHERE t.workspace_id = c.workspace_id AND t.person_id = c.person_id
             AND t.occurred_at > c.occurred_at - %(lookback)s AND t.occurred_at <= c.occurred_at
@@ -46,7 +48,9 @@ _BEHIND = """
 
 @dataclass(frozen=True, kw_only=True)
 class JourneyRow:
-    """A conversion and how its person came to it. days: from the first touch; None without one. path: repeats told once."""
+    """A conversion and how its person came to it. days: from the first touch; None without one. path: repeats
+    told once.
+    """
 
     person_public_id: UUID
     conversion_id: int
@@ -69,7 +73,9 @@ class JourneyPage:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """Something that a person did: a touch, or a conversion (then event_type is its type, value what it is worth now)."""
+    """Something that a person did: a touch, or a conversion (then event_type is its type, value what it is
+    worth now).
+    """
 
     kind: str
     at: datetime
@@ -83,6 +89,7 @@ class Entry:
     value: Decimal | None = None
     cost: Decimal | None = None
     is_counted: bool = True
+    conversion_id: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,12 +115,14 @@ def journeys_behind(
     before: str | None = None,
     page_size: int = PAGE_SIZE,
 ) -> JourneyPage:
-    """Conversions of the question whose journey went through the source named, or took the path; newest first.
+    """Conversions of the question whose journey went through the source named, or took the path; newest
+    first.
 
     channel "none": those without a known touchpoint. Raises Invalid for a `before` that no page gave.
     """
-    wanted = {"channel__key": channel, "platform": platform, "campaign_id": campaign_id, "creative_id": creative_id}
-    chosen = {name: value for name, value in wanted.items() if value}
+    names = {"channel__key": channel, "platform": platform}
+    names |= {"campaign_id": campaign_id, "creative_id": creative_id}
+    chosen = {name: value for name, value in names.items() if value}
     conditions, params = _conditions(query, before)
     if channel == NONE and not Channel.objects.filter(key=NONE).exists():
         conditions.append("j.touches = 0")
@@ -138,8 +147,8 @@ def person_timeline(public_id: UUID) -> Timeline:
     touches = Touchpoint.objects.filter(person=person)
     orders = Conversion.objects.filter(person=person)
     newest = touches.select_related("source__channel").order_by("-occurred_at", "-id")[:MOST_ENTRIES]
-    entries = [_of_touch(touch, names) for touch in newest]
-    entries += [_of_order(order) for order in orders.order_by("-occurred_at", "-id")[:MOST_ENTRIES]]
+    entries = [_of_touch(touch, names) for touch in reversed(newest)]
+    entries += [_of_order(order) for order in reversed(orders.order_by("-occurred_at", "-id")[:MOST_ENTRIES])]
     count, counted = touches.count(), [order.value for order in orders if order.is_counted]
     entries.sort(key=lambda entry: (entry.at, entry.kind == "conversion"))
     return Timeline(
@@ -236,4 +245,5 @@ def _of_order(order: Conversion) -> Entry:
         event_type=order.conversion_type,
         value=order.value,
         is_counted=order.is_counted,
+        conversion_id=order.pk,
     )

@@ -36,11 +36,11 @@ class JourneySet:
 def of(query: Query, *, decimals: int, expected: int = 0) -> JourneySet:
     """Load and order the journeys that the question is about.
 
-    Conversions before the period are read too, as far back as the look-back: they end the journeys that led to them, so that
-    those touches are not taken for people who never converted.
+    Conversions before the period are read too, as far back as the look-back: they end the journeys that led
+    to them, so that those touches are not taken for people who never converted.
     """
-    table = loading.sources()
     touches = loading.touches(start=query.opens, end=query.end, expected=expected)
+    table = loading.sources()  # after the touches, so that it knows the source of each
     conversions = loading.conversions(
         start=query.opens, end=query.end, conversion_type=query.conversion_type, decimals=decimals
     )
@@ -62,7 +62,9 @@ def of(query: Query, *, decimals: int, expected: int = 0) -> JourneySet:
 
 
 def channel_names(table: SourceTable) -> tuple[str, ...]:
-    """Names for the maths, in which "none" is taken: a channel of that name is told apart from no touchpoint at all."""
+    """Names for the maths, in which "none" is taken: a channel of that name is told apart from no touchpoint
+    at all.
+    """
     return tuple(f"{key} (channel)" if key == NONE else key for key in table.channels)
 
 

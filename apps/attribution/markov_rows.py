@@ -1,4 +1,6 @@
-"""A Markov chain as rows, and back: one row for each arrow between states, exact to the last bit of the counts."""
+"""A Markov chain as rows, and back: one row for each arrow between states, exact to the last bit of the
+counts.
+"""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -72,7 +74,7 @@ def state_name(keys: Sequence[str]) -> str:
     """Keys joined by " > ". A ">", a backslash or a leading "(" of a key is escaped by a backslash."""
     name = " > ".join(_escape(key) for key in keys)
     if len(name) > MOST_CHARACTERS:
-        raise NamesTooLong(f"The channels {', '.join(keys)} have names too long for this order. Shorten them.")
+        raise NamesTooLong(f"The names of {', '.join(keys)} are too long for this order. Shorten them.")
     return name
 
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from apps.accounts import jobs
 from apps.accounts.errors import DomainError, Invalid
+from apps.accounts.figures import count
 from apps.accounts.models import Job, Workspace
 from apps.accounts.permissions import Actor
 from apps.attribution import fingerprints, journeys, runs
@@ -43,7 +44,9 @@ class Trained:
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """What is known of one order. run: None if it was never trained. is_current: its data has not changed since."""
+    """What is known of one order. run: None if it was never trained. is_current: its data has not changed
+    since.
+    """
 
     order: int
     run: ModelRun | None
@@ -88,9 +91,9 @@ def train_in_job(job: Job) -> dict[str, Any]:
     census = fingerprints.take(query, zone=workspace.zone)
     last = newest(order)
     if last is not None and (last.params_digest, last.data_fingerprint) == (query.digest, census.digest):
-        return {"run_id": last.pk, "version": last.version, "is_new": False}
+        return _outcome(last, is_new=False)
     run = train(query, order, census, workspace=workspace, job=job, now=timezone.now())
-    return {"run_id": run.pk, "version": run.version, "is_new": True}
+    return _outcome(run, is_new=True)
 
 
 def train(
@@ -164,7 +167,9 @@ def forget_loaded() -> None:
 
 @lru_cache(maxsize=32)
 def _rebuilt(workspace_id: int, run_id: int) -> MarkovModel:
-    """A version never changes, so a process may keep it. workspace_id: part of the key, so that no scope is skipped."""
+    """A version never changes, so a process may keep it. workspace_id: part of the key, so that no scope is
+    skipped.
+    """
     run = ModelRun.objects.get(pk=run_id, workspace_id=workspace_id)
     rows = MarkovTransition.objects.filter(run=run).order_by("id")
     return MarkovModel.from_transitions(
@@ -230,12 +235,21 @@ def _status(order: int, workspace: Workspace) -> Status:
     return Status(order=order, run=run, is_current=is_current, training=_under_way(order))
 
 
+def _outcome(run: ModelRun, *, is_new: bool) -> dict[str, Any]:
+    learnt = f"Version {run.version} of order {run.params['order']} has learnt from"
+    summary = f"{learnt} {count(run.journeys or 0, 'journey')}."
+    if not is_new:
+        summary = f"Nothing has changed since. {summary}"
+    return {"run_id": run.pk, "version": run.version, "is_new": is_new, "summary": summary}
+
+
 def _chosen(run: ModelRun) -> dict[str, Any]:
     return {name: value for name, value in run.params.items() if name != "order"}
 
 
 def _under_way(order: int, digest: str | None = None) -> Job | None:
-    waiting = Job.objects.filter(kind=KIND, state__in=[Job.State.QUEUED, Job.State.RUNNING], params__order=order)
+    unfinished = [Job.State.QUEUED, Job.State.RUNNING]
+    waiting = Job.objects.filter(kind=KIND, state__in=unfinished, params__order=order)
     return (waiting if digest is None else waiting.filter(params__digest=digest)).order_by("-id").first()
 
 

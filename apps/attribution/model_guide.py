@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from apps.attribution import reports
 from apps.attribution.maths.models import MODELS
 
 DEFAULT = "shapley"
@@ -13,11 +14,14 @@ class Guide:
     """One model in plain words. short: its name within its family."""
 
     name: str
-    label: str
     short: str
     how: str
     answers: str
     misleads: str
+
+    @property
+    def label(self) -> str:
+        return reports.MODEL_LABELS[self.name]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +54,6 @@ _HIGHER_ORDER = (
 _GUIDES = (
     Guide(
         name="first_touch",
-        label="First touch",
         short="First touch",
         how="All credit goes to the first touch of the journey.",
         answers="Where do the people who buy first hear of us?",
@@ -59,7 +62,6 @@ _GUIDES = (
     ),
     Guide(
         name="last_touch",
-        label="Last touch",
         short="Every channel",
         how="All credit goes to the last touch before the conversion.",
         answers="What stands at the door when somebody buys?",
@@ -68,7 +70,6 @@ _GUIDES = (
     ),
     Guide(
         name="last_non_direct",
-        label="Last non-direct touch",
         short="Without direct",
         how="As last touch, but direct visits count only when there is nothing else.",
         answers="Which channel was the last that somebody could have worked on?",
@@ -76,7 +77,6 @@ _GUIDES = (
     ),
     Guide(
         name="linear",
-        label="Linear",
         short="Linear",
         how="Every touch of the journey gets the same part.",
         answers="Which channels are present on the way to a conversion?",
@@ -84,7 +84,6 @@ _GUIDES = (
     ),
     Guide(
         name="time_decay",
-        label="Time decay",
         short="Time decay",
         how="A touch counts half as much for every seven days that it is older than the last one.",
         answers="Which channels are present shortly before a conversion?",
@@ -93,7 +92,6 @@ _GUIDES = (
     ),
     Guide(
         name="position_based",
-        label="Position based",
         short="Position based",
         how="The first and the last touch get 40 % each, those between share 20 %.",
         answers="Who opens journeys and who closes them?",
@@ -101,7 +99,6 @@ _GUIDES = (
     ),
     Guide(
         name="shapley",
-        label="Shapley",
         short="By channel",
         how="A game of the channels: each gets its average contribution over every order in which they "
         "could have joined. Several touches of a channel share its part.",
@@ -111,7 +108,6 @@ _GUIDES = (
     ),
     Guide(
         name="shapley_ordered",
-        label="Shapley, ordered",
         short="By place in the journey",
         how="The same value, broken down by the place at which the channel was touched. Channels earn the "
         "same as under Shapley; single touches do not.",
@@ -120,7 +116,6 @@ _GUIDES = (
     ),
     Guide(
         name="markov_1",
-        label="Markov, order 1",
         short="Order 1",
         how="Journeys become a chain of channels. A channel's credit is how many conversions the chain "
         "loses when the channel leads nowhere.",
@@ -130,7 +125,6 @@ _GUIDES = (
     *(
         Guide(
             name=f"markov_{order}",
-            label=f"Markov, order {order}",
             short=f"Order {order}",
             how=f"As order 1, but the chain remembers the last {order} channels.",
             answers=f"The same, where what comes next depends on the last {order} touches.",
@@ -148,9 +142,9 @@ def family_of(model: str) -> Family | None:
 
 
 def label_of(model: str) -> str:
-    return GUIDES[model].label
+    return reports.MODEL_LABELS[model]
 
 
 def choices() -> list[tuple[str, str]]:
     """Every model, and all of them side by side, as a form's field takes them."""
-    return [*((name, GUIDES[name].label) for name in MODELS), (COMPARE, "Compare all")]
+    return [*((name, label_of(name)) for name in MODELS), (COMPARE, "Compare all")]

@@ -6,24 +6,25 @@ before its order waits for it. order_book.py says what the order is worth then.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TypeVar
 
 from django.db import transaction
 
 from apps.accounts import events, scoping
 from apps.accounts.errors import DomainError
 from apps.accounts.permissions import Actor
-from apps.attribution import exchange, money, order_book, order_rows, visitors
+from apps.attribution import exchange, money, order_rows, visitors
 from apps.attribution.events import ConversionsChanged, ConversionsRecorded
 from apps.attribution.exchange import Purse
 from apps.attribution.order_book import Entry, Kind
-from apps.attribution.order_rows import Order
-from apps.attribution.parsing import ConversionIn, Errors, new_event_id
+from apps.attribution.order_items import Account, ConversionVerdict, Item
+from apps.attribution.parsing import Errors, new_event_id
+from apps.attribution.records import ConversionIn
 
 # Ids that one event names.
 IDS_PER_EVENT = 1_000
@@ -31,32 +32,12 @@ ATTEMPTS = 5
 # What the column of a conversion's value can hold.
 MAX_VALUE = Decimal(10) ** 12
 
+Result = TypeVar("Result")
+
 
 class Contested(DomainError):
     code = "contested"
     status = 503
-
-
-@dataclass(kw_only=True)
-class ConversionVerdict:
-    """What became of one record. value: what its order is worth now, in the workspace's `currency`.
-
-    A duplicate answers with the record that was stored first. errors: not empty when it was refused.
-    """
-
-    event_id: str = ""
-    order_id: str | None = None
-    person_id: str = ""
-    value: Decimal = Decimal(0)
-    currency: str = ""
-    kind: str = Kind.CONVERSION
-    is_duplicate: bool = False
-    errors: Errors = field(default_factory=dict)
-
-    @property
-    def id(self) -> str:
-        """The handle under which the record is known outside: its event id."""
-        return self.event_id
 
 
 @dataclass(frozen=True)
@@ -76,9 +57,7 @@ def track_conversions(
     actor: Actor, conversions: Sequence[ConversionIn], *, now: datetime
 ) -> list[ConversionVerdict]:
     """Store a batch; verdicts are aligned with it. Publishes ConversionsRecorded, ConversionsChanged."""
-    with transaction.atomic():
-        people = visitors.resolve(conversions)
-        return write(actor, conversions, people, now=now)
+    return settled(lambda: write(conversions, visitors.resolve(conversions), now=now)) if conversions else []
 
 
 def store_conversions(
@@ -95,121 +74,22 @@ def summed(verdicts: Sequence[ConversionVerdict]) -> StoredConversions:
 
 
 def write(
-    actor: Actor, conversions: Sequence[ConversionIn], people: Sequence[int], *, now: datetime
+    conversions: Sequence[ConversionIn], people: Sequence[int], *, now: datetime
 ) -> list[ConversionVerdict]:
-    """Store conversions of resolved people, in the open transaction. Locks the orders named, by name."""
-    if not conversions:
-        return []
-    purse = exchange.purse()
-    for _ in range(ATTEMPTS):
-        with suppress(_Raced), transaction.atomic():
-            return _Batch(purse, now).store(conversions, people)
-    raise Contested("Other requests keep sending the same event ids. Try again.", retry_after_seconds=1)
+    """Store conversions of resolved people, inside `settled`. Locks the orders named, by name."""
+    return _Batch(exchange.purse(), now).store(conversions, people) if conversions else []
 
 
 class _Raced(Exception):
     """Somebody else stored one of our event ids meanwhile: look again."""
 
 
-@dataclass
-class _Item:
-    """A record on its way: where it stood in the batch, whose it is, what it says in money."""
-
-    place: int
-    given: ConversionIn
-    person: int
-    entry: Entry
-
-    def as_new(self, home: str) -> dict[str, Any]:
-        kind = Kind.CORRECTION if self.given.replaces else Kind.CONVERSION
-        value = money.quantise(self.entry.revenue * self.entry.rate, home)
-        return {**self.as_place(), "value": value, **self.as_record(replace(self.entry, kind=kind))}
-
-    def as_place(self) -> dict[str, Any]:
-        return {
-            "person": self.person,
-            "type": self.given.conversion_type,
-            "order": self.given.order_id or None,
-            "occurred_at": self.given.occurred_at,
-        }
-
-    def as_record(self, entry: Entry) -> dict[str, Any]:
-        return {
-            "kind": entry.kind,
-            "event": entry.event_id,
-            "revenue": entry.revenue,
-            "currency": entry.currency,
-            "rate": entry.rate,
-            "occurred_at": entry.occurred_at,
-            "received_at": self.given.received_at,
-            "properties": self.given.properties,
-        }
-
-
-@dataclass
-class _Account:
-    """An order while a batch is entered into it."""
-
-    order: Order
-    entries: list[Entry]
-    records: list[dict[str, Any]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.had_total = order_book.gross(self.entries) is not None
-        self.was = self.order
-
-    def enter(self, item: _Item, *, home: str) -> ConversionVerdict:
-        given = item.given
-        decision = order_book.decide(
-            self.entries,
-            replace(item.entry, place=len(self.entries) and self.entries[-1].place + 1),
-            home=home,
-            replaces=given.replaces,
-            has_own_id=bool(given.event_id),
-            has_own_time=given.has_own_time,
-        )
-        if decision.errors:
-            return ConversionVerdict(order_id=given.order_id, errors=decision.errors)
-        if decision.stored is not None:
-            self._store(item, decision.stored, home=home)
-        known = decision.stored or decision.duplicate_of
-        if known is None:
-            raise ValueError("a decision stores, points to a duplicate, or says what is wrong")
-        return ConversionVerdict(
-            event_id=known.event_id,
-            order_id=given.order_id,
-            value=self.order.value,
-            kind=known.kind,
-            is_duplicate=decision.stored is None,
-        )
-
-    def _store(self, item: _Item, entry: Entry, *, home: str) -> None:
-        """An order belongs to its first purchase: its person, its time, its type."""
-        is_first = entry.revenue >= 0 and (
-            order_book.gross(self.entries) is None or entry.occurred_at < self.order.occurred_at
-        )
-        self.entries.append(entry)
-        self.records.append({"conversion": self.order.id, **item.as_record(entry)})
-        value, is_counted = order_book.standing(self.entries, home=home)
-        self.order = self.order._replace(value=value, is_counted=is_counted)
-        if is_first:
-            self.order = self.order._replace(
-                person=item.person, conversion_type=item.given.conversion_type, occurred_at=entry.occurred_at
-            )
-
-    @property
-    def has_total(self) -> bool:
-        return order_book.gross(self.entries) is not None
-
-    def as_change(self) -> dict[str, Any]:
-        return {
-            "id": self.order.id,
-            "person": self.order.person,
-            "type": self.order.conversion_type,
-            "occurred_at": self.order.occurred_at,
-            "value": self.order.value,
-            "counted": self.order.is_counted,
-        }
+def settled(deed: Callable[[], Result]) -> Result:
+    """Do it in a transaction, again from the start when somebody else was quicker."""
+    for _ in range(ATTEMPTS):
+        with suppress(_Raced), transaction.atomic():
+            return deed()
+    raise Contested("Other requests keep sending the same event ids. Try again.", retry_after_seconds=1)
 
 
 @dataclass
@@ -228,7 +108,7 @@ class _Batch:
             for place, (given, person) in enumerate(zip(conversions, people, strict=True))
             if (item := self._priced(place, given, person))
         ]
-        first: dict[str, _Item] = {}
+        first: dict[str, Item] = {}
         repeats = [item for item in items if first.setdefault(item.entry.event_id, item) is not item]
         self._store_ordered(self._store_new(self._without_known(list(first.values()))))
         for item in repeats:
@@ -237,7 +117,7 @@ class _Batch:
         self._publish()
         return [replace(self.verdicts[place], currency=self.purse.home) for place in range(len(conversions))]
 
-    def _priced(self, place: int, given: ConversionIn, person: int) -> _Item | None:
+    def _priced(self, place: int, given: ConversionIn, person: int) -> Item | None:
         """The record with its rate and an event id; refused without a rate, or when it is too much."""
         currency = given.currency or self.purse.home
         rate = self.purse.rate(currency)
@@ -257,9 +137,9 @@ class _Batch:
             rate=rate,
             occurred_at=given.occurred_at,
         )
-        return _Item(place, given, person, entry)
+        return Item(place, given, person, entry)
 
-    def _without_known(self, items: list[_Item]) -> list[_Item]:
+    def _without_known(self, items: list[Item]) -> list[Item]:
         """Answer those whose event id is stored already; the others go on."""
         known = order_rows.known(item.given.event_id for item in items if item.given.event_id)
         for item in items:
@@ -274,7 +154,7 @@ class _Batch:
                 )
         return [item for item in items if item.place not in self.verdicts]
 
-    def _store_new(self, items: list[_Item]) -> list[_Item]:
+    def _store_new(self, items: list[Item]) -> list[Item]:
         """Store what is no order, or the first heard of one; the rest are about orders that may be known."""
         named = Counter(item.given.order_id for item in items)
         hopeful = [
@@ -292,7 +172,7 @@ class _Batch:
                 self.verdicts[item.place] = self._verdict_on_new(item, new.person_id)
         return [item for item in items if item.place not in self.verdicts]
 
-    def _verdict_on_new(self, item: _Item, person_id: str) -> ConversionVerdict:
+    def _verdict_on_new(self, item: Item, person_id: str) -> ConversionVerdict:
         new = item.as_new(self.purse.home)
         return ConversionVerdict(
             event_id=new["event"],
@@ -302,13 +182,13 @@ class _Batch:
             kind=new["kind"],
         )
 
-    def _store_ordered(self, items: list[_Item]) -> None:
+    def _store_ordered(self, items: list[Item]) -> None:
         if not items:
             return
         places = {item.given.order_id: item.as_place() for item in reversed(items)}
         orders = order_rows.lock([places[name] for name in sorted(places)], now=self.now)
         entries = order_rows.entries(orders.values())
-        accounts = {name: _Account(order, entries.get(order.id, [])) for name, order in orders.items()}
+        accounts = {name: Account(order, entries.get(order.id, [])) for name, order in orders.items()}
         for item in items:
             verdict = accounts[item.given.order_id].enter(item, home=self.purse.home)
             self.verdicts[item.place] = verdict
@@ -319,7 +199,7 @@ class _Batch:
                 person = accounts[item.given.order_id].order.person
                 self.verdicts[item.place].person_id = public[person]
 
-    def _keep(self, accounts: list[_Account]) -> None:
+    def _keep(self, accounts: list[Account]) -> None:
         records = [record for account in accounts for record in account.records]
         if not records:
             return

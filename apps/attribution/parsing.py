@@ -11,8 +11,6 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-
 from apps.accounts.errors import Invalid
 from apps.attribution import addresses
 from apps.attribution.cleaning import (
@@ -28,6 +26,7 @@ from apps.attribution.cleaning import (
     properties,
     text,
 )
+from apps.attribution.records import ConversionIn, IdentityIn, SpendIn, Touch
 
 MAX_ID = 200
 MAX_URL = 4_096
@@ -39,77 +38,7 @@ SKEW_FROM, SKEW_TO = timedelta(seconds=2), timedelta(hours=24)
 
 Errors = dict[str, list[str]]
 
-
-class Touch(msgspec.Struct, kw_only=True):
-    """One contact. channel: as the sender named it, "" to derive it. click_ids: the names present."""
-
-    event_id: str
-    event_type: str
-    platform: str
-    occurred_at: datetime
-    received_at: datetime
-    user_id: str | None = None
-    anonymous_id: str | None = None
-    campaign_id: str = ""
-    creative_id: str = ""
-    channel: str = ""
-    cost: Decimal | None = None
-    url: str = ""
-    referrer: str = ""
-    page_host: str = ""
-    referrer_host: str = ""
-    utm_source: str = ""
-    utm_medium: str = ""
-    utm_campaign: str = ""
-    click_ids: tuple[str, ...] = ()
-    properties: dict[str, Any] | None = None
-    ignored: tuple[str, ...] = ()
-
-
-class ConversionIn(msgspec.Struct, kw_only=True):
-    """A purchase, correction or refund.
-
-    currency: "" is the workspace's. event_id: "" to have one made. has_own_time: false when occurred_at is
-    only the moment of its arrival.
-    """
-
-    conversion_type: str
-    revenue: Decimal
-    occurred_at: datetime
-    received_at: datetime
-    user_id: str | None = None
-    anonymous_id: str | None = None
-    currency: str = ""
-    order_id: str = ""
-    event_id: str = ""
-    has_own_time: bool = True
-    replaces: bool = False
-    properties: dict[str, Any] | None = None
-    ignored: tuple[str, ...] = ()
-
-
-class IdentityIn(msgspec.Struct, kw_only=True):
-    """An anonymous id that turned out to be a user, and what is known of them."""
-
-    user_id: str
-    anonymous_id: str | None = None
-    traits: dict[str, Any] = {}
-    ignored: tuple[str, ...] = ()
-
-
-class SpendIn(msgspec.Struct, kw_only=True):
-    """What a source cost on a day."""
-
-    platform: str
-    day: date
-    amount: Decimal
-    campaign_id: str = ""
-    creative_id: str = ""
-    channel: str = ""
-    currency: str = ""
-    impressions: int | None = None
-    clicks: int | None = None
-    ignored: tuple[str, ...] = ()
+__all__ = ["ConversionIn", "IdentityIn", "SpendIn", "Touch", "conversion", "identity", "spend", "touch"]
 
 
 def touch(record: Any, *, received_at: datetime) -> Touch:

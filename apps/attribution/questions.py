@@ -22,9 +22,9 @@ METHOD = 1
 class Query:
     """One question.
 
-    models: names of maths.models. start (inclusive), end (exclusive): moments, None for no limit; a conversion counts when it
-    occurred between them, a journey without one when its last touch did. conversion_type: None counts all types.
-    Raises Invalid naming the field.
+    models: names of maths.models. start (inclusive), end (exclusive): moments, None for no limit; a
+    conversion counts when it occurred between them, a journey without one when its last touch did.
+    conversion_type: None counts all types. Raises Invalid naming the field.
     """
 
     models: tuple[str, ...] = tuple(MODELS)
@@ -104,7 +104,9 @@ def model_names(names: tuple[str, ...]) -> tuple[str, ...]:
 def period(
     workspace: Workspace, since: date | datetime | None, until: date | datetime | None
 ) -> tuple[datetime | None, datetime | None]:
-    """As (start, end) moments. Days are of the workspace's clock and both inclusive; a moment stands for itself."""
+    """As (start, end) moments. Days are of the workspace's clock and both inclusive; a moment stands for
+    itself.
+    """
     zone = workspace.zone
     start = since if since is None or isinstance(since, datetime) else _midnight(since, zone)
     if until is None or isinstance(until, datetime):
@@ -112,9 +114,7 @@ def period(
     return start, _midnight(until + timedelta(days=1), zone)
 
 
-def days_of(
-    start: datetime | None, end: datetime | None, zone: ZoneInfo
-) -> tuple[date | None, date | None]:
+def days_of(start: datetime | None, end: datetime | None, zone: ZoneInfo) -> tuple[date | None, date | None]:
     """The first and last day, on that clock, that a period touches."""
     last = None if end is None else (end - timedelta(microseconds=1)).astimezone(zone).date()
     return (None if start is None else start.astimezone(zone).date()), last

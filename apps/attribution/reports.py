@@ -1,9 +1,7 @@
-"""What the pages of attribution show: one question answered with its rows, its disagreements and its pictures."""
+"""What the pages of attribution show: one question answered, with its rows, disagreements and pictures."""
 
-import csv
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,15 +11,38 @@ from apps.accounts.models import Workspace
 from apps.accounts.permissions import Actor
 from apps.attribution import analysis, channel_colours, costs, loading, run_figures
 from apps.attribution.analysis import Answer
-from apps.attribution.channel_colours import CONVERTED, MISSED, ChannelName, Names
+from apps.attribution.channel_colours import ChannelName, Names
 from apps.attribution.journey_lists import journeys_behind, person_timeline
 from apps.attribution.maths.models import MODELS
 from apps.attribution.models import Conversion, Touchpoint
 from apps.attribution.money import exponent, from_minor
+from apps.attribution.overview_parts import (
+    Bin,
+    Day,
+    Link,
+    PathRow,
+    Spread,
+    days_of,
+    links_of,
+    path_of,
+    spread_of,
+)
 from apps.attribution.questions import Query, model_names
 from apps.attribution.results import Result, Row, Totals
+from apps.attribution.spreadsheets import csv_lines, safe_cell
 
 __all__ = [
+    "MODEL_LABELS",
+    "Bin",
+    "ChannelName",
+    "ChannelRow",
+    "Comparison",
+    "Day",
+    "Link",
+    "ModelName",
+    "Overview",
+    "PathRow",
+    "Spread",
     "breakdown",
     "channels",
     "conversion_types",
@@ -59,7 +80,9 @@ class ModelName:
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelRow:
-    """A channel under the chosen model. share, low, high, by_model: of the overview's measure; low to high over all models."""
+    """A channel under the chosen model. share, low, high, by_model: of the overview's measure; low to high
+    over all models.
+    """
 
     key: str
     label: str
@@ -79,7 +102,9 @@ class ChannelRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The equally long period before. Changes are ratios (0.12 for 12 % more), None where there was nothing before."""
+    """The equally long period before. Changes are ratios (0.12 for 12 % more), None where there was nothing
+    before.
+    """
 
     revenue: Decimal
     conversions: int
@@ -90,58 +115,9 @@ class Comparison:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bin:
-    """high: None for the open last bin."""
-
-    label: str
-    low: float
-    high: float | None
-    conversions: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Spread:
-    median: float | None
-    mean: float | None
-    bins: list[Bin]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Link:
-    """journeys that went from one place to the next. stage: 0 first to middle, 1 middle to last, 2 last to outcome."""
-
-    stage: int
-    source: ChannelName
-    target: ChannelName
-    journeys: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class PathRow:
-    channels: list[ChannelName]
-    journeys: int
-    conversions: int
-    revenue: Decimal
-
-    @property
-    def keys(self) -> list[str]:
-        return [channel.key for channel in self.channels]
-
-    @property
-    def rate(self) -> float:
-        return self.conversions / self.journeys
-
-
-@dataclass(frozen=True, kw_only=True)
-class Day:
-    day: date
-    conversions: int
-    revenue: Decimal
-
-
-@dataclass(frozen=True, kw_only=True)
 class Overview:
-    """state: ready; computing (nothing to show yet, see answer.job); no_data (nothing was ever tracked); no_conversions.
+    """state: ready; computing (nothing to show yet, see answer.job); no_data (nothing was ever tracked);
+    no_conversions.
 
     measure: what shares are of, "revenue", or "conversions" where there is no revenue.
     """
@@ -192,7 +168,9 @@ class Overview:
 
 
 def overview(actor: Actor, query: Query, *, model: str, now: datetime) -> Overview:
-    """Who earned the conversions of a period under one model, beside all the others. Raises Invalid for an unknown model."""
+    """Who earned the conversions of a period under one model, beside all the others. Raises Invalid for an
+    unknown model.
+    """
     (chosen,) = model_names((model,))
     query = replace(query, models=tuple(MODELS), group_by="channel")
     workspace: Workspace = Workspace.objects.get()
@@ -211,7 +189,9 @@ def overview(actor: Actor, query: Query, *, model: str, now: datetime) -> Overvi
 def breakdown(
     actor: Actor, query: Query, *, model: str, channel: str, group_by: str, now: datetime
 ) -> list[Row] | None:
-    """The platforms, campaigns or creatives inside one channel, adding up to its row; None while it is computed."""
+    """The platforms, campaigns or creatives inside one channel, adding up to its row; None while it is
+    computed.
+    """
     (chosen,) = model_names((model,))
     query = replace(query, models=tuple(MODELS), group_by=group_by)
     result = analysis.ask(actor, query, now=now).result
@@ -237,30 +217,6 @@ def credit_table(shown: Overview) -> list[list[Any]]:
     return [header, *(_cells(row, shown) for row in shown.rows)]
 
 
-def csv_lines(rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    """RFC 4180 lines, in which no cell is a formula for a spreadsheet."""
-    writer = csv.writer(_Echo())
-    for row in rows:
-        yield writer.writerow([safe_cell(cell) for cell in row])
-
-
-def safe_cell(cell: Any) -> Any:
-    """A text that a spreadsheet would run as a formula gets an apostrophe in front; numbers stay numbers.
-
-    Source: OWASP, "CSV Injection".
-    """
-    if isinstance(cell, str) and cell.lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")):
-        return "'" + cell
-    return "" if cell is None else cell
-
-
-class _Echo:
-    """A file that hands back what is written to it."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
 def _cells(row: ChannelRow, shown: Overview) -> list[Any]:
     by_model = [row.revenue_by_model[model.name] for model in shown.models]
     figures = [row.conversions, row.revenue, row.share, row.low, row.high, row.cost, row.roas, row.cpa]
@@ -282,11 +238,11 @@ def _filled(empty: Overview, result: Result, workspace: Workspace) -> Overview:
     return replace(
         shown,
         rows=_channel_rows(shown, result, names),
-        touches=_spread(figures["touches_to_convert"], whole=True),
-        days=_spread(figures["days_to_convert"], whole=False),
-        links=_links(figures["flow"], names),
-        paths=[_path(row, names, result.currency) for row in figures["paths"][:PATHS_SHOWN]],
-        daily=_daily(figures["daily"], empty.query, workspace),
+        touches=spread_of(figures["touches_to_convert"], whole=True),
+        days=spread_of(figures["days_to_convert"], whole=False),
+        links=links_of(figures["flow"], names),
+        paths=[path_of(row, names, result.currency) for row in figures["paths"][:PATHS_SHOWN]],
+        daily=days_of(figures["daily"], empty.query, workspace),
     )
 
 
@@ -298,7 +254,7 @@ def _state(result: Result) -> str:
 
 
 def _channel_rows(shown: Overview, result: Result, names: Names) -> list[ChannelRow]:
-    """In the order of the chosen model; a channel that it gives nothing is still there if another model does."""
+    """In the chosen model's order; a channel that it gives nothing is still there if another one does."""
     rows: dict[tuple[str, bool], dict[str, Row]] = {}
     for row in result.rows:
         rows.setdefault((row.channel, row.is_none), {})[row.model] = row
@@ -306,9 +262,7 @@ def _channel_rows(shown: Overview, result: Result, names: Names) -> list[Channel
     return sorted(made, key=lambda row: (-row.share, -row.revenue, row.is_none, row.label))
 
 
-def _channel_row(
-    key: str, is_none: bool, found: dict[str, Row], shown: Overview, names: Names
-) -> ChannelRow:
+def _channel_row(key: str, is_none: bool, found: dict[str, Row], shown: Overview, names: Names) -> ChannelRow:
     example = next(iter(found.values()))
     full = {name: found.get(name) or Row(model=name, cost=example.cost) for name in MODELS}
     share = "revenue_share" if shown.measure == "revenue" else "share"
@@ -352,63 +306,3 @@ def _previous(query: Query, totals: Totals, workspace: Workspace) -> Comparison 
 
 def _change(now: Decimal | int, before: Decimal | int) -> float | None:
     return float(now / before) - 1 if before > 0 else None
-
-
-def _spread(figure: dict[str, Any], *, whole: bool) -> Spread:
-    """whole: numbers are counts, so that a bin after 5 starts at 6."""
-    highs: list[int | None] = [*figure["bins"], None]
-    lows = [0 if not whole else 1, *(high + whole for high in figure["bins"])]
-    bins = [
-        Bin(label=_bin_label(low, high, whole=whole), low=low, high=high, conversions=count)
-        for low, high, count in zip(lows, highs, figure["counts"], strict=True)
-    ]
-    return Spread(median=figure["median"], mean=figure["mean"], bins=bins)
-
-
-def _bin_label(low: int, high: int | None, *, whole: bool) -> str:
-    if high is None:
-        return f"{low} or more" if whole else f"over {low}"
-    if low == 0:
-        return f"up to {high}"
-    return str(low) if low == high else f"{low}–{high}"
-
-
-def _links(flow: list[list[Any]], names: Names) -> list[Link]:
-    counts: dict[tuple[int, str, str], int] = {}
-    for first, middle, last, converted, missed in flow:
-        for step in (
-            (0, first, middle, converted + missed),
-            (1, middle, last, converted + missed),
-            (2, last, CONVERTED, converted),
-            (2, last, MISSED, missed),
-        ):
-            counts[step[:3]] = counts.get(step[:3], 0) + step[3]
-    return [
-        Link(stage=stage, source=names[source], target=names[target], journeys=journeys)
-        for (stage, source, target), journeys in sorted(counts.items(), key=lambda item: (item[0][0], -item[1]))
-        if journeys
-    ]
-
-
-def _path(row: list[Any], names: Names, currency: str) -> PathRow:
-    keys, journeys, conversions, minor = row
-    return PathRow(
-        channels=[names[key] for key in keys],
-        journeys=journeys,
-        conversions=conversions,
-        revenue=from_minor(minor, currency),
-    )
-
-
-def _daily(rows: list[list[Any]], query: Query, workspace: Workspace) -> list[Day]:
-    """Every day from the start of the period (or the first conversion) to its last conversion."""
-    found = {date.fromisoformat(day): (count, minor) for day, count, minor in rows}
-    if not found:
-        return []
-    start = query.start.astimezone(workspace.zone).date() if query.start else min(found)
-    count = (max(found) - start).days + 1
-    return [
-        Day(day=day, conversions=orders, revenue=from_minor(minor, workspace.currency))
-        for day in (start + timedelta(days=place) for place in range(count))
-        for orders, minor in [found.get(day, (0, 0))]
-    ]

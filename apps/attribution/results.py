@@ -10,13 +10,14 @@ from typing import Any
 
 from apps.accounts.models import Workspace
 from apps.attribution.maths.models import NONE
-from apps.attribution.models import Channel, Credit, ModelRun, Source
+from apps.attribution.models import Credit, ModelRun, Source
 from apps.attribution.questions import Query
 
 NONE_LABEL = "No known touchpoint"
 ZERO = Decimal(0)
 
 Key = tuple[str, str, str, str]
+_NOTHING: Key = ("", "", "", "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +34,9 @@ class Totals:
 class Row:
     """What one model gives to one group. Names that the grouping does not use are empty.
 
-    is_none: the group of conversions without a known touchpoint. share: of the conversions; revenue_share: of the revenue, 0
-    where there is none. cost: None when none is known; roas, cpa: None where they would divide by nothing.
+    is_none: the group of conversions without a known touchpoint. share: of the conversions; revenue_share: of
+    the revenue, 0 where there is none. cost: None when none is known; roas, cpa: None where they would divide
+    by nothing.
     """
 
     model: str
@@ -62,7 +64,7 @@ class Row:
         return (self.cost / Decimal(self.conversions)).quantize(Decimal("0.0001"))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class _Cell:
     """A credit by source, with the source's names. place: of its channel; None for no known touchpoint."""
 
@@ -81,12 +83,20 @@ class Result:
     """The answer to a question."""
 
     query: Query
-    run_id: int
+    run: ModelRun
     currency: str
     computed_at: datetime
     totals: Totals
-    figures: dict[str, Any]
     cells: tuple[_Cell, ...]
+
+    @property
+    def run_id(self) -> int:
+        return self.run.pk
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """See run_figures; fetched when first asked for."""
+        return self.run.figures
 
     @property
     def is_empty(self) -> bool:
@@ -138,45 +148,48 @@ class Result:
 def read(run: ModelRun, query: Query, *, workspace: Workspace) -> Result:
     """Read a run's credits for the models that the question names."""
     cells = tuple(_cells(run, query))
-    known = {cell.names: cell.cost for cell in cells if cell.cost is not None and cell.model == query.models[0]}
+    costs = (cell.cost for cell in cells if cell.cost is not None and cell.model == query.models[0])
     return Result(
         query=query,
-        run_id=run.pk,
+        run=run,
         currency=workspace.currency,
         computed_at=run.finished_at or run.created_at,
         totals=Totals(
             journeys=run.journeys or 0,
             conversions=run.conversions or 0,
             revenue=run.revenue or ZERO,
-            cost=sum(known.values(), ZERO),
+            cost=sum(costs, ZERO),
         ),
-        figures=run.figures,
         cells=cells,
     )
 
 
 def _cells(run: ModelRun, query: Query) -> Iterable[_Cell]:
-    sources = {str(source.pk): source for source in Source.objects.all()}
-    channels = {channel.pk: channel for channel in Channel.objects.all()}
-    for credit in Credit.objects.filter(run=run, model__in=query.models).order_by("id"):
-        source = sources.get(credit.group_key)
-        channel = channels[source.channel_id] if source else None
-        yield _Cell(
-            model=credit.model,
-            names=_names(source, channel),
-            label=channel.label if channel else NONE_LABEL,
-            place=channel.position if channel else None,
-            conversions=credit.conversions,
-            revenue=credit.revenue,
-            share=credit.share,
-            cost=credit.cost,
-        )
+    names, places = _sources()
+    credits = Credit.objects.filter(run=run, model__in=query.models).order_by("id")
+    for model, key, *earned in credits.values_list(
+        "model", "group_key", "conversions", "revenue", "share", "cost"
+    ):
+        label, place = places.get(key, (NONE_LABEL, None))
+        yield _Cell(model, names.get(key, _NOTHING), label, place, *earned)
 
 
-def _names(source: Source | None, channel: Channel | None) -> Key:
-    if source is None or channel is None:
-        return "", "", "", ""
-    return channel.key, source.platform, source.campaign_id, source.creative_id
+def _sources() -> tuple[dict[str, Key], dict[str, tuple[str, int]]]:
+    """By the key of a credit: the names of its source, and the label and position of its channel."""
+    found = Source.objects.values_list(
+        "id",
+        "channel__key",
+        "platform",
+        "campaign_id",
+        "creative_id",
+        "channel__label",
+        "channel__position",
+    )
+    names, places = {}, {}
+    for id_, channel, platform, campaign_id, creative_id, label, place in found:
+        names[str(id_)] = (channel, platform, campaign_id, creative_id)
+        places[str(id_)] = (label, place)
+    return names, places
 
 
 def _is_of(cell: _Cell, channel: str) -> bool:

@@ -1,6 +1,6 @@
-"""One change to the ordered channel rules at a time, as somebody makes it on a page: move, pause, put, remove.
+"""One change at a time to the ordered channel rules, as a page makes it: move, pause, put, remove.
 
-Each change names the version of the list that it was made on, so that two people never undo each other unseen.
+Each names the version of the list that it was made on: two people never undo each other unseen.
 """
 
 import hashlib
@@ -45,7 +45,9 @@ def apply(actor: Actor, edit: Edit, *, version: str, now: datetime, reason: str 
     Workspace.objects.select_for_update(no_key=True).get(pk=actor.workspace_id)
     before = current()
     if version_of(before) != version:
-        raise RulesChanged("Somebody changed the rules meanwhile. Look at them again, then repeat your change.")
+        raise RulesChanged(
+            "Somebody changed the rules meanwhile. Look at them, then repeat your change."
+        )
     channels.replace_rules(actor, edit([*before]), now=now, reason=reason)
     return before
 
@@ -78,7 +80,7 @@ def without(place: int) -> Edit:
 
 
 def put(rule: dict[str, Any], *, at: int | None, instead_of: int | None = None) -> Edit:
-    """The rule at a place (the end when there is none), where it was when it replaces one and no other is named."""
+    """The rule at a place; without one at the end, or where the rule was that it replaces."""
 
     def edit(rules: Rules) -> Rules:
         old = {} if instead_of is None else _take(rules, instead_of)

@@ -1,7 +1,8 @@
-"""The figures that a run keeps beside its credits, as plain JSON: paths, flow, times to convert, channel sets, revenue by day.
+"""The figures that a run keeps beside its credits, as plain JSON: paths, flow, times to convert, channel
+sets, revenue by day.
 
-Channels stand by their keys, money in whole minor units. They are kept because they need the same journeys as the credit does:
-a page then reads one row where it would otherwise load a million.
+Channels stand by their keys, money in whole minor units. They are kept because they need the same journeys as
+the credit does: a page then reads one row where it would otherwise load a million.
 """
 
 from typing import Any
@@ -73,7 +74,9 @@ def _spread(found: shapes.Spread) -> dict[str, Any]:
 
 
 def daily(query: Query, workspace: Workspace, *, decimals: int) -> list[list[Any]]:
-    """[day, conversions, revenue in minor units], days of the workspace's clock, each order rounded by itself."""
+    """[day, conversions, revenue in minor units], days of the workspace's clock, each order rounded by
+    itself.
+    """
     minor = Cast(Round(F("value") * 10**decimals), BigIntegerField())
     days = counted(query).annotate(day=TruncDate("occurred_at", tzinfo=workspace.zone)).values("day")
     found = days.annotate(orders=Count("pk"), revenue=Sum(minor)).order_by("day")

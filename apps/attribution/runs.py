@@ -34,12 +34,14 @@ def latest(query: Query) -> ModelRun | None:
 
 
 def next_version(kind: str, **params: Any) -> int:
-    """The version after the highest of that kind and those params. Locks the workspace's row until the transaction ends.
+    """The version after the highest of that kind and those params. Locks the workspace's row until the
+    transaction ends.
 
     NO KEY UPDATE: it does not hold up the foreign keys of rows that are being tracked.
     """
     Workspace.objects.select_for_update(no_key=True).get()
-    versions = ModelRun.objects.filter(kind=kind, **{f"params__{name}": value for name, value in params.items()})
+    chosen = {f"params__{name}": value for name, value in params.items()}
+    versions = ModelRun.objects.filter(kind=kind, **chosen)
     return (versions.aggregate(top=Max("version"))["top"] or 0) + 1
 
 
@@ -78,8 +80,10 @@ def keep(
 
 
 def _answering(query: Query) -> Any:
+    """Newest first, without their figures, which are large and seldom wanted."""
     done = ModelRun.objects.filter(kind=Kind.ANALYSIS, state=State.DONE, params_digest=query.digest)
-    return done.filter(params__models__contains=list(query.models)).order_by("-id")
+    answering = done.filter(params__models__contains=list(query.models))
+    return answering.defer("figures").order_by("-id")
 
 
 def _credits(

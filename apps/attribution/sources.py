@@ -13,8 +13,8 @@ from django.db import connection, transaction
 from apps.accounts import scoping
 from apps.attribution import channels
 from apps.attribution.channel_input import key_of
-from apps.attribution.channel_rules import OTHER, signals
-from apps.attribution.parsing import Touch
+from apps.attribution.channel_rules import OTHER, Origin
+from apps.attribution.records import Touch
 
 REMEMBERED = 200_000
 
@@ -48,31 +48,30 @@ _key_of = lru_cache(maxsize=4_096)(key_of)
 
 def of_touches(touches: Iterable[Touch]) -> list[SourceKey]:
     """The source of each touch: the channel its sender named, else the one that the rules derive."""
-    book = channels.book()
-    channel_of, sites = book.rules.channel_of, book.sites
+    channel_of = channels.book().rules.channel_of
     return [
         SourceKey(
-            (touch.channel and _key_of(touch.channel))
-            or channel_of(
-                signals(
-                    platform=touch.platform,
-                    event_type=touch.event_type,
-                    campaign_id=touch.campaign_id,
-                    utm_source=touch.utm_source,
-                    utm_medium=touch.utm_medium,
-                    utm_campaign=touch.utm_campaign,
-                    click_ids=touch.click_ids,
-                    page_host=touch.page_host,
-                    referrer_host=touch.referrer_host,
-                    sites=sites,
-                )
-            ),
+            (touch.channel and _key_of(touch.channel)) or channel_of(_origin(touch)),
             touch.platform,
             touch.campaign_id,
             touch.creative_id,
         )
         for touch in touches
     ]
+
+
+def _origin(touch: Touch) -> Origin:
+    return Origin(
+        touch.platform,
+        touch.event_type,
+        touch.campaign_id,
+        touch.utm_source,
+        touch.utm_medium,
+        touch.utm_campaign,
+        touch.click_ids,
+        touch.page_host,
+        touch.referrer_host,
+    )
 
 
 def ids(keys: Iterable[SourceKey], *, labels: Mapping[str, str]) -> dict[SourceKey, int]:

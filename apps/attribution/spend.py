@@ -14,9 +14,10 @@ from apps.accounts import scoping
 from apps.accounts.permissions import Actor
 from apps.attribution import channels, exchange, sources
 from apps.attribution.channel_input import key_of
-from apps.attribution.channel_rules import signals
+from apps.attribution.channel_rules import Origin
 from apps.attribution.exchange import Purse
-from apps.attribution.parsing import Errors, SpendIn
+from apps.attribution.parsing import Errors
+from apps.attribution.records import SpendIn
 from apps.attribution.sources import SourceKey
 
 KNOWN_SOURCES = """
@@ -113,7 +114,9 @@ def _source_of(
     channel = (row.channel and key_of(row.channel)) or with_spend.get(place)
     if not channel and row.campaign_id and len(seen_in) == 1:
         (channel,) = seen_in
-    return SourceKey(channel or _derived(row), *place)
+    return SourceKey(
+        channel or channels.book().rules.channel_of(Origin(row.platform, campaign_id=row.campaign_id)), *place
+    )
 
 
 def _known(rows: Sequence[SpendIn]) -> tuple[dict[Place, str], dict[tuple[str, str], set[str]]]:
@@ -129,21 +132,3 @@ def _known(rows: Sequence[SpendIn]) -> tuple[dict[Place, str], dict[tuple[str, s
             if has_spend:
                 with_spend[(platform, campaign, creative)] = channel
     return with_spend, by_campaign
-
-
-def _derived(row: SpendIn) -> str:
-    book = channels.book()
-    return book.rules.channel_of(
-        signals(
-            platform=row.platform,
-            event_type="",
-            campaign_id=row.campaign_id,
-            utm_source="",
-            utm_medium="",
-            utm_campaign="",
-            click_ids=(),
-            page_host="",
-            referrer_host="",
-            sites=book.sites,
-        )
-    )

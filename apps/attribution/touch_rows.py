@@ -8,7 +8,7 @@ from django.db import connection
 
 from apps.accounts import scoping
 from apps.attribution import sources
-from apps.attribution.parsing import Touch
+from apps.attribution.records import Touch
 
 # In the order of their ids, so that two batches with the same events never wait for each other in a circle.
 _NEW = """
@@ -27,11 +27,11 @@ INSERT = f"""{_NEW}
 """  # noqa: S608 - constants
 LOAD = f"""{_NEW} SELECT count(*), min(id), max(id) FROM new"""  # noqa: S608 - constants
 KNOWN = """
-    SELECT t.event_id, person.public_id::text, c.key FROM attribution_touchpoint t
+    SELECT t.event_id, person.public_id::text, c.key FROM json_array_elements_text(%s::json) AS wanted(id)
+    JOIN attribution_touchpoint t ON t.workspace_id = %s AND t.event_id = wanted.id
     JOIN accounts_person person ON person.workspace_id = t.workspace_id AND person.id = t.person_id
     JOIN attribution_source s ON s.workspace_id = t.workspace_id AND s.id = t.source_id
     JOIN attribution_channel c ON c.workspace_id = t.workspace_id AND c.id = s.channel_id
-    WHERE t.workspace_id = %s AND t.event_id = ANY(%s)
 """
 
 
@@ -88,7 +88,7 @@ def known(event_ids: list[str]) -> dict[str, Known]:
     if not event_ids:
         return {}
     with connection.cursor() as cursor:
-        cursor.execute(KNOWN, [scoping.current_id(), event_ids])
+        cursor.execute(KNOWN, [msgspec.json.encode(event_ids).decode(), scoping.current_id()])
         return {event_id: Known(person_id, channel) for event_id, person_id, channel in cursor.fetchall()}
 
 

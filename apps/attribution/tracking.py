@@ -15,8 +15,8 @@ from apps.accounts.permissions import Actor
 from apps.attribution import ingest, money, orders, parsing
 from apps.attribution import spend as spending
 from apps.attribution.ingest import TouchVerdict
-from apps.attribution.orders import ConversionVerdict
-from apps.attribution.parsing import ConversionIn, IdentityIn, SpendIn, Touch
+from apps.attribution.order_items import ConversionVerdict
+from apps.attribution.records import ConversionIn, IdentityIn, SpendIn, Touch
 
 MAX_BATCH = 1_000
 CREATED, OK, MANY = 201, 200, 207

@@ -64,5 +64,9 @@ def seen_lately() -> Seen:
 def signal_of(platform: str, url: str, referrer: str) -> Signal:
     """What a stored touch says."""
     hints = addresses.read(url).hints
-    labels = (hints.get(name, "").lower() for name in ("utm_source", "utm_medium"))
-    return Signal(platform, *labels, addresses.host_of(referrer))
+    return Signal(
+        platform=platform,
+        utm_source=hints.get("utm_source", "").lower(),
+        utm_medium=hints.get("utm_medium", "").lower(),
+        referrer_host=addresses.host_of(referrer),
+    )

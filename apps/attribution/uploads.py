@@ -16,7 +16,7 @@ from apps.accounts.errors import DomainError, NotHere
 from apps.accounts.permissions import Actor
 from apps.attribution import imports
 from apps.attribution.models import FileImport
-from apps.attribution.row_files import rows
+from apps.attribution.row_files import columns, rows
 
 SHOWN = 5
 # A file that nobody came back for: it holds personal data.
@@ -46,7 +46,7 @@ def keep(actor: Actor, *, file_name: str, chunks: Iterable[bytes]) -> FileImport
     """Keep a file until it is mapped. Raises UnreadableFile before anything is kept."""
     path, sha256 = imports.keep_file(actor, chunks)
     try:
-        imports.columns(path)
+        columns(path)
         return imports.draft(actor, path, file_name=file_name, sha256=sha256)
     except BaseException:
         path.unlink(missing_ok=True)
@@ -56,7 +56,7 @@ def keep(actor: Actor, *, file_name: str, chunks: Iterable[bytes]) -> FileImport
 def preview(made: FileImport) -> Preview:
     """The first rows, and which column looks like which field. Raises FileGone."""
     path = _path(made)
-    names = imports.columns(path)
+    names = columns(path)
     first = [imports.printable(row.values) for row in islice(rows(path), SHOWN)]
     cells = [[row.get(name, "") for name in names] for row in first]
     return Preview(columns=names, rows=cells, guess=imports.guess_mapping(names))

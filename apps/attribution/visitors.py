@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from apps.accounts import people, scoping
-from apps.attribution.parsing import ConversionIn, Touch
+from apps.attribution.records import ConversionIn, Touch
 
 
 def resolve(records: Sequence[Touch | ConversionIn]) -> list[int]:

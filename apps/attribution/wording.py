@@ -1,15 +1,20 @@
-"""The overview's answer in words: its first line, its one callout, its facts. The same on Today and on the page."""
+"""The overview's answer in words: its first line, its one callout, its facts."""
 
+from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from apps.accounts.figures import count, interval, money, number, percent, times
-from apps.attribution.maths.models import NONE
 from apps.attribution.reports import ChannelRow, Overview
+from apps.attribution.results import Totals
 
 # From which share of the revenue without a known touchpoint the gap is worth a word.
 MUCH_UNKNOWN = 0.25
+# Below this, amounts are told to the penny.
+SMALL = 100
+# Fewer conversions than this say little about any channel.
+FEW = 30
 # From how many points between the lowest and the highest model a channel counts as unsettled.
 MUCH_DISAGREEMENT = 0.15
 
@@ -29,7 +34,7 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Callout:
-    """What to do about it. about: the channel that it speaks of; what: loss, unknown or unsettled."""
+    """What to do about it. about: the channel that it speaks of; what: few, loss, unknown or unsettled."""
 
     what: str
     text: str
@@ -37,19 +42,29 @@ class Callout:
 
 
 def first_line(found: Overview, *, period: str, goal: str = "") -> Line:
-    """Who earned most, how much of it, and between which shares the models put it. Needs a leader."""
-    leader = found.leader
-    if leader is None:
-        raise ValueError("an overview without rows has no first line")
-    whole = _whole(found, goal)
-    if leader.key == NONE:
-        return Line("No touchpoint is known for", percent(leader.share, 0), f"of {whole} in {period}.")
+    """Who earned most, how much of it, and between which shares the models put it. The overview is ready."""
+    most, leader, whole = found.rows[0], found.leader, _whole(found, goal)
+    if most.is_none or leader is None:
+        rest = f" Of the rest, {leader.label} earned most ({percent(leader.share, 0)})." if leader else ""
+        return Line("No touchpoint is known for", percent(most.share, 0), f"of {whole} in {period}.{rest}")
     return Line(f"{leader.label} earned", percent(leader.share, 0), f"of {whole}, {_range(leader)}.")
+
+
+def comparison(found: Overview) -> Line:
+    """Which channel leads under how many models. The overview is ready."""
+    leads = Counter(max(found.rows, key=lambda row: row.by_model[model.name]).label for model in found.models)
+    (label, times_first), *others = leads.most_common()
+    if not others:
+        return Line(f"{label} leads under", f"every one of {len(found.models)} models", "there are.")
+    rest = ", ".join(f"{other} under {n}" for other, n in others)
+    return Line(f"{label} leads under", f"{times_first} of {len(found.models)} models", f"and {rest}.")
 
 
 def agreement(found: Overview) -> str:
     """Whether the models agree on the order, and where they differ most."""
-    order = "The models agree on the order" if found.models_agree_on_order else "The models disagree on the order"
+    order = (
+        "The models agree on the order" if found.models_agree_on_order else "The models disagree on the order"
+    )
     row = found.disagreement
     if row is None or _width(row) < 0.005:
         return f"{order} and on the shares."
@@ -58,35 +73,34 @@ def agreement(found: Overview) -> str:
 
 
 def callout(found: Overview) -> Callout | None:
-    """The one thing that most wants attention: a loss, an unknown, or a doubt. None where all is well."""
-    return _loss(found) or _unknown(found) or _unsettled(found)
+    """The one thing that most wants attention: too little data, a loss, an unknown, a doubt; or None."""
+    return _few(found) or _loss(found) or _unknown(found) or _unsettled(found)
 
 
 def facts(found: Overview) -> list[dict[str, Any]]:
-    """Label, value and note of each of the four facts."""
-    totals, currency = found.totals, found.currency
-    roas = float(totals.revenue / totals.cost) if totals.cost else None
-    spent = f"on {money(totals.cost, currency)} of spend" if totals.cost else "no spend is known"
+    """Label, value and note of each of the four facts. The overview is ready."""
+    totals, currency = _totals(found), found.currency
+    spent = f"on {money(totals.cost, currency, exact=totals.cost < SMALL)} of spend"
+    mean, median = (found.touches.mean, found.days.median) if found.touches and found.days else (None, None)
     return [
-        _fact("Attributed revenue", money(totals.revenue, currency), _change(found, "revenue")),
-        _fact(
-            "Conversions",
-            number(totals.conversions),
-            f"from {count(totals.journeys, 'journey')}",
-        ),
-        _fact("Return on spend", times(roas), spent),
-        _fact(
-            "Touches to convert",
-            number(found.touches.mean, 1),
-            f"median {_days(found.days.median)}",
-        ),
+        _fact("Attributed revenue", money(totals.revenue, currency), _change(found)),
+        _fact("Conversions", number(totals.conversions), f"from {count(totals.journeys, 'journey')}"),
+        _fact("Return on spend", times(found.roas), spent if totals.cost else "no spend is known"),
+        _fact("Touches to convert", number(mean, 1), f"median {_days(median)}"),
     ]
 
 
+def _totals(found: Overview) -> Totals:
+    if found.totals is None:
+        raise ValueError("an overview that is still being computed has no totals")
+    return found.totals
+
+
 def _whole(found: Overview, goal: str) -> str:
-    if not found.totals.revenue:
-        return count(found.totals.conversions, goal or "conversion")
-    return money(found.totals.revenue, found.currency) + (f" from {goal}s" if goal else "")
+    totals = _totals(found)
+    if found.measure != "revenue":
+        return count(totals.conversions, goal or "conversion")
+    return money(totals.revenue, found.currency) + (f" from {goal}s" if goal else "")
 
 
 def _range(row: ChannelRow) -> str:
@@ -94,6 +108,17 @@ def _range(row: ChannelRow) -> str:
     if low == high:
         return "under every model"
     return f"somewhere between {number(row.low * 100)} and {high} depending on the model"
+
+
+def _few(found: Overview) -> Callout | None:
+    conversions = _totals(found).conversions
+    if conversions >= FEW:
+        return None
+    text = (
+        f"{count(conversions, 'conversion')} {'is' if conversions == 1 else 'are'} too few to tell channels "
+        "apart. The shares say what happened, not what will happen again."
+    )
+    return Callout(what="few", text=text)
 
 
 def _loss(found: Overview) -> Callout | None:
@@ -113,12 +138,12 @@ def _loss(found: Overview) -> Callout | None:
 
 
 def _unknown(found: Overview) -> Callout | None:
-    row = next((one for one in found.rows if one.key == NONE), None)
+    row = next((one for one in found.rows if one.is_none), None)
     if row is None or row.share < MUCH_UNKNOWN:
         return None
     text = (
-        f"No touchpoint is known for {percent(row.share, 0)} of the revenue. Those who bought were not seen before: "
-        "track visits as well, and tie them to people when they sign in."
+        f"No touchpoint is known for {percent(row.share, 0)} of the {found.measure}. Those who bought were "
+        "not seen before: track visits as well, and tie them to people when they sign in."
     )
     return Callout(what="unknown", text=text, about=row.key)
 
@@ -128,17 +153,16 @@ def _unsettled(found: Overview) -> Callout | None:
     if row is None or _width(row) < MUCH_DISAGREEMENT:
         return None
     text = (
-        f"The models do not settle what {row.label} is worth: {interval(row.low * 100, row.high * 100, 0)} %. "
-        "Do not move its budget on one of them."
+        f"The models do not settle what {row.label} is worth: "
+        f"{interval(row.low * 100, row.high * 100, 0)} %. Do not move its budget on one of them."
     )
     return Callout(what="unsettled", text=text, about=row.key)
 
 
-def _change(found: Overview, name: str) -> str:
-    before = found.previous
-    change = None if before is None else getattr(before, f"{name}_change")
+def _change(found: Overview) -> str:
+    change = None if found.previous is None else found.previous.revenue_change
     if change is None:
-        return "nothing to compare with"
+        return "nothing before to compare with"
     return f"{'+' if change >= 0 else ''}{percent(change, 0)} on the period before"
 
 

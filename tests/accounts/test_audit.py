@@ -1,6 +1,7 @@
 """Every deed is written down, and no change to what was written goes unseen."""
 
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -25,7 +26,7 @@ def sealed():
         yield made
 
 
-def _as_owner(statement: str, *parameters: object) -> None:
+def _as_owner(statement: str, *parameters: Any) -> None:
     with connections["owner"].cursor() as cursor:
         cursor.execute(statement, parameters)
 
@@ -48,7 +49,12 @@ def test_a_deed_says_who_what_and_why(workspace, actor):
         "person",
         str(person.pk),
     )
-    assert (entry.before, entry.after, entry.reason, entry.occurred_at) == ({"is": 1}, {"is": 2}, "asked", NOW)
+    assert (entry.before, entry.after, entry.reason, entry.occurred_at) == (
+        {"is": 1},
+        {"is": 2},
+        "asked",
+        NOW,
+    )
 
 
 def test_entries_are_sealed_in_order_and_once(workspace, actor):
@@ -82,7 +88,7 @@ def test_sealing_reaches_every_workspace_that_needs_it(workspace, other_workspac
 @committed
 def test_a_chain_that_nobody_touched_holds(sealed):
     assert _faults() == []
-    assert [fault for fault in audit.verify(after=2)] == []
+    assert list(audit.verify(after=2)) == []
 
 
 @committed
@@ -96,7 +102,9 @@ def test_a_changed_entry_is_found(sealed):
 @committed
 def test_a_changed_moment_is_found(sealed):
     second = AuditSeal.objects.get(position=2).entry_id
-    _as_owner("UPDATE accounts_auditentry SET occurred_at = occurred_at + interval '1s' WHERE id = %s", second)
+    _as_owner(
+        "UPDATE accounts_auditentry SET occurred_at = occurred_at + interval '1s' WHERE id = %s", second
+    )
 
     assert _faults() == [(2, "the entry or its seal was changed")]
 

@@ -75,7 +75,9 @@ def test_a_page_without_its_slash_is_found_by_readers_only(page):
     assert page.post("/profile").status_code == 404
 
 
-@pytest.mark.parametrize("wrong", ["x", "7", "00000000-0000-4000-8000-000000000000", "%00", "%ff%fe", "a%2Fb"])
+@pytest.mark.parametrize(
+    "wrong", ["x", "7", "00000000-0000-4000-8000-000000000000", "%00", "%ff%fe", "a%2Fb"]
+)
 def test_an_id_that_is_none(api, wrong):
     _shaped(api.get(f"/api/v1/jobs/{wrong}"), 400 if wrong == "%00" else 404)
 
@@ -90,7 +92,9 @@ def test_a_query_string_that_is_no_text(api, query):
     assert _shaped(api.get(f"/api/v1/audit?{query}"), 400)["code"] == "bad_request"
 
 
-@pytest.mark.parametrize("cursor", ["x", "cD1hYmM=", "cD05OTk5OTk5OTk5OTk5OTk5OTk5OTk=", "cD0tMQ==", "bz05OTk5OTk5"])
+@pytest.mark.parametrize(
+    "cursor", ["x", "cD1hYmM=", "cD05OTk5OTk5OTk5OTk5OTk5OTk5OTk=", "cD0tMQ==", "bz05OTk5OTk5"]
+)
 def test_a_cursor_that_we_never_gave(api, cursor):
     answer = api.get("/api/v1/audit", {"cursor": cursor})
     assert answer.status_code in {200, 404}
@@ -143,14 +147,23 @@ def test_a_small_body_that_unpacks_to_a_huge_one(api, settings):
     _shaped(api.generic("POST", KEYS, bomb, **GZIP), 400)
 
 
-@pytest.mark.parametrize("body", [b"", b"not gzip", gzip.compress(b'{"a": 1}')[:-9], gzip.compress(b"{")])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"not gzip", gzip.compress(b'{"a": 1}', mtime=0)[:-9], gzip.compress(b"{", mtime=0)],
+    ids=["empty", "plain", "cut short", "no JSON"],
+)
 def test_gzip_that_is_none(api, body):
     _shaped(api.generic("POST", KEYS, body, **GZIP), 400)
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/xml", "multipart/form-data", "multipart/form-data; boundary=x"])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/xml", "multipart/form-data", "multipart/form-data; boundary=x"]
+)
 def test_another_kind_of_body(api, kind):
-    assert _shaped(api.generic("POST", KEYS, b"name=x", content_type=kind), 415)["code"] == "unsupported_media_type"
+    assert (
+        _shaped(api.generic("POST", KEYS, b"name=x", content_type=kind), 415)["code"]
+        == "unsupported_media_type"
+    )
 
 
 def test_another_method(api):

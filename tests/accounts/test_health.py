@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,6 +19,15 @@ def _schema_unknown():
     health._schema_known.clear()
     yield
     health._schema_known.clear()
+
+
+@pytest.fixture(autouse=True)
+def own_redis(_clean_redis: None, settings: Any) -> Iterator[RedisOfOurOwn]:
+    redis = RedisOfOurOwn()
+    redis.start()
+    settings.REDIS_URL = redis.url
+    yield redis
+    redis.stop()
 
 
 def _checks(client: Any) -> tuple[int, str, dict[str, str]]:
@@ -60,12 +70,9 @@ def test_a_silent_worker_is_seen(client, db, settings):
     assert worker["detail"].startswith("No worker was heard of for 36")
 
 
-def test_without_redis_it_serves_and_says_how(client, db, settings):
-    redis = RedisOfOurOwn()
-    redis.start()
-    settings.REDIS_URL = redis.url
+def test_without_redis_it_serves_and_says_how(client, db, own_redis):
     health.beat()
-    redis.stop()
+    own_redis.kill()
 
     status, whole, checks = _checks(client)
 
@@ -84,7 +91,9 @@ def test_a_schema_that_lags_behind_gets_no_traffic(client, db):
     with connection.cursor() as cursor:
         cursor.execute("SELECT has_table_privilege(current_user, 'django_migrations', 'DELETE')")
         assert cursor.fetchone() == (False,)
-        cursor.execute("CREATE TEMPORARY TABLE django_migrations (id int, app text, name text, applied timestamptz)")
+        cursor.execute(
+            "CREATE TEMPORARY TABLE django_migrations (id int, app text, name text, applied timestamptz)"
+        )
 
     status, whole, checks = _checks(client)
 

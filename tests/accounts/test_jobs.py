@@ -230,7 +230,12 @@ def test_the_api_shows_a_job(api, workspace, counting):
     shown = api.get(f"/api/v1/jobs/{job.public_id}").json()
 
     assert shown["id"] == str(job.public_id)
-    assert (shown["state"], shown["done"], shown["total"], shown["result"]) == ("done", 10, 10, {"batches": 10})
+    assert (shown["state"], shown["done"], shown["total"], shown["result"]) == (
+        "done",
+        10,
+        10,
+        {"batches": 10},
+    )
     assert "params" not in shown
     assert "checkpoint" not in shown
 

@@ -56,7 +56,9 @@ def secret(workspace: Any, actor: Any) -> str:
 
 def _lines(text: io.StringIO, route: str) -> list[str]:
     """Our own line on each request of the route."""
-    return [line for line in text.getvalue().splitlines() if route in line and "apps.accounts.middleware" in line]
+    return [
+        line for line in text.getvalue().splitlines() if route in line and "apps.accounts.middleware" in line
+    ]
 
 
 def test_a_tracked_event_leaves_nothing_personal_in_the_log(secret):
@@ -70,7 +72,11 @@ def test_a_tracked_event_leaves_nothing_personal_in_the_log(secret):
         "referrer": f"https://mail.example/{PHONE}",
         "properties": {"email": EMAIL, "phone": PHONE, "name": NAME},
     }
-    identity = {"anonymous_id": "a-1", "user_id": USER, "traits": {"email": EMAIL, "phone": PHONE, "name": NAME}}
+    identity = {
+        "anonymous_id": "a-1",
+        "user_id": USER,
+        "traits": {"email": EMAIL, "phone": PHONE, "name": NAME},
+    }
 
     with _everything_logged() as text:
         answers = [

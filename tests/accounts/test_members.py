@@ -154,9 +154,7 @@ def test_who_is_not_staff_enters_nothing(other_workspace):
 
 def test_staff_enter_no_workspace_that_is_not_there(db):
     with pytest.raises(NotHere):
-        staff.enter(
-            UserFactory(is_staff=True), SessionStore(), workspace_id=10**12, reason=REASON, now=NOW
-        )
+        staff.enter(UserFactory(is_staff=True), SessionStore(), workspace_id=10**12, reason=REASON, now=NOW)
 
 
 def test_staff_leave_again_and_choose_their_own(workspace, other_workspace):

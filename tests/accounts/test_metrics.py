@@ -40,7 +40,9 @@ def test_made_up_methods_and_paths_share_one_series(client, db):
 def test_times_are_in_a_histogram(client, db):
     client.get("/health/live")
 
-    assert _value(client, 'bellwether_request_seconds_bucket{le="+Inf",method="GET",route="health/live"}') >= 1
+    assert (
+        _value(client, 'bellwether_request_seconds_bucket{le="+Inf",method="GET",route="health/live"}') >= 1
+    )
 
 
 def test_what_waits_is_counted_over_all_workspaces(client, workspace, monkeypatch):
@@ -84,7 +86,8 @@ def test_without_a_token_only_this_machine_reads(client, db, sent, allowed):
 
 
 @pytest.mark.parametrize(
-    ("header", "allowed"), [("Bearer letmein", True), ("Bearer wrong", False), ("Bearer lëtmein", False), ("", False)]
+    ("header", "allowed"),
+    [("Bearer letmein", True), ("Bearer wrong", False), ("Bearer lëtmein", False), ("", False)],
 )
 def test_with_a_token_whoever_has_it_reads(client, db, settings, header, allowed):
     settings.METRICS_TOKEN = "letmein"

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from threading import Event
 from typing import Any
 
 import numpy as np
 import pytest
 from django.core.exceptions import PermissionDenied
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +20,7 @@ from apps.accounts.models import Alias, AuditEntry, OutboxEvent, Person, PersonM
 from apps.accounts.permissions import Actor, system
 from apps.attribution.models import Conversion, Touchpoint
 from tests.conftest import committed
-from tests.factories import NOW, ConversionFactory, PersonFactory, TouchpointFactory, WorkspaceFactory
+from tests.factories import NOW, ConversionFactory, TouchpointFactory, WorkspaceFactory
 
 EARLIER = NOW - timedelta(days=3)
 
@@ -540,7 +541,7 @@ def test_any_order_of_identifying_ends_in_the_same_people(workspace, data):
                     person=None,
                     event_type=pair[0] or owner[pair[1]] or pair[1],
                 )
-        parts = {}
+        parts: dict[int, set[str]] = {}
         for touch in Touchpoint.objects.all():
             parts.setdefault(touch.person_id, set()).add(touch.event_type)
         transaction.set_rollback(True)
@@ -571,7 +572,7 @@ def test_many_at_once_make_one_person_per_id():
 
     answers = _at_once(
         workspace,
-        [lambda k=k: resolve_many(workspace, pairs[k:] + pairs[:k]) for k in range(0, 40, 5)],
+        [partial(resolve_many, workspace, pairs[k:] + pairs[:k]) for k in range(0, 40, 5)],
     )
 
     with scoping.workspace(workspace):
@@ -596,7 +597,7 @@ def test_many_at_once_identify_into_the_same_person_and_lose_nothing():
     def identify(number: int) -> None:
         people.identify(actor, user_id="u", anonymous_id=f"a{number % 8}", now=NOW)
 
-    _at_once(workspace, [lambda n=n: identify(n) for n in range(12)])
+    _at_once(workspace, [partial(identify, n) for n in range(12)])
 
     with scoping.workspace(workspace):
         survivor = Person.objects.get(external_id="u")
@@ -625,7 +626,7 @@ def test_an_event_stored_during_a_merge_is_not_left_behind():
         TouchpointFactory(workspace=workspace, event_id="warm")  # the source exists before the race
         for turn in range(0, 5, 2):
             resolve(workspace, user_id=f"u{turn}")
-    calls: list[Callable[[], Any]] = [lambda n=n: (identify if n % 3 == 0 else track)(n) for n in range(9)]
+    calls: list[Callable[[], Any]] = [partial(identify if n % 3 == 0 else track, n) for n in range(9)]
     _at_once(workspace, calls)
 
     with scoping.workspace(workspace):
@@ -672,7 +673,7 @@ def test_merges_in_a_circle_at_once_end_in_one_person():
     _at_once(
         workspace,
         [
-            lambda n=n: people.merge(actor, circle[n % 4], circle[(n + 1) % 4], reason="", now=NOW)
+            partial(people.merge, actor, circle[n % 4], circle[(n + 1) % 4], reason="", now=NOW)
             for n in range(8)
         ],
     )
@@ -699,13 +700,33 @@ def test_erasing_and_tracking_at_once_leave_nothing_on_the_erased():
                 url="http://x",
             )
 
-    calls: list[Callable[[], Any]] = [lambda n=n: track(n) for n in range(6)]
-    calls.insert(3, lambda: privacy.erase(actor, person, reason="asked", now=NOW))
+    calls: list[Callable[[], Any]] = [partial(track, n) for n in range(6)]
+    calls.insert(3, partial(privacy.erase, actor, person, reason="asked", now=NOW))
     _at_once(workspace, calls)
 
     with scoping.workspace(workspace):
         assert Touchpoint.objects.filter(person=person).exclude(url="").count() == 0
         assert Touchpoint.objects.count() == 7
+
+
+@committed
+def test_a_batch_in_a_workspace_that_the_statistics_do_not_know_is_not_quadratic():
+    known, unknown = WorkspaceFactory(), WorkspaceFactory()
+    pairs = [(f"u{n}", f"a{n}") for n in range(2_500)]
+    with scoping.workspace(known):
+        resolve_many(known, pairs)
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("ANALYZE accounts_person")
+        cursor.execute("ANALYZE accounts_alias")
+
+    with scoping.workspace(unknown), transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = '3s'")  # a tenth of a second is enough
+        resolve_many(unknown, [(user, None) for user, _ in pairs])
+        resolve_many(unknown, [(None, alias) for _, alias in pairs])
+        resolve_many(unknown, pairs)
+
+        assert PersonMerge.objects.count() == 2_500
 
 
 # What apps hold
@@ -726,7 +747,7 @@ def test_what_upper_apps_hold_moves_through_the_registry(workspace, actor):
 
 
 def test_something_new_is_held_on_the_survivor(workspace, actor):
-    survivor, absorbed = PersonFactory(workspace=workspace), PersonFactory(workspace=workspace)
+    survivor, absorbed = resolve(workspace, user_id="u1"), resolve(workspace, user_id="u2")
     people.merge(actor, survivor, absorbed, reason="", now=NOW)
 
     assert people.lock_survivor(absorbed.pk) == survivor

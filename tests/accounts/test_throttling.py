@@ -285,3 +285,24 @@ def test_an_anonymous_request_is_not_counted(db):
 def _actor(workspace: Any) -> Actor:
     assert scoping.current_id() == workspace.pk
     return Actor(kind="api_key", id=workspace.pk, label="key", workspace_id=workspace.pk)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("track/event", 201), ("analyze/journey", 503), ("train/markov", 503)],
+)
+def test_the_routes_of_attribution_without_redis(api, workspace, own_redis, path, status):
+    own_redis.kill()
+    body = {"user_id": "ada", "event_type": "click", "platform": "meta"}
+
+    answer = api.post(f"/api/v1/attribution/{path}", body, format="json")
+
+    assert answer.status_code == status
+    assert ("Retry-After" in answer.headers) == (status == 503)
+    assert status == 201 or answer.json()["code"] == "limits_unavailable"
+
+
+def test_models_can_still_be_read_without_redis(api, own_redis):
+    own_redis.kill()
+
+    assert api.get("/api/v1/attribution/models/status").status_code == 200

@@ -32,7 +32,8 @@ def test_a_workspace_is_opened_with_its_owner(db):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("currency", "pounds"), ("time_zone", "Mars/Olympus"), ("slug", "two words"), ("name", "")]
+    ("field", "value"),
+    [("currency", "pounds"), ("time_zone", "Mars/Olympus"), ("slug", "two words"), ("name", "")],
 )
 def test_a_workspace_that_cannot_be_is_refused(db, field, value):
     with pytest.raises(Invalid) as refusal:
@@ -45,7 +46,11 @@ def test_a_change_is_written_down_with_what_was_before(workspace):
     _changed(workspace, name="New name", reason="merged")
 
     entry = AuditEntry.objects.get(deed="workspace.changed")
-    assert (entry.before, entry.after, entry.reason) == ({"name": workspace.name}, {"name": "New name"}, "merged")
+    assert (entry.before, entry.after, entry.reason) == (
+        {"name": workspace.name},
+        {"name": "New name"},
+        "merged",
+    )
 
 
 def test_settings_are_merged_and_null_takes_one_back(workspace):
@@ -105,7 +110,9 @@ def test_a_workspace_sees_only_itself(workspace, other_workspace):
 def test_the_api_shows_and_changes_the_workspace(api, workspace):
     shown = api.get(URL).json()
     changed = api.patch(
-        URL, {"name": "Acme", "time_zone": "Europe/Paris", "settings": {"rate_limits": {"viral": 9}}}, format="json"
+        URL,
+        {"name": "Acme", "time_zone": "Europe/Paris", "settings": {"rate_limits": {"viral": 9}}},
+        format="json",
     )
 
     assert shown["slug"] == workspace.slug

@@ -8,7 +8,12 @@ from tests.factories import NOW, ConversionFactory, PersonFactory, TouchpointFac
 
 
 def journey(
-    workspace: Workspace, *path: str, value: str | None = None, person: Person | None = None, end_days=0, **order
+    workspace: Workspace,
+    *path: str,
+    value: str | None = None,
+    person: Person | None = None,
+    end_days=0,
+    **order,
 ) -> Person:
     """Touches a day apart, the last one an hour before the end; with a value, a conversion at the end."""
     person = person or PersonFactory(workspace=workspace)
@@ -17,7 +22,5 @@ def journey(
         TouchpointFactory(workspace=workspace, person=person, channel=channel, age_days=age)
     if value is not None:
         at = NOW - timedelta(days=end_days)
-        ConversionFactory(
-            workspace=workspace, person=person, value=Decimal(value), occurred_at=at, **order
-        )
+        ConversionFactory(workspace=workspace, person=person, value=Decimal(value), occurred_at=at, **order)
     return person

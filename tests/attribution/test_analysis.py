@@ -1,11 +1,12 @@
-"""Batch analysis: who earned what, to the cent, and answered from the stored run while the data stays as it is."""
+"""Batch analysis: who earned what, to the cent, and answered from the stored run while the data stays as it
+is.
+"""
 
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-import config.celery  # noqa: F401 - a task belongs to an app
 from apps.accounts import jobs, scoping
 from apps.accounts.errors import Invalid
 from apps.accounts.models import Job
@@ -72,7 +73,10 @@ def test_every_model_agrees_with_the_maths_on_the_same_journeys(workspace, actor
             expected.channels, expected.conversions, expected.shares, expected.value, strict=True
         ):
             found = rows.get(channel)
-            assert (found.conversions if found else 0) == pytest.approx(conversions, abs=1e-9), (model, channel)
+            assert (found.conversions if found else 0) == pytest.approx(conversions, abs=1e-9), (
+                model,
+                channel,
+            )
             assert (found.share if found else 0) == pytest.approx(share, abs=1e-9)
             assert abs(float(found.revenue if found else 0) * 100 - value) < 1
         assert sum(row.revenue for row in rows.values()) == Decimal("55.00")
@@ -96,7 +100,10 @@ def test_a_channel_called_none_is_not_taken_for_no_known_touchpoint(workspace, a
 
     rows = _ask(actor, now, models=("linear",)).result.rows
 
-    assert {(row.channel, row.is_none): row.revenue for row in rows} == {("none", True): 10, ("none", False): 20}
+    assert {(row.channel, row.is_none): row.revenue for row in rows} == {
+        ("none", True): 10,
+        ("none", False): 20,
+    }
 
 
 def test_touches_reach_back_before_the_period_as_far_as_the_look_back(workspace, actor, now):
@@ -104,7 +111,9 @@ def test_touches_reach_back_before_the_period_as_far_as_the_look_back(workspace,
     journey(workspace, "video", end_days=40, person=person)
     journey(workspace, "search", value="30", person=person)
 
-    result = _ask(actor, now, models=("first_touch",), start=now - timedelta(days=1), end=now + timedelta(days=1))
+    result = _ask(
+        actor, now, models=("first_touch",), start=now - timedelta(days=1), end=now + timedelta(days=1)
+    )
 
     assert {row.channel: row.revenue for row in result.result.rows if row.revenue} == {"email": 30}
 
@@ -130,7 +139,12 @@ def test_touches_that_led_to_an_earlier_conversion_are_not_a_journey_that_failed
 
 @pytest.mark.parametrize("model", list(MODELS))
 def test_finer_rows_add_up_to_their_channel_to_the_cent(workspace, actor, now, model):
-    platforms = [("ads", "meta", "spring"), ("ads", "meta", "summer"), ("ads", "tiktok", ""), ("mail", "email", "x")]
+    platforms = [
+        ("ads", "meta", "spring"),
+        ("ads", "meta", "summer"),
+        ("ads", "tiktok", ""),
+        ("mail", "email", "x"),
+    ]
     sources = [
         SourceFactory(
             workspace=workspace,
@@ -353,6 +367,10 @@ def test_much_work_becomes_a_job_whose_result_then_answers(workspace, actor, now
     assert answered.result.totals.revenue == 10
     job = Job.objects.get()
     assert (job.state, job.done, job.total) == ("done", 13, 14)
+    assert (
+        job.result["summary"]
+        == "Credited £10 from 1\N{NO-BREAK SPACE}conversion over 1\N{NO-BREAK SPACE}journey."
+    )
     assert analysis.of_job(job).rows == answered.result.rows
 
 
@@ -392,4 +410,6 @@ def test_superseded_answers_are_dropped_after_a_day(workspace, actor, now):
     _ask(actor, now + timedelta(hours=25))
 
     assert ModelRun.objects.count() == 2
-    assert set(Credit.objects.values_list("run_id", flat=True)) == set(ModelRun.objects.values_list("pk", flat=True))
+    assert set(Credit.objects.values_list("run_id", flat=True)) == set(
+        ModelRun.objects.values_list("pk", flat=True)
+    )

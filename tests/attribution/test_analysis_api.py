@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 
-import config.celery  # noqa: F401 - a task belongs to an app
 from apps.accounts import jobs, scoping
 from apps.accounts.models import Job
 from apps.attribution.models import Conversion, ModelRun
@@ -41,6 +40,21 @@ def test_the_example_of_the_original_system(workspace, api):
     assert found["basis"] == "equal_too_little_data"
 
 
+def test_the_same_example_from_the_first_event_on(workspace, api):
+    for platform in ("meta", "google"):
+        touch = {"user_id": "user_123", "event_type": "click", "platform": platform, "campaign_id": "spring"}
+        assert _post(api, URL + "track/event", **touch).status_code == 201
+    order = {"user_id": "user_123", "conversion_type": "purchase", "revenue": 99.99}
+    tracked = _post(api, URL + "track/conversion", **order).json()
+
+    found = _post(api, JOURNEY, user_id="user_123", model_type="shapley", conversion_id=tracked["id"]).json()
+
+    assert [touch["platform"] for touch in found["touchpoints"]] == ["meta", "google"]
+    assert sum(row["share"] for row in found["channels"]) == pytest.approx(1, abs=1e-12)
+    assert round(sum(row["revenue"] for row in found["channels"]), 2) == 99.99
+    assert found["conversion"]["id"] == tracked["id"]
+
+
 def test_a_journey_under_markov_without_a_trained_version(workspace, api):
     person = journey(workspace, "meta", "google", value="99.99")
 
@@ -60,7 +74,8 @@ def test_a_journey_under_markov_without_a_trained_version(workspace, api):
         ({"user_id": "ada", "model_type": "magic"}, 400, "invalid"),
         ({"user_id": "ada", "lookback_days": 0}, 400, "invalid"),
         ({"user_id": "ada", "lookback_days": "nan"}, 400, "invalid"),
-        ({"user_id": "ada", "conversion_id": 2**70}, 400, "invalid"),
+        ({"user_id": "ada", "conversion_id": 2**70}, 404, "no_conversion"),
+        ({"user_id": "ada", "conversion_id": [1]}, 400, "invalid"),
         ({"user_id": ["ada"]}, 400, "invalid"),
         ({"person_id": "not-a-uuid"}, 400, "invalid"),
         ({}, 400, "invalid"),
@@ -240,13 +255,16 @@ def test_somebody_elses_people_jobs_and_data_are_not_here(workspace, other_works
     settings.ATTRIBUTION_INLINE_TOUCHES = 1
     with scoping.workspace(other_workspace):
         stranger = PersonFactory(workspace=other_workspace, external_id="ada")
-        journey(other_workspace, "meta", "google", value="99.99", person=stranger)
+        journey(other_workspace, "meta", "google", value="99.99", person=stranger, order_id="order-1")
         conversion = Conversion.objects.get()
         theirs = _post(api_client(other_workspace, ["admin"], now), BATCH)
     mine = api_client(workspace, ["admin"], now)
 
     assert _post(mine, JOURNEY, user_id="ada").status_code == 404
-    assert _post(mine, JOURNEY, person_id=str(stranger.public_id), conversion_id=conversion.pk).status_code == 404
+    assert (
+        _post(mine, JOURNEY, person_id=str(stranger.public_id), conversion_id=conversion.order_id).status_code
+        == 404
+    )
     assert mine.get(theirs.json()["result_url"]).status_code == 404
     assert _post(mine, BATCH).json()["totals"]["conversions"] == 0
 

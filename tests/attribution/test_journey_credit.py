@@ -5,12 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-import config.celery  # noqa: F401 - a task belongs to an app
 from apps.accounts import jobs
 from apps.accounts.errors import Invalid
 from apps.attribution import journey_credit, markov_training
 from apps.attribution.maths.models import MODELS
-from apps.attribution.models import Conversion, ModelRun, Touchpoint
+from apps.attribution.models import Conversion, ConversionRecord, ModelRun, Touchpoint
 from tests.attribution.stories import journey
 from tests.factories import PersonFactory
 
@@ -139,6 +138,18 @@ def test_a_large_workspace_computes_its_rates_in_a_job(workspace, actor, now, se
     assert _explain(actor, person, now, "shapley").basis == "equal_too_little_data"
 
 
+def test_a_channel_that_the_kept_rates_do_not_know_shares_equally(workspace, actor, now, settings):
+    settings.ATTRIBUTION_INLINE_TOUCHES = 1
+    person = journey(workspace, "a", "b", value="10")
+    with pytest.raises(journey_credit.RatesNotReady):
+        _explain(actor, person, now, "shapley")
+    jobs.run(job_id=jobs.Job.objects.get().pk)
+    ModelRun.objects.update(finished_at=now)
+    late = journey(workspace, "a", "new", value="10")
+
+    assert _shares(_explain(actor, late, now, "shapley")) == {"a": 0.5, "new": 0.5}
+
+
 def test_the_latest_conversion_is_meant_unless_one_is_named(workspace, actor, now):
     person = journey(workspace, "early", value="10", end_days=9)
     journey(workspace, "late", value="20", person=person)
@@ -147,6 +158,19 @@ def test_the_latest_conversion_is_meant_unless_one_is_named(workspace, actor, no
     assert _explain(actor, person, now).value == 20
     assert _explain(actor, person, now, conversion_id=first.pk).value == 10
     assert _shares(_explain(actor, person, now, conversion_id=first.pk)) == {"early": 1}
+
+
+def test_a_conversion_is_named_by_its_event_or_its_order(workspace, actor, now):
+    person = journey(workspace, "early", value="10", end_days=9, order_id="order-7")
+    journey(workspace, "late", value="20", person=person)
+    event_id = ConversionRecord.objects.get(revenue=10).event_id
+
+    found = _explain(actor, person, now, conversion_id=event_id)
+
+    assert (found.value, found.conversion_event_id) == (10, event_id)
+    assert _explain(actor, person, now, conversion_id="order-7").value == 10
+    with pytest.raises(journey_credit.NoConversion):
+        _explain(actor, person, now, conversion_id=str(found.conversion.pk))
 
 
 def test_only_touches_within_the_look_back_count(workspace, actor, now):

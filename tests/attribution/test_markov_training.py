@@ -3,10 +3,9 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import config.celery  # noqa: F401 - a task belongs to an app
 from apps.accounts import jobs
 from apps.accounts.errors import Invalid
 from apps.attribution import markov_training
@@ -39,14 +38,24 @@ def test_the_chain_is_the_one_of_the_maths(history, actor):
 
     trained = markov_training.latest(1)
     plain = Journeys.of_paths(
-        [["a", "b"], ["a"], ["a", "b"], ["b"]], conversions=[1, 1, 0, 0], value=[10, 20, 0, 0], nulls=[0, 0, 1, 1]
+        [["a", "b"], ["a"], ["a", "b"], ["b"]],
+        conversions=[1, 1, 0, 0],
+        value=[10, 20, 0, 0],
+        nulls=[0, 0, 1, 1],
     )
     expected = MarkovModel.fit(plain, order=1)
-    assert job.result == {"run_id": trained.run.pk, "version": 1, "is_new": True}
+    assert job.result == {
+        "run_id": trained.run.pk,
+        "version": 1,
+        "is_new": True,
+        "summary": "Version 1 of order 1 has learnt from 4\N{NO-BREAK SPACE}journeys.",
+    }
     assert trained.model.p_conversion == pytest.approx(0.5)
     assert trained.model.removal_effects == pytest.approx(expected.removal_effects)
     assert trained.model.credited_value == pytest.approx(expected.credited_value)
-    assert trained.run.figures["removal_effects"] == pytest.approx({"a": expected.removal_effects[0], "b": expected.removal_effects[1]})  # fmt: skip
+    assert trained.run.figures["removal_effects"] == pytest.approx(
+        dict(zip("ab", expected.removal_effects, strict=True))
+    )
     assert (trained.run.journeys, trained.run.conversions, trained.run.revenue) == (4, 2, 30)
 
 
@@ -146,10 +155,17 @@ def test_any_channel_name_survives_being_part_of_a_state(keys):
     assert keys_of(state_name(keys)) == keys
 
 
-@given(st.lists(st.lists(st.sampled_from(["a", "(start)", "b > c", "\\"]), min_size=1, max_size=6), min_size=1, max_size=8), st.integers(1, 4))  # fmt: skip
+PATHS = st.lists(st.sampled_from(["a", "(start)", "b > c", "\\"]), min_size=1, max_size=6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(PATHS, min_size=1, max_size=8), st.integers(1, 4))
 def test_counts_survive_being_rows(paths, order):
     journeys = Journeys.of_paths(
-        paths, conversions=[1.0] * len(paths), value=[2.5] * len(paths), nulls=[place % 3 for place in range(len(paths))]
+        paths,
+        conversions=[1.0] * len(paths),
+        value=[2.5] * len(paths),
+        nulls=[place % 3 for place in range(len(paths))],
     )
     counts = count_transitions(journeys, order=order)
 

@@ -26,7 +26,9 @@ class Person(WorkspaceOwned):
     traits = models.JSONField(default=dict, blank=True)
     first_seen_at = models.DateTimeField(null=True, blank=True)
     last_seen_at = models.DateTimeField(null=True, blank=True)
-    merged_into = WorkspaceForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True)
+    merged_into = WorkspaceForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, db_index=False
+    )
     erased_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
 
@@ -36,8 +38,21 @@ class Person(WorkspaceOwned):
             models.UniqueConstraint(fields=["workspace", "external_id"], name="person_external_id_once"),
         ]
         indexes = [
-            models.Index(fields=["workspace", "email_index"], name="person_by_email_index"),
-            models.Index(fields=["workspace", "phone_index"], name="person_by_phone_index"),
+            models.Index(
+                fields=["workspace", "email_index"],
+                condition=models.Q(email_index__isnull=False),
+                name="person_by_email_index",
+            ),
+            models.Index(
+                fields=["workspace", "phone_index"],
+                condition=models.Q(phone_index__isnull=False),
+                name="person_by_phone_index",
+            ),
+            models.Index(
+                fields=["workspace", "merged_into"],
+                condition=models.Q(merged_into__isnull=False),
+                name="person_by_survivor",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -48,7 +63,7 @@ class Alias(WorkspaceOwned):
     """An anonymous id (a browser, a device) and the person it belongs to now."""
 
     anonymous_id = models.CharField(max_length=200)
-    person = WorkspaceForeignKey(Person, on_delete=models.CASCADE)
+    person = WorkspaceForeignKey(Person, on_delete=models.CASCADE, db_index=False)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -68,14 +83,17 @@ class PersonMerge(WorkspaceOwned):
         DEVICE_HANDED_OVER = "device_handed_over"
 
     kind = models.CharField(max_length=20, choices=Kind.choices)
-    survivor = WorkspaceForeignKey(Person, on_delete=models.CASCADE)
-    absorbed = WorkspaceForeignKey(Person, on_delete=models.CASCADE)
+    survivor = WorkspaceForeignKey(Person, on_delete=models.CASCADE, db_index=False)
+    absorbed = WorkspaceForeignKey(Person, on_delete=models.CASCADE, db_index=False)
     anonymous_id = models.CharField(max_length=200, blank=True)
     moved = models.JSONField(default=dict)
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
-        indexes = [models.Index(fields=["workspace", "survivor"], name="merge_by_survivor")]
+        indexes = [
+            models.Index(fields=["workspace", "survivor"], name="merge_by_survivor"),
+            models.Index(fields=["workspace", "absorbed"], name="merge_by_absorbed"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.absorbed_id} → {self.survivor_id}"
@@ -87,7 +105,7 @@ class ConsentRecord(WorkspaceOwned):
     Append-only: the latest row counts.
     """
 
-    person = WorkspaceForeignKey(Person, on_delete=models.CASCADE)
+    person = WorkspaceForeignKey(Person, on_delete=models.CASCADE, db_index=False)
     purpose = models.CharField(max_length=60)
     is_granted = models.BooleanField()
     source = models.CharField(max_length=120)

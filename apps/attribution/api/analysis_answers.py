@@ -1,4 +1,6 @@
-"""Results as plain JSON values. Money is a number: exact to the cent, as the shortest decimal that stands for it."""
+"""Results as plain JSON values. Money is a number: exact to the cent, as the shortest decimal that stands for
+it.
+"""
 
 from decimal import Decimal
 from typing import Any
@@ -19,7 +21,7 @@ def journey(credit: JourneyCredit) -> dict[str, Any]:
         "person_id": str(credit.person.public_id),
         "model": credit.model,
         "conversion": {
-            "id": conversion.pk,
+            "id": credit.conversion_event_id,
             "conversion_type": conversion.conversion_type,
             "order_id": conversion.order_id,
             "occurred_at": conversion.occurred_at,
@@ -106,7 +108,7 @@ def _row(row: Row) -> dict[str, Any]:
         "platform": row.platform,
         "campaign_id": row.campaign_id,
         "creative_id": row.creative_id,
-        "label": row.label,
+        "name": row.label,
         "conversions": row.conversions,
         "revenue": float(row.revenue),
         "share": row.share,

@@ -3,20 +3,20 @@
 from typing import Any
 
 import msgspec
-from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser
 from rest_framework.renderers import JSONRenderer
 
-from apps.accounts.api.parsers import StrictJSONParser
+from apps.accounts import bodies
 
 
-class RecordsParser(StrictJSONParser):
+class RecordsParser(BaseParser):
     """JSON whose texts and depth parsing.py checks field by field: one bad record spoils no other."""
 
-    def decode(self, raw: bytes) -> Any:
-        try:
-            return msgspec.json.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ParseError(f"This is not JSON: {error}") from None
+    media_type = "application/json"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        request = (parser_context or {})["request"]
+        return bodies.json_value(bodies.read(stream, encoding=request.headers.get("Content-Encoding", "")))
 
 
 class PlainRenderer(JSONRenderer):

@@ -30,20 +30,9 @@ class BadCell(ValueError):
 
 
 def texts(column: pa.Array, name: str) -> pa.DictionaryArray:
-    """Trimmed text, encoded; an absent cell is "". Raises BadCell for a type that names nothing."""
-    if (
-        pa.types.is_dictionary(column.type)
-        and not column.null_count
-        and column.type.value_type == pa.string()
-    ):
-        return _trimmed(column)
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if not (_is_text(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
-        raise BadCell(name, 0, f"holds {kind}, not text")
-    return _trimmed(pc.fill_null(column.cast(pa.string()), "").dictionary_encode())
-
-
-def _trimmed(column: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Trimmed text that repeats, encoded; an absent cell is "". Raises BadCell for what is no text."""
+    if column.type != _CODES or column.null_count:
+        return ids(column, name).dictionary_encode()
     names = pc.utf8_trim_whitespace(column.dictionary)
     if names.equals(column.dictionary):
         return column
@@ -51,15 +40,29 @@ def _trimmed(column: pa.DictionaryArray) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(merged.indices.take(column.indices), merged.dictionary)
 
 
+def ids(column: pa.Array, name: str) -> pa.Array:
+    """Trimmed text that rarely repeats, as strings. Absent cells and errors as for texts."""
+    column = _decoded(column)
+    if not (_is_text(column.type) or pa.types.is_integer(column.type) or pa.types.is_null(column.type)):
+        raise BadCell(name, 0, f"holds {column.type}, not text")
+    return pc.utf8_trim_whitespace(pc.fill_null(column.cast(pa.string()), ""))
+
+
+def _decoded(column: pa.Array) -> pa.Array:
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
 def _is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
-def refuse_empty(column: pa.DictionaryArray, name: str, rows: Flags, why: str) -> None:
+def refuse_empty(column: pa.Array, name: str, rows: Flags, why: str) -> None:
     """Raise BadCell for the first of these rows whose text is empty."""
-    place = column.dictionary.index("").as_py()
-    if place >= 0:
+    if pa.types.is_dictionary(column.type):
+        place = column.dictionary.index("").as_py()
         refuse(rows & (codes_of(column) == place), name, why)
+    else:
+        refuse(rows & np.asarray(pc.equal(column, "")), name, why)
 
 
 def codes_of(column: pa.DictionaryArray) -> Ints:
@@ -67,8 +70,8 @@ def codes_of(column: pa.DictionaryArray) -> Ints:
 
 
 def amounts(column: pa.Array, name: str) -> Floats:
-    """Numbers >= 0; an absent cell is 0. Raises BadCell for text, nan, infinity, a negative or a huge number."""
-    numbers = _numbers(column, name)
+    """Numbers >= 0; an empty cell is 0. Raises BadCell for text, nan, infinity, a negative or huge number."""
+    numbers = _numbers(_decoded(column), name)
     _refuse(~np.isfinite(numbers), name, lambda row: f"{_shown(column, row)} is not a finite number")
     _refuse(
         numbers < 0,
@@ -96,7 +99,7 @@ def moments(column: pa.Array, name: str) -> Ints:
 
     ISO 8601, with a zone or in UTC; or an epoch in seconds, milli-, micro- or nanoseconds, told by its size.
     """
-    at_us = _moments(column, name)
+    at_us = _moments(_decoded(column), name)
     _refuse(
         (at_us < EARLIEST_US) | (at_us >= LATEST_US),
         name,
@@ -153,7 +156,8 @@ def _epochs(numbers: Floats, column: pa.Array, name: str) -> Ints:
     _refuse(~plausible, name, lambda row: _no_moment(_shown(column, row)))
     sizes = np.array([size for size, _ in _EPOCH_UNITS[:-1]])
     to_us = np.array([factor for _, factor in _EPOCH_UNITS])
-    return np.round(numbers * to_us[np.searchsorted(sizes, numbers, "right")]).astype(np.int64)
+    at_us = np.minimum(numbers * to_us[np.searchsorted(sizes, numbers, "right")], LATEST_US)
+    return np.round(at_us).astype(np.int64)
 
 
 def _int64(moments: pa.Array) -> Ints:

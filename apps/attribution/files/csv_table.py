@@ -16,7 +16,7 @@ from apps.attribution.files.forms import Form, Refused, check, form_of
 from apps.attribution.files.opening import LONGEST_LINE, UTF8_MARK, is_packed, plain
 
 BLOCK_BYTES = 1 << 22
-_REPEATING = ("user_id", "kind", "channel", "currency")
+_REPEATING = ("kind", "channel", "currency")
 _TEXT, _CODES = pa.string(), pa.dictionary(pa.int32(), pa.string())
 
 

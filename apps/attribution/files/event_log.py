@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from apps.attribution.files.cells import BadCell, amounts, codes_of, moments, refuse, refuse_empty, texts
+from apps.attribution.files.cells import BadCell, amounts, codes_of, ids, moments, refuse, refuse_empty, texts
 from apps.attribution.files.gathered import Gathered, channels_of
 from apps.attribution.files.tables import Table
 from apps.attribution.maths.assembly import Conversions, Touches, assemble
@@ -13,6 +13,7 @@ from apps.attribution.maths.journeys import Flags, Ints, Journeys
 
 TOUCH_WORDS = ("touch", "touchpoint", "event", "click", "impression", "visit")
 CONVERSION_WORDS = ("conversion", "purchase", "order", "sale")
+_TEXTS = {"user_id": ids, "channel": texts, "event_id": ids, "order_id": ids, "currency": texts}
 
 
 def log_journeys(table: Table, *, lookback_days: float | None) -> tuple[Journeys, int]:
@@ -38,9 +39,9 @@ def log_journeys(table: Table, *, lookback_days: float | None) -> tuple[Journeys
 def _take_events(log: Gathered, batch: dict[str, pa.Array]) -> None:
     sold = _is_conversion(texts(batch["kind"], "kind"))
     everyone = np.ones(len(sold), dtype=np.bool_)
-    for name in ("user_id", "channel", "event_id", "order_id", "currency"):
+    for name, read in _TEXTS.items():
         if name in batch:
-            log.texts[name].append(texts(batch[name], name))
+            log.texts[name].append(read(batch[name], name))
     refuse_empty(log.texts["user_id"][-1], "user_id", everyone, "is empty: every row needs a person")
     refuse_empty(log.texts["channel"][-1], "channel", ~sold, "is empty: a touch needs a channel")
     log.numbers["is_conversion"].append(sold)

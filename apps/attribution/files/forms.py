@@ -9,7 +9,11 @@ from difflib import get_close_matches
 
 
 class Refused(ValueError):
-    """The file cannot be used. The message says where and what to do."""
+    """The file cannot be used. The message says where and what to do, in characters that are safe to show."""
+
+    def __init__(self, message: str) -> None:
+        shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+        super().__init__("".join(shown))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,7 +38,7 @@ class Gathered:
     """What the batches of a table held, column by column."""
 
     table: Table
-    texts: dict[str, list[pa.DictionaryArray]] = field(default_factory=lambda: defaultdict(list))
+    texts: dict[str, list[pa.Array]] = field(default_factory=lambda: defaultdict(list))
     numbers: dict[str, list[NDArray[Any]]] = field(default_factory=lambda: defaultdict(list))
     rows: int = 0
 
@@ -54,7 +54,10 @@ class Gathered:
     def text(self, name: str) -> Text:
         if not self.texts[name]:
             return Text(np.zeros(0, dtype=np.int64), [])
-        whole = pa.chunked_array(self.texts[name]).unify_dictionaries()
+        whole = pa.chunked_array(self.texts[name])
+        whole = (
+            whole.unify_dictionaries() if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
+        )
         codes = np.concatenate([codes_of(chunk) for chunk in whole.chunks])
         return Text(codes, whole.chunk(0).dictionary.to_pylist())
 
@@ -73,16 +76,16 @@ def channels_of(
     owner: the file's row of each cell, where a row may hold several.
     Raises Refused for a name that cannot be a channel.
     """
-    used, code = np.unique(text.codes[rows], return_inverse=True)
-    spelt = [text.names[old] for old in used.tolist()]
-    for place, name in enumerate(spelt):
-        if why := _no_channel(name):
+    code = text.codes[rows]
+    used = np.flatnonzero(np.bincount(code, minlength=len(text.names))).tolist()
+    for place in used:
+        if why := _no_channel(text.names[place]):
             cell = int(rows[(code == place).argmax()])
             columns.refuse(cell if owner is None else int(owner[cell]), f"channel: {why}")
-    order = sorted(range(len(spelt)), key=spelt.__getitem__)
-    rank = np.empty(len(spelt), dtype=np.int64)
-    rank[order] = np.arange(len(spelt))
-    return tuple(spelt[place] for place in order), rank[code]
+    used.sort(key=text.names.__getitem__)
+    rank = np.zeros(len(text.names), dtype=np.int64)
+    rank[used] = np.arange(len(used))
+    return tuple(text.names[place] for place in used), rank[code]
 
 
 def _no_channel(name: str) -> str:

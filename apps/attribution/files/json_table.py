@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, Any
 
@@ -43,16 +44,15 @@ class JsonTable:
 
     def batches(self) -> Iterator[dict[str, pa.Array]]:
         decode = msgspec.json.Decoder(self.row).decode_lines
+        cells = attrgetter(*(f"used_{name}" for name in self.form.used))
         with plain(self.path) as stream:
             for block in _whole_lines(stream):
                 try:
                     rows = decode(block)
                 except (msgspec.DecodeError, UnicodeDecodeError) as error:
                     raise Refused(self._why_not() or str(error)) from error
-                yield {
-                    name: _json_column([getattr(row, f"used_{name}") for row in rows])
-                    for name in self.form.used
-                }
+                columns = zip(*map(cells, rows), strict=True)
+                yield dict(zip(self.form.used, map(_json_column, columns), strict=False))
 
     def place(self, row: int) -> str:
         with plain(self.path) as stream:
@@ -105,9 +105,9 @@ def _whole_lines(stream: IO[bytes]) -> Iterator[bytes]:
         yield rest
 
 
-def _json_column(values: list[Any]) -> pa.Array:
+def _json_column(values: Sequence[Any]) -> pa.Array:
     """Strings stay strings, numbers numbers; a mixed column becomes text."""
-    kinds = {type(value) for value in values} - {type(None)}
+    kinds = {*map(type, values)} - {type(None)}
     if kinds <= {str}:
         return pa.array(values, pa.string())
     if kinds <= {int, float}:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import shutil
+import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
@@ -16,6 +18,20 @@ from apps.attribution.files.forms import Refused
 GZIP_MAGIC = b"\x1f\x8b"
 UTF8_MARK = b"\xef\xbb\xbf"
 LONGEST_LINE = 1 << 24
+
+
+@contextmanager
+def seekable_path(name: str, *, standard_input: Callable[[], IO[bytes]]) -> Iterator[Path]:
+    """The path of a file that can be read twice: a pipe, or "-" for the standard input, is copied first."""
+    path = Path(name)
+    if name != "-" and not path.is_fifo():
+        yield path
+        return
+    with tempfile.NamedTemporaryFile() as copy:
+        with standard_input() if name == "-" else path.open("rb") as stream:
+            shutil.copyfileobj(stream, copy)
+        copy.flush()
+        yield Path(copy.name)
 
 
 def is_packed(path: Path) -> bool:

@@ -30,8 +30,8 @@ class Table(Protocol):
 
 def open_table(path: Path, *, ignored: Collection[str] = ()) -> Table:
     """Recognise a file. ignored: column names to pass over. Raises Refused for what cannot be read at all."""
-    if path.is_dir():
-        raise Refused("it is a directory: name one file")
+    if path.exists() and not path.is_file():
+        raise Refused("it is a directory: name one file" if path.is_dir() else "it is not a file")
     with plain(path) as stream:
         head = stream.read(LONGEST_HEADER)
     if not head.strip():

@@ -22,7 +22,7 @@ def apportion(totals: Ints, weights: Floats, offsets: Ints) -> Ints:
 
     Each item gets the floor of its quota; the pennies left over go to the largest fractions, on equal
     fractions to the item that comes first.
-    Source: Hare/Hamilton method; Balinski, Young 1982, "Fair Representation", ch. 2.
+    Source: Hare/Hamilton method; Balinski, Young 1982, "Fair Representation".
     """
     wrong = ~(np.isfinite(weights) & (weights >= 0))
     if wrong.any():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
-from .journeys import Floats, Ints, Journeys
+from .journeys import Ints, Journeys
 
 US_PER_DAY = 86_400_000_000
 MOST_JOURNEY_TOUCHES = 100_000_000  # about 3 GB of work space; more is a robot's history, not a journey
@@ -22,18 +23,18 @@ class Touches:
     person: (n,) int >= 0; at_us: (n,) int, microseconds since 1970; channel: (n,) int, a code.
     """
 
-    person: Ints
-    at_us: Ints
-    channel: Ints
+    person: NDArray[Any]
+    at_us: NDArray[Any]
+    channel: NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Conversions:
     """Conversions in any order. person, at_us: as for touches; value: (n,) money, any sign."""
 
-    person: Ints
-    at_us: Ints
-    value: Floats
+    person: NDArray[Any]
+    at_us: NDArray[Any]
+    value: NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

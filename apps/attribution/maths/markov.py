@@ -46,7 +46,7 @@ class MarkovModel:
         P(conversion); credit_c = RE_c / sum(RE) * observed conversions. For value each conversion is worth
         the mean value observed after the same last state. Without null paths only the order of converting
         journeys speaks.
-        Source: Anderl, Becker, von Wangenheim, Schumann 2016, "Mapping the customer journey", section 3.
+        Source: Anderl, Becker, von Wangenheim, Schumann 2016, "Mapping the customer journey".
         """
         return cls.from_transitions(count_transitions(journeys, order=order))
 

@@ -159,6 +159,8 @@ def _sweep(chain: Chain, counts: TransitionCounts, columns: range, *, sweeps: in
 
 def _by_factor(chain: Chain, stays: Flags) -> Floats:
     left = np.flatnonzero(stays)
+    if not left.size:
+        return np.zeros(2)
     system = sparse.eye_array(len(left)) - chain.moves[left][:, left]
     kept: Floats = chain.start[left] @ splu(system.tocsc()).solve(chain.reward[left])
     return kept

@@ -57,7 +57,7 @@ def time_decay(journeys: Journeys, *, half_life_days: float = HALF_LIFE_DAYS) ->
 
     w_i = 2 ** (-(age_i - min age) / half_life), divided by the journey's sum. Subtracting the youngest age
     cancels in the ratio and keeps old journeys from underflowing to 0 / 0.
-    Source: exponential decay as in Google Ads (half-life of 7 days); derived in docs/models/time_decay.md.
+    Source: exponential decay as in Google Ads (half-life of 7 days); see docs/models/rules.md.
     """
     if not (half_life_days > 0 and np.isfinite(half_life_days)):
         raise ValueError(f"half_life_days must be finite and > 0; got {half_life_days}")

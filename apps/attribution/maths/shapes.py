@@ -44,7 +44,9 @@ class Flow:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Spread:
-    """How a number is spread over conversions. counts: (n_bins + 1,), the last bin is open. median, mean: None if empty."""
+    """How a number is spread over conversions. counts: (n_bins + 1,), the last bin is open. median, mean:
+    None if empty.
+    """
 
     bins: tuple[int, ...]
     counts: Floats
@@ -53,7 +55,9 @@ class Spread:
 
 
 def top_paths(journeys: Journeys, *, most: int) -> Paths:
-    """The `most` paths with the highest value, then conversions, then journeys; journeys without a touch are left out."""
+    """The `most` paths with the highest value, then conversions, then journeys; journeys without a touch are
+    left out.
+    """
     found = unique_paths(exposure(journeys.touched)).journeys
     total = found.conversions + found.nulls
     best = np.lexsort((-total, -found.conversions, -found.value))[:most]
@@ -69,8 +73,8 @@ def top_paths(journeys: Journeys, *, most: int) -> Paths:
 def flow(journeys: Journeys, *, pool: int) -> Flow:
     """Count journeys by their first, middle and last channel.
 
-    pool: channels beyond the `pool` most touched become the code n_channels. A path is told without repeats in a
-    row; the middle of a path of three or more is the one half way.
+    pool: channels beyond the `pool` most touched become the code n_channels. A path is told without repeats
+    in a row; the middle of a path of three or more is the one half way.
     """
     seen = exposure(journeys.touched)
     width = len(seen.channels)
@@ -86,8 +90,8 @@ def flow(journeys: Journeys, *, pool: int) -> Flow:
     )
     return Flow(
         steps=steps.astype(np.int32),
-        converted=np.bincount(place, weights=seen.conversions, minlength=len(cells)),
-        missed=np.bincount(place, weights=seen.nulls, minlength=len(cells)),
+        converted=_sums(place, seen.conversions, len(cells)),
+        missed=_sums(place, seen.nulls, len(cells)),
     )
 
 
@@ -105,7 +109,9 @@ def days_to_convert(journeys: Journeys) -> Spread:
 
 
 def sets_seen(journeys: Journeys, *, most: int) -> tuple[tuple[tuple[int, ...], float, float], ...]:
-    """The distinct channel sets of the journeys with a touch: (codes, conversions, nulls), the `most` frequent."""
+    """The distinct channel sets of the journeys with a touch: (codes, conversions, nulls), the `most`
+    frequent.
+    """
     found = channel_sets(journeys.touched).journeys
     order = np.argsort(-(found.conversions + found.nulls), kind="stable")[:most]
     return tuple(
@@ -116,6 +122,11 @@ def sets_seen(journeys: Journeys, *, most: int) -> tuple[tuple[tuple[int, ...], 
         )
         for place in order
     )
+
+
+def _sums(place: NDArray, weights: Floats, size: int) -> Floats:
+    sums: Floats = np.bincount(place, weights=weights, minlength=size).astype(np.float64)
+    return sums
 
 
 def _spread(numbers: Floats, bins: Sequence[int]) -> Spread:

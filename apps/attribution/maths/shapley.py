@@ -31,7 +31,7 @@ def shapley(journeys: Journeys) -> Floats:
     With v(S) = conversions of journeys whose channel set is a subset of S, the game is a sum of unanimity
     games, one for each observed set T with R(T) conversions, so that phi_c = sum over T holding c of R(T) /
     |T|: exact for any number of channels. What did not convert has no say in v, and so none in the credit.
-    Source: Zhao, Mahboobi, Bagheri 2018, "Shapley Value Methods for Attribution Modeling", eq. 6.
+    Source: Zhao, Mahboobi, Bagheri 2018, "Shapley Value Methods for Attribution Modeling".
     """
     found = repeats(journeys)
     return 1.0 / (found.times * np.repeat(found.distinct, journeys.lengths))
@@ -46,7 +46,7 @@ def shapley_by_touch(journeys: Journeys, *, max_touches: int = 50) -> OrderedSha
     phi_c at touch i = sum over sets S holding c of R_i(S) / |S|, where R_i(S) counts the conversions of
     journeys with the set S and c at touch i; a channel with several touches in a journey splits its share
     equally over them.
-    Source: Zhao, Mahboobi, Bagheri 2018, section 4 ("ordered Shapley").
+    Source: Zhao, Mahboobi, Bagheri 2018, the ordered Shapley value.
     """
     if max_touches < 1:
         raise ValueError(f"max_touches must be >= 1; got {max_touches}")

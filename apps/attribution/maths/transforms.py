@@ -1,7 +1,6 @@
 """Ways to simplify paths before crediting them, vectorised over all journeys.
 
-Source: google/fractribution (Apache-2.0), path transforms; the removals of a channel follow its Snowplow dbt
-port.
+Source: the path transforms of google/fractribution (Apache-2.0).
 """
 
 from __future__ import annotations

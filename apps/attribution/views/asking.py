@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils import timezone
 
-from apps.accounts.doors import refusals_in
+from apps.accounts.errors import Invalid
 from apps.attribution import model_guide, reports
 from apps.attribution.forms import PERIODS, ReportFilter
 from apps.attribution.model_guide import Family
@@ -33,6 +33,11 @@ class Asked:
         """The models to choose between within the family; none where there is only one."""
         names = self.family.models if self.family else ()
         return [model_guide.GUIDES[name] for name in names] if len(names) > 1 else []
+
+    @property
+    def goal(self) -> str:
+        """The conversion type in words; empty where every one counts."""
+        return (self.query.conversion_type or "").replace("_", " ")
 
     @property
     def model_label(self) -> str:
@@ -61,23 +66,30 @@ def asked(request: HttpRequest) -> Asked:
 
 
 def _query(form: ReportFilter, today: date) -> Query:
-    with refusals_in(form):
+    try:
         return form.query(today)
-    # A period that cannot be used is named above the page; until it is mended, all time counts.
-    return Query(conversion_type=form.chosen("goal") or None, lookback_days=float(form.chosen("lookback")))
+    except Invalid as refusal:
+        form.add_error("until", refusal.errors.get("to", [refusal.detail]))
+    return form.query(today)  # now without the end that cannot be used
 
 
 def _words(form: ReportFilter, today: date) -> str:
     """The period as it stands in a sentence."""
     period = form.chosen("period")
     if period == "all":
-        return "all time"
+        return "all of the data"
     if period != "custom":
         return "the " + PERIOD_WORDS[period]
     since, until = form.days(today)
     if since and until:
-        return f"{_day(since)} to {_day(until)}"
-    return f"{_day(since)} until today" if since else f"all until {_day(until)}" if until else "all time"
+        return f"the days from {_day(since)} to {_day(until)}"
+    return (
+        f"the days from {_day(since)}"
+        if since
+        else f"all until {_day(until)}"
+        if until
+        else "all of the data"
+    )
 
 
 def _day(day: date | None) -> str:

@@ -1,28 +1,20 @@
 """A table as a download, line by line as it is sent."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
-from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 from django.utils.text import slugify
 
 from apps.attribution import reports
 
 
-def csv_answer(request: HttpRequest, name: str, rows: Iterable[Any], *, day: date) -> StreamingHttpResponse:
-    """rows: all that the answer needs, read already, since it is sent when the workspace's scope has ended."""
-    lines = reports.csv_lines(rows)
-    body = _one_by_one(lines) if isinstance(request, ASGIRequest) else lines
+def csv_answer(name: str, rows: Iterable[Any], *, day: date) -> StreamingHttpResponse:
+    """rows: read from the database already, since they are sent when the workspace's scope has ended."""
     file_name = f"{slugify(name)}-{day.isoformat()}.csv"
     return StreamingHttpResponse(
-        body,
+        reports.csv_lines(rows),
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{file_name}"', "Cache-Control": "no-store"},
     )
-
-
-async def _one_by_one(lines: Iterable[str]) -> AsyncIterator[str]:
-    for line in lines:
-        yield line

@@ -1,7 +1,7 @@
 """The overview's charts with their numbers as tables, as partials/figure.html takes them."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,18 +27,21 @@ class Figure:
     tall: bool = False
 
 
-def of_overview(found: Overview) -> dict[str, list[Figure]]:
-    """Wide ones below one another, half-wide ones side by side."""
-    return {"wide": [_daily(found), _sankey(found.links)], "half": [_touches(found.touches), _days(found.days)]}
+def of_overview(found: Overview) -> dict[str, Figure | list[Figure]]:
+    """Revenue by day, the flow of journeys, and side by side what it takes to convert."""
+    spreads = [_touches(found.touches), _days(found.days)] if found.touches and found.days else []
+    return {"daily": _daily(found), "flow": _sankey(found.links), "half": spreads}
 
 
 def comparison(found: Overview) -> dict[str, Any]:
     """Chart and table of each channel's share under each model."""
     rows = [
-        {"label": row.label, "token": row.token, "shares": [row.by_model.get(one.name) for one in found.models]}
+        {"label": row.label, "token": row.token, "shares": [row.by_model[one.name] for one in found.models]}
         for row in found.rows
     ]
-    return {"figure": plain(charts.comparison(found)), "rows": rows}
+    drawn = charts.comparison(found)
+    drawn.update_layout(showlegend=False)  # the page has its own, which wraps on narrow screens
+    return {"figure": plain(drawn), "rows": rows}
 
 
 def plain(figure: Any) -> dict[str, Any]:
@@ -48,9 +51,11 @@ def plain(figure: Any) -> dict[str, Any]:
 
 
 def _daily(found: Overview) -> Figure:
+    drawn = charts.daily(found.daily)
+    drawn.update_layout(yaxis={"tickprefix": money(0, found.currency).removesuffix("0"), "tickformat": ","})
     return Figure(
         id="daily-figure",
-        figure=plain(charts.daily(found.daily)),
+        figure=plain(drawn),
         title="Revenue by day",
         note="days of the workspace's clock; by the day of the conversion",
         label="Revenue and conversions of each day",
@@ -62,16 +67,17 @@ def _daily(found: Overview) -> Figure:
     )
 
 
-def _sankey(links: Iterable[Link]) -> Figure:
+def _sankey(links: Sequence[Link]) -> Figure:
     return Figure(
         id="flow-figure",
         figure=plain(charts.sankey(links)),
         title="How journeys run",
         note="first → middle → last touch → outcome",
-        label="Journeys from their first channel over those between to their last, and whether they converted",
+        label="Journeys from their first channel to their last, and whether they converted",
         columns=("Step", "From", "To", "Journeys"),
         rows=[
-            [STAGES[link.stage], link.source_label, link.target_label, number(link.journeys)] for link in links
+            [STAGES[link.stage], link.source.label, link.target.label, number(link.journeys)]
+            for link in links
         ],
         texts=3,
         tall=True,
@@ -92,7 +98,7 @@ def _spread(name: str, title: str, unit: str, spread: Spread, *, note: str) -> F
     total = sum(one.conversions for one in spread.bins) or 1
     return Figure(
         id=f"{name}-figure",
-        figure=plain(charts.spread(spread, unit)),
+        figure=plain(charts.spread(spread, unit=unit)),
         title=title,
         note=note,
         label=f"How many conversions took how many {unit}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from fractions import Fraction
-from itertools import combinations, permutations
+from itertools import combinations, pairwise, permutations
 
 Row = tuple[tuple[str, ...], int, int, int]  # path, conversions, value, nulls
 
@@ -59,7 +59,7 @@ def shapley_by_subsets(rows: list[Row]) -> dict[str, Fraction]:
 
 
 def ordered_shapley(rows: list[Row]) -> dict[str, dict[int, Fraction]]:
-    """Zhao et al. 2018: each journey's 1 / |S|, at the channel's touches in equal parts; touches count from 1."""
+    """Zhao et al. 2018: each journey's 1 / |S|, shared by the channel's touches, which count from 1."""
     values: dict[str, dict[int, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
     for path, conversions, _, _ in rows:
         times = Counter(path)
@@ -88,7 +88,7 @@ def _count(rows: list[Row], order: int):
         windows = [path[i : i + order] for i in range(max(1, len(path) - order + 1))]
         states = [s for i, s in enumerate(windows) if i == 0 or s != windows[i - 1]]
         chain["starts"][states[0]] += happened
-        for here, there in zip(states, states[1:], strict=False):
+        for here, there in pairwise(states):
             chain["moves"][here, there] += happened
         for state in states:
             chain["left"][state] += happened

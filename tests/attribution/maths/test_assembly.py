@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.attribution.maths import assembly
@@ -54,7 +54,6 @@ def slowly(touches, conversions, lookback_days):
 PEOPLE, DAYS = st.integers(0, 3), st.integers(0, 12)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(PEOPLE, DAYS, st.integers(0, 2)), max_size=25),
     st.lists(st.tuples(PEOPLE, DAYS, st.integers(-5, 100)), max_size=8),
@@ -153,9 +152,9 @@ def test_columns_must_fit_together():
     def given_touches(**columns):
         return assemble(Touches(**columns), no_conversions, channels=CHANNELS)
 
-    with pytest.raises(ValueError, match="touches.at_us needs whole numbers of shape"):
+    with pytest.raises(ValueError, match=r"touches\.at_us needs whole numbers of shape"):
         given_touches(person=np.array([1, 2]), at_us=np.array([1]), channel=np.array([0, 0]))
-    with pytest.raises(ValueError, match="touches.person needs whole numbers"):
+    with pytest.raises(ValueError, match=r"touches\.person needs whole numbers"):
         given_touches(person=np.array([1.5]), at_us=np.array([1]), channel=np.array([0]))
     with pytest.raises(ValueError, match=r"touches.person\[0\] is negative"):
         given_touches(person=np.array([-1]), at_us=np.array([1]), channel=np.array([0]))

@@ -35,7 +35,7 @@ def test_shapley_values_of_a_rate_game_agree_with_the_vectors(case):
     assert {c: float(v) for c, v in reference.rate_game(found, players).items()} == pytest.approx(expected)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows(channels=NAMES[:4], most=40))
 def test_the_game_agrees_with_the_average_over_all_orders(found):
     journeys = journeys_of(found, channels=NAMES[:4])

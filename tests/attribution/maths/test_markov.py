@@ -80,7 +80,7 @@ def test_the_10k_vectors(order):
     assert named(model, model.credited_value) == pytest.approx(expected["value"], abs=1e-7)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows(channels=NAMES[:4]), st.integers(1, 4))
 def test_every_order_agrees_with_exact_elimination(found, order):
     model = MarkovModel.fit(journeys_of(found), order=order)

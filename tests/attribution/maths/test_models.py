@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.attribution.maths.journeys import Journeys, NoConversions
@@ -33,7 +33,6 @@ def test_the_models_come_in_the_order_they_are_shown():
     assert resolve("markov").name == "markov_1"
 
 
-@settings(deadline=None)
 @given(rows(touched=False), st.integers(0, 2))
 def test_every_model_credits_every_conversion_and_every_penny(found, untouched):
     journeys = with_ages(journeys_of([*found, ((), untouched, 50 * untouched, 0)]))
@@ -46,7 +45,6 @@ def test_every_model_credits_every_conversion_and_every_penny(found, untouched):
         assert (earned.conversions >= 0).all()
 
 
-@settings(deadline=None)
 @given(rows(touched=False))
 def test_touches_add_up_to_their_channels_row(found):
     journeys = with_ages(journeys_of(found))

@@ -49,7 +49,7 @@ def test_shapley_agrees_with_the_10k_vectors():
     assert per_channel(journeys, journeys.value) == pytest.approx(expected["shapley_subset_value"], abs=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows())
 def test_shapley_is_the_average_over_all_orders_of_arrival(found):
     journeys = journeys_of(found)

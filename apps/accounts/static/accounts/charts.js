@@ -32,7 +32,7 @@
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       colorway: Array.from({ length: 12 }, (_, index) => `var(--c${index + 1})`),
       margin: { l: 8, r: 8, t: 8, b: 8 }, xaxis: axis, yaxis: axis, bargap: 0.35,
-      legend: { orientation: "h", y: -0.15 },
+      legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
       hoverlabel: { bgcolor: "var(--ink)", bordercolor: "var(--ink)", font: { color: "var(--paper)" } },
     },
     data: { sankey: [{ node: { line: { width: 0 }, pad: 18, thickness: 14 }, textfont: { color: "var(--ink)" } }] },

@@ -74,4 +74,10 @@
   });
   prepare();
   document.addEventListener("htmx:load", prepare);
+
+  /* A tab that nobody looks at asks for nothing. */
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const asks = event.target.getAttribute?.("hx-trigger") ?? "";
+    if (document.hidden && asks.startsWith("every")) event.preventDefault();
+  });
 })();

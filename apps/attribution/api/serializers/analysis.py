@@ -9,7 +9,6 @@ from apps.attribution.maths.models import MODELS
 from apps.attribution.questions import GROUPS, MOST_DAYS
 
 MODEL_NAMES = ", ".join(MODELS)
-MOST_ID = 2**63 - 1
 FIRST_YEAR, LAST_YEAR = 1970, 2200
 
 
@@ -81,8 +80,11 @@ class JourneyRequestSerializer(serializers.Serializer):
     model_type = serializers.CharField(
         max_length=60, default="shapley", help_text=f"{MODEL_NAMES}, or markov."
     )
-    conversion_id = serializers.IntegerField(
-        min_value=1, max_value=MOST_ID, required=False, allow_null=True, help_text="The latest, if left out."
+    conversion_id = serializers.CharField(
+        max_length=200,
+        required=False,
+        allow_null=True,
+        help_text="The event id or order id it was tracked with; the latest conversion, if left out.",
     )
     lookback_days = serializers.FloatField(
         min_value=0.001, max_value=MOST_DAYS, required=False, allow_null=True
@@ -102,7 +104,7 @@ class TrainRequestSerializer(PeriodSerializer):
 
 
 class JourneyConversionSerializer(serializers.Serializer):
-    id = serializers.IntegerField()
+    id = serializers.CharField(help_text="The event id it was tracked with.")
     conversion_type = serializers.CharField()
     order_id = serializers.CharField(allow_null=True)
     occurred_at = serializers.DateTimeField()
@@ -156,7 +158,7 @@ class CreditRowSerializer(serializers.Serializer):
     platform = serializers.CharField()
     campaign_id = serializers.CharField()
     creative_id = serializers.CharField()
-    label = serializers.CharField()
+    name = serializers.CharField(help_text="Of the row, for a person.")
     conversions = serializers.FloatField()
     revenue = serializers.FloatField(help_text="A model's rows add up to the total, to the cent.")
     share = serializers.FloatField(help_text="Of the conversions.")

@@ -57,7 +57,7 @@ class AnalyzeJourneyView(APIView):
         given = _checked(JourneyRequestSerializer, request)
         ids = {name: given.pop(name, None) for name in ("user_id", "anonymous_id", "person_id")}
         person = journey_credit.find_person(**ids)
-        found = journey_credit.explain(request.auth, person, now=timezone.now(), **given)
+        found = journey_credit.explain(request._request.actor, person, now=timezone.now(), **given)
         return Response(answers.journey(found))
 
 
@@ -85,8 +85,8 @@ class AnalyzeBatchView(APIView):
     def post(self, request: Request) -> Response:
         """Which channels, platforms, campaigns or creatives earned the conversions of a period.
 
-        The same question on the same data is answered from the stored run. Where the work is large the answer is
-        202 with a job: poll `status_url`, then read `result_url`.
+        The same question on the same data is answered from the stored run. Where the work is large the answer
+        is 202 with a job: poll `status_url`, then read `result_url`.
         """
         given = _checked(BatchRequestSerializer, request)
         query = _query(
@@ -95,7 +95,7 @@ class AnalyzeBatchView(APIView):
             group_by=given["group_by"],
             half_life_days=given["half_life_days"],
         )
-        answer = analysis.ask(request.auth, query, now=timezone.now())
+        answer = analysis.ask(request._request.actor, query, now=timezone.now())
         if answer.result is not None and answer.is_current:
             return Response(answers.batch(answer.result))
         assert answer.job is not None  # noqa: S101 - an answer without a current result has a job
@@ -136,9 +136,11 @@ class TrainMarkovView(APIView):
         examples=[OpenApiExample("Order 2, all time", {"order": 2}, request_only=True)],
     )
     def post(self, request: Request) -> Response:
-        """Train a Markov chain in the background. The same data gives no new version; the job's result says which."""
+        """Train a Markov chain in the background. The same data gives no new version; the job's result says
+        which.
+        """
         given = _checked(TrainRequestSerializer, request)
-        job = markov_training.start(request.auth, given["order"], **_limits(given))
+        job = markov_training.start(request._request.actor, given["order"], **_limits(given))
         url = reverse("attribution-api:models-status")
         return Response(answers.started(job, result_url=url), status=status.HTTP_202_ACCEPTED)
 
