@@ -5,7 +5,7 @@ from typing import Any
 from django_celery_beat.schedulers import DatabaseScheduler
 
 
-class Timetable(DatabaseScheduler):
+class Timetable(DatabaseScheduler):  # type: ignore[misc]  # the library has no types
     """The database schedule: entries of beat_schedule are created once, edits made in the admin stay."""
 
     def update_from_dict(self, mapping: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import msgspec
 import pyarrow as pa
@@ -50,8 +50,8 @@ def rows(path: Path) -> Iterator[Row]:
             if head == PARQUET_MAGIC:
                 yield from _parquet(raw)
             else:
-                is_packed = head.startswith(GZIP_MAGIC)
-                yield from _texts(gzip.GzipFile(fileobj=raw) if is_packed else raw)
+                packed = cast(IO[bytes], gzip.GzipFile(fileobj=raw))
+                yield from _texts(packed if head.startswith(GZIP_MAGIC) else raw)
     except (OSError, EOFError, gzip.BadGzipFile, pa.ArrowException) as error:
         raise UnreadableFile(f"{path.name} cannot be read: {error}.") from error
 
