@@ -53,6 +53,11 @@ app.conf.update(
             "schedule": 30.0,
             "options": {"expire_seconds": 60},
         },
+        "Forget events that were settled long ago": {
+            "task": "accounts.events.prune",
+            "schedule": 3600.0,
+            "options": {"expire_seconds": 3600},
+        },
         "Seal the audit chain": {
             "task": "accounts.audit.seal_all",
             "schedule": 30.0,

@@ -139,7 +139,7 @@ ACROSS_ROLE = env.str("ACROSS_ROLE", default=f"{DATABASES['default']['USER']}_ac
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = _embedded.redis_url if _embedded and "redis" in EMBEDDED_SERVICES else env.str("REDIS_URL")
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES = {"default": {"BACKEND": "apps.accounts.cache.RedisOrMemory", "LOCATION": REDIS_URL}}
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]

@@ -17,11 +17,11 @@ from typing import Any, ClassVar, TypeVar
 import structlog
 from celery import shared_task
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from apps.accounts import scoping
-from apps.accounts.models import Delivery, OutboxEvent
+from apps.accounts.models import Delivery, OutboxEvent, Workspace
 from apps.accounts.tasks_base import workspace_task
 
 log = structlog.get_logger(__name__)
@@ -29,8 +29,14 @@ log = structlog.get_logger(__name__)
 MAX_ATTEMPTS = 8
 SWEEP_BATCH = 1_000
 FIRST_WAIT = timedelta(seconds=60)
+KEPT = timedelta(days=30)
+PRUNE_BATCH = 5_000
 # Stands for the subscriber of an event that cannot be rebuilt.
 UNREADABLE = "(unreadable)"
+
+
+class NeverReturned(Exception):
+    """Its worker died each time that it was delivered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,11 +99,12 @@ def deliver(*, event_id: int) -> None:
     row = OutboxEvent.objects.filter(pk=event_id).first()
     if row is None or row.due_at is None:
         return
+    # Counted before and not after: an event that kills its worker would be tried for ever.
+    wait = FIRST_WAIT * 2 ** min(row.attempts, 10)
+    waits = OutboxEvent.objects.filter(pk=row.pk, due_at__isnull=False)
+    waits.update(attempts=F("attempts") + 1, due_at=Now() + wait)
     if all(_deliver_to_each(row)):
         OutboxEvent.objects.filter(pk=row.pk).update(due_at=None)
-    else:
-        wait = FIRST_WAIT * 2 ** min(row.attempts, 10)
-        OutboxEvent.objects.filter(pk=row.pk).update(attempts=F("attempts") + 1, due_at=Now() + wait)
 
 
 @shared_task(name="accounts.events.sweep")
@@ -112,6 +119,48 @@ def sweep() -> int:
             OutboxEvent.objects.filter(pk=event_id, due_at__isnull=False).update(due_at=Now() + FIRST_WAIT)
         deliver.delay(workspace_id=workspace_id, event_id=event_id)
     return len(found)
+
+
+@shared_task(name="accounts.events.prune")
+def prune() -> None:
+    """Start pruning in every workspace."""
+    with scoping.across_workspaces("workspace.list"):
+        workspaces = list(Workspace.objects.values_list("pk", flat=True))
+    for workspace_id in workspaces:
+        prune_workspace.delay(workspace_id=workspace_id)
+
+
+@workspace_task(name="accounts.events.prune_workspace")
+def prune_workspace() -> int:
+    """Forget the workspace's settled events older than KEPT, with their receipts. Dead letters are kept for
+    a person to look at.
+
+    Walks the oldest ids and stops at the first batch that is young: no index on the time is needed.
+    """
+    last, pruned = 0, 0
+    while oldest := list(
+        OutboxEvent.objects.filter(pk__gt=last)
+        .order_by("pk")
+        .annotate(is_old=Q(created_at__lt=Now() - KEPT))
+        .values_list("pk", "is_old", "due_at")[:PRUNE_BATCH]
+    ):
+        last = oldest[-1][0]
+        pruned += _forget([pk for pk, is_old, due_at in oldest if is_old and due_at is None])
+        if not oldest[-1][1]:
+            break
+    return pruned
+
+
+@transaction.atomic
+def _forget(event_ids: list[int]) -> int:
+    """Delete these events, save those that are a dead letter somewhere or were replayed just now."""
+    receipts = Delivery.objects.filter(event__in=event_ids)
+    dead = set(receipts.filter(state=Delivery.State.DEAD).values_list("event_id", flat=True))
+    settled = OutboxEvent.objects.select_for_update().filter(pk__in=event_ids, due_at=None)
+    gone = list(settled.exclude(pk__in=dead).order_by("pk").values_list("pk", flat=True))
+    receipts.filter(event__in=gone).delete()
+    OutboxEvent.objects.filter(pk__in=gone).delete()
+    return len(gone)
 
 
 @transaction.atomic
@@ -138,6 +187,8 @@ def _deliver_to_each(row: OutboxEvent) -> list[bool]:
     past = Delivery.objects.filter(event=row)
     settled = set(past.exclude(state=Delivery.State.FAILING).values_list("subscriber", flat=True))
     waiting = {name: call for name, call in subscribers_of(row.name).items() if name not in settled}
+    if row.attempts >= MAX_ATTEMPTS:
+        return [_note_failure(row, name, NeverReturned(NeverReturned.__doc__)) for name in waiting]
     return [_deliver_to(row, event, name, call) for name, call in waiting.items()]
 
 
@@ -178,14 +229,18 @@ def _deliver_to(row: OutboxEvent, event: Event, name: str, call: Subscriber) -> 
 def _note_failure(row: OutboxEvent, name: str, error: Exception) -> bool:
     attempts = row.attempts + 1
     is_dead = attempts >= MAX_ATTEMPTS
-    Delivery.objects.update_or_create(
-        workspace_id=row.workspace_id,
-        event=row,
-        subscriber=name,
-        defaults={
-            "state": Delivery.State.DEAD if is_dead else Delivery.State.FAILING,
-            "attempts": attempts,
-            "error": f"{type(error).__name__}: {error}"[:2_000],
-        },
-    )
+    noted = {
+        "state": Delivery.State.DEAD if is_dead else Delivery.State.FAILING,
+        "attempts": attempts,
+        "error": f"{type(error).__name__}: {error}"[:2_000],
+    }
+    with transaction.atomic():
+        receipt, is_new = Delivery.objects.select_for_update().get_or_create(
+            workspace_id=row.workspace_id, event=row, subscriber=name, defaults=noted
+        )
+        if is_new:
+            return is_dead
+        if receipt.state == Delivery.State.DONE:
+            return True  # another delivery of this event got through while this one failed
+        Delivery.objects.filter(pk=receipt.pk).update(**noted, updated_at=Now())
     return is_dead

@@ -48,9 +48,7 @@ class ReportFilter(forms.Form):
         named = [(goal, goal.replace("_", " ").capitalize()) for goal in goals]
         self.fields["goal"].choices = [("", "All goals"), *named]
         offered = sorted({*map(float, LOOKBACKS), float(days)})
-        self.fields["lookback"].choices = [
-            (f"{one:g}", f"Look-back {one:g} days") for one in offered
-        ]
+        self.fields["lookback"].choices = [(f"{one:g}", f"Look-back {one:g} days") for one in offered]
         self.workspace = workspace
 
     def chosen(self, name: str) -> Any:

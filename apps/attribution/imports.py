@@ -23,7 +23,7 @@ from apps.accounts import audit, jobs, scoping
 from apps.accounts.errors import Invalid
 from apps.accounts.models import Job
 from apps.accounts.permissions import Actor, system
-from apps.attribution import ingest, orders, parsing
+from apps.attribution import ingest, parsing
 from apps.attribution.models import FileImport, RejectedRow
 from apps.attribution.row_files import Row, columns, rows
 
@@ -164,7 +164,10 @@ def _parse(row: Row, mapping: dict[str, str], seen: Counter[str], now: datetime)
 
 
 def _as_conversion(values: dict[str, Any], kind: str) -> dict[str, Any]:
+    """An empty cell in the column of the revenue is a conversion that brought none, as for `attribute`."""
     given = {name: value for name, value in values.items() if name not in {"event_type", "cost"}}
+    if "revenue" in given and given["revenue"] in (None, ""):
+        given["revenue"] = 0
     return {**given, "conversion_type": values.get("conversion_type") or "purchase"}
 
 
@@ -198,19 +201,10 @@ def _store(actor: Actor, parsed: list[Parsed], tally: Tally, *, is_dry_run: bool
     if is_dry_run:
         tally.stored += len(touches) + len(placed)
     else:
-        if touches:
-            answer = ingest.store_touchpoints(actor, touches, now=now)
-            tally.stored, tally.duplicates = (
-                tally.stored + answer.stored,
-                tally.duplicates + answer.duplicates,
-            )
-        if placed:
-            outcome = orders.store_conversions(actor, [one for _, one in placed], now=now)
-            tally.stored, tally.duplicates = (
-                tally.stored + outcome.stored,
-                tally.duplicates + outcome.duplicates,
-            )
-            rejects += [(placed[position][0], errors) for position, errors in outcome.refused]
+        touched, sold = ingest.store(actor, touches, [one for _, one in placed], now=now)
+        tally.stored += touched.stored + sold.stored
+        tally.duplicates += touched.duplicates + sold.duplicates
+        rejects += [(placed[position][0], errors) for position, errors in sold.refused]
     tally.rejects += sorted(rejects, key=lambda one: one[0].line)
     tally.rejected += len(rejects)
     tally.rows += len(parsed)

@@ -45,9 +45,7 @@ def apply(actor: Actor, edit: Edit, *, version: str, now: datetime, reason: str 
     Workspace.objects.select_for_update(no_key=True).get(pk=actor.workspace_id)
     before = current()
     if version_of(before) != version:
-        raise RulesChanged(
-            "Somebody changed the rules meanwhile. Look at them, then repeat your change."
-        )
+        raise RulesChanged("Somebody changed the rules meanwhile. Look at them, then repeat your change.")
     channels.replace_rules(actor, edit([*before]), now=now, reason=reason)
     return before
 

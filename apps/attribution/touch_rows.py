@@ -10,14 +10,18 @@ from apps.accounts import scoping
 from apps.attribution import sources
 from apps.attribution.records import Touch
 
-# In the order of their ids, so that two batches with the same events never wait for each other in a circle.
+# Numbered as they were given, since that is the order of touches of one moment; stored in the order of their
+# event ids, so that two batches with the same events never wait for each other in a circle.
 _NEW = """
-    WITH new AS (
-        INSERT INTO attribution_touchpoint (workspace_id, person_id, source_id, event_id, event_type,
-            occurred_at, received_at, cost, url, referrer, properties)
-        SELECT %s, p, s, e, t, o, r, c, COALESCE(u, ''), COALESCE(f, ''), x
+    WITH given AS MATERIALIZED (
+        SELECT nextval('attribution_touchpoint_id_seq') AS id, row.*
         FROM json_to_recordset(%s::json) AS row(p bigint, s bigint, e text, t text, o timestamptz,
             r timestamptz, c numeric, u text, f text, x jsonb)
+    ), new AS (
+        INSERT INTO attribution_touchpoint (id, workspace_id, person_id, source_id, event_id, event_type,
+            occurred_at, received_at, cost, url, referrer, properties)
+        SELECT id, %s, p, s, e, t, o, r, c, COALESCE(u, ''), COALESCE(f, ''), x
+        FROM given ORDER BY e COLLATE "C"
         ON CONFLICT (workspace_id, event_id) DO NOTHING RETURNING id, event_id, person_id
     )
 """
@@ -72,14 +76,14 @@ def insert(rows: list[Row]) -> dict[str, New]:
     """Store the rows; answers the new ones by event id."""
     workspace_id = scoping.current_id()
     with connection.cursor() as cursor:
-        cursor.execute(INSERT, [workspace_id, _as_json(rows), workspace_id])
+        cursor.execute(INSERT, [_as_json(rows), workspace_id, workspace_id])
         return {event_id: New(pk, person_id) for event_id, pk, person_id in cursor.fetchall()}
 
 
 def load(rows: list[Row]) -> Load:
     """Store many rows; answers how many were new."""
     with connection.cursor() as cursor:
-        cursor.execute(LOAD, [scoping.current_id(), _as_json(rows)])
+        cursor.execute(LOAD, [_as_json(rows), scoping.current_id()])
         return Load(*cursor.fetchone())
 
 
@@ -113,9 +117,4 @@ def rows_of(touches: Sequence[Touch], people: Sequence[int], keys: Sequence[sour
 
 
 def _as_json(rows: list[Row]) -> str:
-    rows.sort(key=_event_id)
     return msgspec.json.encode(rows).decode()
-
-
-def _event_id(row: Row) -> str:
-    return row.e

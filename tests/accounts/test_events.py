@@ -7,10 +7,12 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import transaction
+from django.db.models import F
 from django.db.models.functions import Now
 
 from apps.accounts import events, scoping
 from apps.accounts.models import Delivery, OutboxEvent, Person
+from config.celery import app as celery_app
 from tests.conftest import committed
 from tests.factories import WorkspaceFactory
 
@@ -247,6 +249,96 @@ def test_the_sweep_leaves_what_is_being_delivered(ears):
 
     assert events.sweep() == 0
     assert ears.heard == []
+
+
+def test_a_failure_does_not_undo_a_delivery_that_got_through_meanwhile(workspace, ears):
+    event = _publish(workspace)
+    events.deliver(event_id=event.pk)
+
+    assert events._note_failure(event, "b.fails", ValueError("the slower of two deliveries"))
+
+    assert _states(event)["b.fails"] == "done"
+
+
+def test_an_event_that_kills_its_worker_becomes_a_dead_letter(workspace, ears, monkeypatch):
+    class Killed(BaseException):
+        """Stands for the end of the process: nothing after it runs."""
+
+    def kills(event):
+        raise Killed
+
+    monkeypatch.setitem(events._subscribers, BellRang.name, {"a.kills": kills})
+    event = _publish(workspace)
+    for _ in range(events.MAX_ATTEMPTS):
+        with pytest.raises(Killed), transaction.atomic():
+            events.deliver(event_id=event.pk)
+        OutboxEvent.objects.filter(pk=event.pk).update(attempts=F("attempts") + 1)  # was rolled back here
+
+    events.deliver(event_id=event.pk)
+
+    assert _states(event) == {"a.kills": "dead"}
+    assert OutboxEvent.objects.get(pk=event.pk).due_at is None
+
+
+@committed
+def test_an_attempt_is_counted_before_it_is_made(ears, monkeypatch):
+    made = WorkspaceFactory()
+    counted = []
+    with scoping.workspace(made):
+        monkeypatch.setitem(
+            events._subscribers,
+            BellRang.name,
+            {"a.looks": lambda event: counted.extend(OutboxEvent.objects.values_list("attempts", flat=True))},
+        )
+        with transaction.atomic():
+            events.publish(BellRang(workspace_id=made.pk, times=1))
+
+    assert counted == [1]
+
+
+def _aged(event: OutboxEvent, days: int) -> OutboxEvent:
+    OutboxEvent.objects.filter(pk=event.pk).update(created_at=Now() - timedelta(days=days))
+    return event
+
+
+def test_events_that_were_settled_long_ago_are_forgotten(workspace, ears, monkeypatch):
+    monkeypatch.setattr(events, "PRUNE_BATCH", 2)
+    settled = [_aged(_publish(workspace, times=times), 31) for times in range(5)]
+    for event in settled:
+        events.deliver(event_id=event.pk)
+    waiting, young = _aged(_publish(workspace), 31), _aged(_publish(workspace), 29)
+    events.deliver(event_id=young.pk)
+
+    assert events.prune_workspace() == 5
+
+    assert set(OutboxEvent.objects.values_list("pk", flat=True)) == {waiting.pk, young.pk}
+    assert set(Delivery.objects.values_list("event_id", flat=True)) == {young.pk}
+    assert events.prune_workspace() == 0
+
+
+def test_dead_letters_are_not_forgotten(workspace, ears):
+    ears.is_failing = True
+    event = _aged(_publish(workspace), 31)
+    for _ in range(events.MAX_ATTEMPTS):
+        events.deliver(event_id=event.pk)
+
+    assert events.prune_workspace() == 0
+    assert _states(event) == {"a.writes": "done", "b.fails": "dead"}
+
+
+@committed
+def test_the_timetable_prunes_every_workspace(ears):
+    made = [WorkspaceFactory(), WorkspaceFactory()]
+    for each in made:
+        with scoping.workspace(each), transaction.atomic():
+            _aged(events.publish(NobodyListens(workspace_id=each.pk)), 31)
+
+    events.prune()
+
+    for each in made:
+        with scoping.workspace(each):
+            assert not OutboxEvent.objects.filter(name=NobodyListens.name).exists()
+    assert "accounts.events.prune" in {entry["task"] for entry in celery_app.conf.beat_schedule.values()}
 
 
 @committed
