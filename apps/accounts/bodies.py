@@ -44,6 +44,8 @@ def gunzip(raw: bytes) -> bytes:
         raise Unreadable(f"The body is not gzip as its header says: {error}") from None
     if len(plain) > limit or not unpacker.eof:
         raise Unreadable(f"The unpacked body is cut short or larger than {limit:,} bytes.")
+    if unpacker.unused_data:
+        raise Unreadable("There is more after the end of the packed body. Send one gzip member.")
     return plain
 
 

@@ -30,7 +30,7 @@ CALLS = (
 )
 
 
-class _LinkedClient(RedisCacheClient):  # type: ignore[misc] # Django's stubs leave it out
+class _LinkedClient(RedisCacheClient):
     """Through the link of web requests, with its short timeouts."""
 
     def get_client(self, key: Any = None, *, write: bool = False) -> Redis:

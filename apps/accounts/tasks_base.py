@@ -1,16 +1,39 @@
 """The one way to write a task that works in a workspace."""
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import structlog
 from celery import shared_task
+from celery.contrib.django.task import DjangoTask
+from django.db import transaction
+from kombu.exceptions import OperationalError
 
 from apps.accounts import scoping
 from apps.accounts.errors import DomainError
+from apps.accounts.redis_link import RedisLost, link
 
 log = structlog.get_logger(__name__)
+
+
+class SentAfterCommit(DjangoTask):
+    """What was committed stands, also when the broker does not answer: the message is then left to the
+    sweeps, and nobody is told that their change failed.
+    """
+
+    abstract = True
+
+    def delay_on_commit(self, *args: Any, **kwargs: Any) -> Any:
+        transaction.on_commit(partial(self._send, *args, **kwargs))
+
+    def _send(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            with link().asking() as redis:  # the broker's own timeouts are a worker's, too long for a request
+                redis.ping()
+            self.delay(*args, **kwargs)
+        except (RedisLost, OperationalError) as error:
+            log.error("task.not_sent", task=self.name, error=type(error).__name__)
 
 
 def workspace_task(*, name: str, **options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -33,7 +56,7 @@ def workspace_task(*, name: str, **options: Any) -> Callable[[Callable[..., Any]
                     log.warning("task.refused", code=error.code, detail=error.detail)
                     return None
 
-        task: Any = shared_task(name=name, **options)
+        task: Any = shared_task(name=name, base=SentAfterCommit, **options)
         return task(run)
 
     return decorate

@@ -57,7 +57,7 @@ def _clean_rule(rule: Any, place: str, errors: dict[str, list[str]]) -> dict[str
 def _clean_pattern(pattern: Any, place: str, errors: dict[str, list[str]]) -> str:
     if pattern is None:
         return ""
-    if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN or "\x00" in pattern:
+    if not isinstance(pattern, str) or len(pattern.lower()) > MAX_PATTERN or "\x00" in pattern:
         errors[place] = [f"Give a text of at most {MAX_PATTERN} characters."]
         return ""
     return pattern.strip().lower()

@@ -55,7 +55,8 @@ def lower(limit: int) -> Cleaner:
     clean_text = text(limit)
 
     def clean(value: Any) -> str:
-        return str(clean_text(value).lower())
+        # Again after: a capital I with a dot becomes two characters.
+        return str(clean_text(clean_text(value).lower()))
 
     return clean
 

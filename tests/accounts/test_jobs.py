@@ -1,5 +1,6 @@
 """Long work: shown, stopped, taken up again, and never done by two at once."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from apps.accounts import jobs, scoping
 from apps.accounts.errors import DomainError
 from apps.accounts.models import Job
 from apps.accounts.permissions import system
+from tests.accounts.redis_of_our_own import RedisOfOurOwn
 from tests.conftest import api_client, committed
 from tests.factories import WorkspaceFactory
 
@@ -265,3 +267,32 @@ def test_another_workspaces_job_is_not_there(api, other_workspace, counting):
     assert api.post(f"/api/v1/jobs/{job.public_id}/cancel").status_code == 404
     with scoping.workspace(other_workspace):
         assert _now(job).state == "queued"
+
+
+@pytest.fixture
+def own_redis(_clean_redis: None, settings: Any) -> Iterator[RedisOfOurOwn]:
+    redis = RedisOfOurOwn()
+    redis.start()
+    settings.REDIS_URL = redis.url
+    yield redis
+    redis.stop()
+
+
+@committed
+@pytest.mark.parametrize("harm", ["kill", "freeze"])
+def test_a_job_begun_while_the_broker_is_lost_waits_for_the_sweep(counting, own_redis, harm, caplog):
+    made = WorkspaceFactory()
+    getattr(own_redis, harm)()
+    after = []
+
+    with scoping.workspace(made):
+        with transaction.atomic():
+            job = jobs.begin(system(made.pk), "tests.count", title="Counting", params={})
+            transaction.on_commit(lambda: after.append("ran"))
+        assert Job.objects.get(pk=job.pk).state == "queued"
+        assert after == ["ran"]
+        assert "task.not_sent" in caplog.text
+
+        Job.objects.update(beat_at=LONG_SILENT)
+        jobs.sweep()
+        assert Job.objects.get(pk=job.pk).state == "done"

@@ -281,6 +281,11 @@ def test_texts_that_cannot_be_stored_are_refused(name, value):
     assert list(faults(parsing.touch, {**TOUCH, name: value})) == [name]
 
 
+def test_a_name_that_grows_in_lower_case_is_measured_after():
+    assert list(faults(parsing.touch, {**TOUCH, "event_type": "\u0130" * 40})) == ["event_type"]
+    assert touch(event_type="\u0130" * 20).event_type == "i\u0307" * 20
+
+
 def test_a_refund_or_replacement_names_its_order():
     assert list(faults(parsing.conversion, {**CONVERSION, "revenue": -1})) == ["order_id"]
     assert list(faults(parsing.conversion, {**CONVERSION, "replaces": True})) == ["order_id"]

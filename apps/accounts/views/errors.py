@@ -5,6 +5,7 @@ import sys
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from kombu.exceptions import OperationalError as BrokerLost
 
 from apps.accounts.errors import json_error, wants_json
 
@@ -44,8 +45,8 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    is_database = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
-    return _answer(request, 503 if is_database else 500)
+    is_unreachable = isinstance(sys.exc_info()[1], OperationalError | InterfaceError | BrokerLost)
+    return _answer(request, 503 if is_unreachable else 500)
 
 
 def _answer(request: HttpRequest, status: int, words: tuple[str, str] | None = None) -> HttpResponse:

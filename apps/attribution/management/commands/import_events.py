@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from apps.accounts import scoping
+from apps.accounts import audit, scoping
 from apps.accounts.errors import DomainError
 from apps.accounts.members import workspaces_for_staff
 from apps.accounts.permissions import system
@@ -76,6 +76,9 @@ class Command(BaseCommand):
                 is_dry_run=options["dry_run"],
                 after_batch=note,
             )
+        if not options["dry_run"]:
+            counts = {"file": path.name, **tally.counts()}
+            audit.record(actor, "events.imported", now=timezone.now(), after=counts)
         self._report(tally, rejects, draft, is_dry_run=options["dry_run"])
 
     def _report(self, tally: imports.Tally, rejects: Path, draft: Path, *, is_dry_run: bool) -> None:
