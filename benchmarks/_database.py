@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import django
 
@@ -15,8 +16,8 @@ NAME = "bench_bellwether"
 
 
 @contextmanager
-def benchmark_database(*, keep: bool) -> Iterator[None]:
-    """Migrate it and run the block on it. keep: leave it for the next run."""
+def benchmark_database(*, name: str = NAME, keep: bool = True) -> Iterator[None]:
+    """Migrate it and run the block on it. keep: leave it for the next run, else it starts and ends empty."""
     from config import embedded  # noqa: PLC0415 - Django's settings come first
 
     embedded.ensure(ROOT, services=embedded.missing(os.environ))
@@ -24,7 +25,7 @@ def benchmark_database(*, keep: bool) -> Iterator[None]:
     from django.db import connections  # noqa: PLC0415
 
     owner, application = connections["owner"], connections["default"]
-    owner.settings_dict["TEST"]["NAME"] = NAME
+    owner.settings_dict["TEST"]["NAME"] = name
     owner.creation.create_test_db(verbosity=0, autoclobber=True, keepdb=keep, serialize=False)
     application.creation.set_as_test_mirror(owner.settings_dict)
     try:
@@ -32,4 +33,14 @@ def benchmark_database(*, keep: bool) -> Iterator[None]:
     finally:
         connections.close_all()
         if not keep:
-            owner.creation.destroy_test_db(NAME, verbosity=0)
+            owner.creation.destroy_test_db(name, verbosity=0)
+
+
+def workspace(slug: str, *, now: Any) -> Any:
+    """The workspace of that name, made where it is missing."""
+    from apps.accounts import scoping, workspaces  # noqa: PLC0415 - Django is set up by then
+    from apps.accounts.models import Workspace  # noqa: PLC0415
+
+    with scoping.across_workspaces("workspace.list"):
+        found = Workspace.objects.filter(slug=slug).first()
+    return found or workspaces.create(now=now, slug=slug, name="Benchmark", currency="GBP")

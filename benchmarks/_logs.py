@@ -7,10 +7,19 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-CHANNELS = np.array(
-    "organic_search paid_search paid_social email direct referral display affiliate video sms".split()
-)
-WEIGHTS = np.array([22, 18, 15, 12, 10, 8, 6, 4, 3, 2]) / 100
+SHARES = {
+    "organic_search": 0.22,
+    "paid_search": 0.18,
+    "paid_social": 0.15,
+    "email": 0.12,
+    "direct": 0.10,
+    "referral": 0.08,
+    "display": 0.06,
+    "affiliate": 0.04,
+    "video": 0.03,
+    "sms": 0.02,
+}
+CHANNELS, WEIGHTS = np.array(list(SHARES)), np.array(list(SHARES.values()))
 START = datetime(2026, 5, 1, tzinfo=UTC)
 DAYS = 180
 

@@ -1,33 +1,30 @@
 """Claim: a million touchpoints in PostgreSQL are attributed by all twelve models in seconds, in a worker's
 memory.
 
-    PYTHONPATH=. .venv/bin/python benchmarks/attribution_million.py [--touchpoints 1000000] [--keep]
+    PYTHONPATH=. .venv/bin/python benchmarks/attribution_million.py [--rows 1000000] [--fresh]
 
-The data come from the simulator through the doors that real data take. The time to load is held against
-fetching the same rows with the driver's own cursor, in the same run. --keep leaves the database, so that a
-second run skips storing.
+The data come from the simulator through the doors that real data take, and are kept for the next run unless
+--fresh is given. The time to load is held against fetching the same rows with the driver's own cursor, in the
+same run.
 """
 
 import argparse
-import json
 from datetime import UTC, datetime
-from pathlib import Path
 
-from benchmarks._database import benchmark_database
-from benchmarks._measure import Steps
+from benchmarks._database import benchmark_database, workspace
+from benchmarks._measure import Steps, cpu_of
 
 END = datetime(2026, 11, 20, tzinfo=UTC)
 PEOPLE_PER_TOUCHPOINT = 0.2016  # of the simulator, over 180 days
-RESULTS = Path(__file__).parent / "attribution_million.json"
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--touchpoints", type=int, default=1_000_000)
-    arguments.add_argument("--keep", action="store_true")
+    arguments.add_argument("--rows", type=int, default=100_000)
+    arguments.add_argument("--fresh", action="store_true")
     chosen = arguments.parse_args()
-    with benchmark_database(keep=chosen.keep):
-        _measure(chosen.touchpoints)
+    with benchmark_database(keep=not chosen.fresh):
+        _measure(chosen.rows)
 
 
 def _measure(touchpoints: int) -> None:
@@ -35,7 +32,7 @@ def _measure(touchpoints: int) -> None:
     from django.conf import settings  # noqa: PLC0415
     from django.db import connection  # noqa: PLC0415
 
-    from apps.accounts import scoping, workspaces  # noqa: PLC0415
+    from apps.accounts import scoping  # noqa: PLC0415
     from apps.accounts.permissions import system  # noqa: PLC0415
     from apps.attribution import (  # noqa: PLC0415
         analysis,
@@ -53,10 +50,13 @@ def _measure(touchpoints: int) -> None:
     from apps.attribution.questions import Query  # noqa: PLC0415
 
     settings.ATTRIBUTION_INLINE_TOUCHES = 10**9
-    slug, steps = f"million-{touchpoints}", Steps()
-    workspace = _workspace(slug, workspaces, scoping)
-    actor = system(workspace.pk)
-    with scoping.workspace(workspace):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        backend = cursor.fetchone()[0]
+    steps = Steps(server=lambda: cpu_of(backend))
+    made = workspace(f"million-{touchpoints}", now=END)
+    actor = system(made.pk)
+    with scoping.workspace(made):
         if not Touchpoint.objects.exists():
             count = round(touchpoints * PEOPLE_PER_TOUCHPOINT)
             with steps.step("simulate and store through the bulk doors"):
@@ -69,7 +69,7 @@ def _measure(touchpoints: int) -> None:
         print(f"{stored:,} touchpoints")
         query = Query()
         with steps.step("fingerprint of the data"):
-            census = fingerprints.take(query, zone=workspace.zone)
+            census = fingerprints.take(query, zone=made.zone)
         with steps.step("load touchpoints"):
             loading.touches(start=None, end=None, expected=census.touches)
         with steps.step("load and assemble journeys"):
@@ -83,9 +83,9 @@ def _measure(touchpoints: int) -> None:
             with steps.step(f"credit: {model}"):
                 ledger(gathered.journeys, model, source=gathered.source, levels=levels, half_life_days=7.0)
         with steps.step("paths, flow, times, sets, days"):
-            run_figures.gather(gathered, query, workspace, decimals=2)
+            run_figures.gather(gathered, query, made, decimals=2)
         with steps.step("costs"):
-            costs.by_source(workspace, gathered.table, start=None, end=None)
+            costs.by_source(made, gathered.table, start=None, end=None)
         del gathered
         analysis.ModelRun.objects.all().delete()
         with steps.step("all of it: ask, compute, store, read"):
@@ -95,7 +95,7 @@ def _measure(touchpoints: int) -> None:
         for order in markov_training.ORDERS:
             with steps.step(f"train markov_{order}, store and reload"):
                 question = markov_training.question(order)
-                run = markov_training.train(question, order, census, workspace=workspace, job=None, now=END)
+                run = markov_training.train(question, order, census, workspace=made, job=None, now=END)
                 markov_training.forget_loaded()
                 markov_training.latest(order)
             print(f"    {run.figures['states']:,} states")
@@ -104,19 +104,11 @@ def _measure(touchpoints: int) -> None:
             cursor.execute("SELECT id, person_id, occurred_at, source_id FROM attribution_touchpoint")
             rows = cursor.fetchall()
         del rows
-    load, peer = steps.wall("load touchpoints"), steps.wall("peer: the driver's cursor, row by row")
-    whole = steps.wall("all of it: ask, compute, store, read")
-    print(f"loading takes {load / peer:.0%} of the time of the driver's cursor")
-    print(f"{stored / whole:,.0f} touchpoints a second from PostgreSQL to stored credits of all models")
-    RESULTS.write_text(json.dumps({"touchpoints": stored, "steps": steps.done}, indent=2) + "\n")
-
-
-def _workspace(slug, workspaces, scoping):  # type: ignore[no-untyped-def]
-    from apps.accounts.models import Workspace  # noqa: PLC0415
-
-    with scoping.across_workspaces("workspace.list"):
-        found = Workspace.objects.filter(slug=slug).first()
-    return found or workspaces.create(now=END, slug=slug, name="Benchmark", currency="GBP")
+    load, peer = steps.done["load touchpoints"], steps.done["peer: the driver's cursor, row by row"]
+    whole = steps.done["all of it: ask, compute, store, read"]
+    print(f"loading takes {load.cpu / peer.cpu:.0%} of the CPU of the driver's cursor")
+    print(f"{stored / whole.cpu:,.0f} touchpoints a CPU second, from rows to stored credits of all models")
+    steps.keep(f"attribution_million-{touchpoints}", touchpoints=stored, load_of_peer=load.cpu / peer.cpu)
 
 
 if __name__ == "__main__":

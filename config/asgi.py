@@ -16,6 +16,9 @@ from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
+# The only pages that take files; a large body elsewhere, such as at the sign-in, would only fill the disk.
+UPLOADS = "/attribution/import/"
+
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -66,9 +69,8 @@ class BodyLimit:
         if scope["type"] != "http":
             await send({"type": "websocket.close"})
             return
-        limit = (
-            settings.API_BODY_MAX_BYTES if scope["path"].startswith("/api/") else settings.UPLOAD_MAX_BYTES
-        )
+        is_upload = scope["path"].startswith(UPLOADS)
+        limit = settings.UPLOAD_MAX_BYTES if is_upload else settings.API_BODY_MAX_BYTES
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > limit:
             await _too_large(send, limit)

@@ -1,6 +1,18 @@
 """What is taken out of log lines that others write."""
 
 import logging
+from typing import Any
+
+# What PostgreSQL says after its message: the values of the row, which may be personal.
+TOLD_BY_DATABASE = ("DETAIL:", "CONTEXT:")
+
+
+def without_values(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Structlog processor, after format_exc_info: the trace without the values that the database quotes."""
+    if "exception" in event:
+        lines = event["exception"].splitlines()
+        event["exception"] = "\n".join(line for line in lines if not line.startswith(TOLD_BY_DATABASE))
+    return event
 
 
 class RoutesForPaths(logging.Filter):

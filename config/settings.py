@@ -15,6 +15,7 @@ from csp.constants import SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from config import embedded
+from config.log_filters import without_values
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -293,6 +294,7 @@ _processors: list[Any] = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
+    without_values,
 ]
 LOGGING = {
     "version": 1,

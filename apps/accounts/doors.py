@@ -13,7 +13,7 @@ from csp.constants import SELF, UNSAFE_INLINE
 from csp.decorators import csp_update
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.forms import BaseForm
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -46,6 +46,8 @@ def page(action: str) -> Callable[[View], View]:
             if request.actor is None:
                 return render(request, "accounts/no_workspace.html", status=403)
             require(request.actor, action)
+            if any("\x00" in value for _, values in request.GET.lists() for value in values):
+                raise BadRequest("PostgreSQL's texts hold no NUL character.")
             request.workspace = Workspace.objects.get(pk=request.actor.workspace_id)
             with timezone.override(request.workspace.zone):
                 return _answer(view, request, *args, **kwargs)

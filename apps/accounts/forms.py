@@ -7,6 +7,7 @@ from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils import timezone
 
 from apps.accounts.models import ApiKey, AuditEntry, Membership, Workspace
@@ -24,6 +25,8 @@ SCOPES = [
     (ApiKey.Scope.WRITE, "Write: also import, analyse and train"),
     (ApiKey.Scope.ADMIN, "Admin: everything, personal data and keys included"),
 ]
+# The days around the first and the last that a calendar knows cannot be moved to another clock.
+IN_CALENDAR = [MinValueValidator(date(1970, 1, 1)), MaxValueValidator(date(2200, 12, 31))]
 LIFETIMES = [("", "No end"), ("30", "30 days"), ("90", "90 days"), ("365", "One year")]
 # The limits of the rooms that exist.
 LIMITS = {"tracking": "Tracking", "attribution": "Analysis", "general": "Everything else"}
@@ -165,8 +168,12 @@ class AuditFilter(forms.Form):
     by = forms.ChoiceField(
         label="By", required=False, choices=[("", "Anybody"), *AuditEntry.ActorKind.choices]
     )
-    since = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    until = forms.DateField(label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    since = forms.DateField(
+        label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}), validators=IN_CALENDAR
+    )
+    until = forms.DateField(
+        label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}), validators=IN_CALENDAR
+    )
 
     def lookups(self) -> dict[str, Any]:
         """The filter as the queryset takes it; days are the workspace's."""

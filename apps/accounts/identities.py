@@ -1,8 +1,7 @@
-"""From ids to people, a whole batch per statement: find, create, lock, note when they were seen.
+"""From ids to people, a whole batch per statement: find, lock, make, note when they were seen.
 
-Everyone who creates or locks people does it in one order, so that no two transactions wait for each other:
-user ids by alphabet, then anonymous ids by alphabet, then people by their key. Hence one call per
-transaction.
+Everyone who locks or makes people does it in one order, so that no two transactions wait for each other:
+people by their key, then user ids by alphabet, then anonymous ids by alphabet. Hence one call a transaction.
 """
 
 import json
@@ -12,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.db import connection
+from django.db import IntegrityError, connection
 from numpy.typing import NDArray
 
 from apps.accounts import scoping
@@ -36,13 +35,17 @@ FIND_USERS = """
     FROM json_array_elements_text(%s::json) AS wanted(id)
     JOIN accounts_person p ON p.workspace_id = (SELECT %s::bigint) AND p.external_id = wanted.id
 """
+# One statement for those who are new and for anonymous people who become a user, so that user ids are taken
+# in their order. Somebody who took one at the same moment shows as a broken unique constraint.
 ADD_USERS = """
-    INSERT INTO accounts_person (workspace_id, public_id, external_id, traits, first_seen_at, last_seen_at)
-    SELECT %s, gen_random_uuid(), v->>0, '{}',
-        timestamptz 'epoch' + (v->>1)::bigint * interval '1 microsecond',
-        timestamptz 'epoch' + (v->>2)::bigint * interval '1 microsecond'
-    FROM json_array_elements(%s::json) AS wanted(v)
-    ON CONFLICT (workspace_id, external_id) DO NOTHING RETURNING external_id, id
+    WITH sequence AS MATERIALIZED (SELECT pg_get_serial_sequence('accounts_person', 'id')::regclass AS name)
+    INSERT INTO accounts_person
+        (id, workspace_id, public_id, external_id, traits, first_seen_at, last_seen_at)
+    SELECT COALESCE((v->>1)::bigint, nextval((SELECT name FROM sequence))), %(workspace)s, gen_random_uuid(),
+        v->>0, '{}', timestamptz 'epoch' + (v->>2)::bigint * interval '1 microsecond',
+        timestamptz 'epoch' + (v->>3)::bigint * interval '1 microsecond'
+    FROM json_array_elements(%(rows)s::json) AS wanted(v)
+    ON CONFLICT (id) DO UPDATE SET external_id = EXCLUDED.external_id RETURNING external_id, id
 """
 FIND_HOLDERS = """
     SELECT a.anonymous_id, a.person_id FROM json_array_elements_text(%s::json) AS wanted(id)
@@ -132,37 +135,60 @@ def batch_of(pairs: Sequence[Pair], seen_at: SeenAt) -> Batch:
     return Batch(users, anons, user_codes, anon_codes, _microseconds(seen_at, len(pairs)))
 
 
-def people_of(batch: Batch) -> tuple[Integers, set[int]]:
-    """The person of each user id, made where there was none; and those made just now."""
+def people_of(batch: Batch) -> Integers:
+    """The person of each user id; for one who is still to be made, a number below 0."""
     known = _find(FIND_USERS, batch.users)
-    codes = sorted(
-        (code for code, user in enumerate(batch.users) if user not in known), key=batch.users.__getitem__
-    )
-    first, last = batch.user_spans()
-    rows = [[batch.users[code], int(first[code]), int(last[code])] for code in codes]
-    added = dict(_in_parts(rows, lambda part: _run(ADD_USERS, [scoping.current_id(), part])))
-    missed = [batch.users[code] for code in codes if batch.users[code] not in added]
-    found = known | added | _find(FIND_USERS, missed)
-    return np.array([_got(found, user) for user in batch.users], dtype=np.int64), set(added.values())
+    found = [known.get(user, -1 - code) for code, user in enumerate(batch.users)]
+    return np.array(found, dtype=np.int64)
 
 
-def holders_of(batch: Batch, user_people: Integers) -> tuple[Integers, set[int]]:
-    """The person who holds each anonymous id, and the anonymous people made just now.
+def holders_of(batch: Batch, known: dict[str, int], user_people: Integers) -> Integers:
+    """The person who holds each anonymous id; for one who is still to be made, a number below 0.
 
     An unknown anonymous id goes to the first user it comes with, or to a new anonymous person.
     """
-    known = _find(FIND_HOLDERS, batch.anons)
-    codes = sorted(
-        (code for code, anon in enumerate(batch.anons) if anon not in known), key=batch.anons.__getitem__
-    )
     owner = _first_owner(batch, user_people)
+    to_be_made = -1 - len(batch.users)
+    found = [
+        known[anon] if anon in known else owner.get(code, to_be_made - code)
+        for code, anon in enumerate(batch.anons)
+    ]
+    return np.array(found, dtype=np.int64)
+
+
+def add_users(batch: Batch, user_people: Integers, promoted: dict[int, int]) -> dict[int, int]:
+    """Make the users who are still to be made, or let the (locked) person in `promoted` become them.
+
+    Answers the keys by the numbers below 0. Raises PersonMoved when somebody else made one meanwhile.
+    """
+    new = np.flatnonzero(user_people < 0).tolist()
+    first, last = batch.user_spans()
+    rows = [
+        [batch.users[code], promoted.get(-1 - code), int(first[code]), int(last[code])]
+        for code in sorted(new, key=batch.users.__getitem__)
+    ]
+    try:
+        added = dict(_in_parts(rows, lambda part: _add(ADD_USERS, part)))
+    except IntegrityError as error:
+        raise PersonMoved from error
+    return {-1 - code: added[batch.users[code]] for code in new}
+
+
+def add_aliases(batch: Batch, known: dict[str, int], holders: Integers) -> dict[int, int]:
+    """Write down who holds each anonymous id that is not known yet; numbers below 0 are people to be made.
+
+    Answers their keys. Raises PersonMoved when somebody else wrote one down meanwhile.
+    """
+    codes = [code for code, anon in enumerate(batch.anons) if anon not in known]
     first, last = batch.anonymous_spans()
-    rows = [[batch.anons[code], owner.get(code), int(first[code]), int(last[code])] for code in codes]
-    added = dict(_in_parts(rows, _add_aliases))
-    missed = [batch.anons[code] for code in codes if batch.anons[code] not in added]
-    found = known | added | _find(FIND_HOLDERS, missed)
-    holders = np.array([_got(found, anon) for anon in batch.anons], dtype=np.int64)
-    return holders, set(added.values()) - set(owner.values())
+    rows = [
+        [batch.anons[code], _made(int(holders[code])), int(first[code]), int(last[code])]
+        for code in sorted(codes, key=batch.anons.__getitem__)
+    ]
+    added = dict(_in_parts(rows, lambda part: _add(ADD_ALIASES, part)))
+    if len(added) != len(rows):
+        raise PersonMoved
+    return {int(holders[code]): added[batch.anons[code]] for code in codes if holders[code] < 0}
 
 
 def find_holders(anonymous_ids: list[str]) -> dict[str, int]:
@@ -268,8 +294,12 @@ def _find(statement: str, ids: list[str]) -> dict[str, int]:
     return dict(_in_parts(ids, lambda part: _run(statement, [part, scoping.current_id()])))
 
 
-def _add_aliases(rows: str) -> list[Any]:
-    return _run(ADD_ALIASES, {"rows": rows, "workspace": scoping.current_id()})
+def _add(statement: str, rows: str) -> list[Any]:
+    return _run(statement, {"rows": rows, "workspace": scoping.current_id()})
+
+
+def _made(person_id: int) -> int | None:
+    return person_id if person_id >= 0 else None
 
 
 def _in_parts(rows: list[Any], run: Any) -> list[Any]:
@@ -284,11 +314,3 @@ def _run(statement: str, params: Any) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(statement, params)
         return cursor.fetchall()
-
-
-def _got(found: dict[str, int], one: str) -> int:
-    """An id that was neither there nor ours to add, and then not there either, was taken away meanwhile."""
-    try:
-        return found[one]
-    except KeyError:
-        raise PersonMoved from None

@@ -194,22 +194,31 @@ def _busy() -> TooBusy:
 
 
 def _settle(batch: Batch) -> Integers:
-    """One attempt. Its savepoint lets go of its locks when somebody moved meanwhile: locks are taken in
-    order or not at all.
+    """One attempt. Its savepoint lets go of its locks when somebody moved meanwhile: they are taken in
+    order.
     """
-    user_people, new = identities.people_of(batch)
-    holders, new_anonymous = identities.holders_of(batch, user_people)
-    met = _meetings(batch, user_people, holders)
-    concerned = {*user_people.tolist(), *holders.tolist()} - new - new_anonymous
-    known = identities.lock(concerned, absorbing={one.holder for one in met} & concerned)
-    made = stitching.plan(met, known=known | new, new=new)
-    if met:
-        if not identities.still_hold({one.anonymous_id: one.holder for one in met}):
-            raise PersonMoved
-        stitching.carry_out(made)
-    people = _attributed(batch, user_people, holders, made)
+    users = identities.people_of(batch)
+    aliases = identities.find_holders(batch.anons)
+    holders = identities.holders_of(batch, aliases, users)
+    met = _meetings(batch, users, holders)
+    made = _planned(users, holders, met)
+    made.born |= identities.add_users(batch, users, made.promoted)
+    made.born |= identities.add_aliases(batch, aliases, _roots(holders, made))
+    stitching.carry_out(made)
+    people = _attributed(batch, users, holders, made)
     identities.widen(people, batch.seen)
     return people
+
+
+def _planned(users: Integers, holders: Integers, met: list[stitching.Meeting]) -> stitching.Plan:
+    """Lock everybody concerned who exists, and decide. Raises PersonMoved."""
+    concerned = {*users.tolist(), *holders.tolist()}
+    existing = {person_id for person_id in concerned if person_id >= 0}
+    known = identities.lock(existing, absorbing={one.holder for one in met} & existing)
+    if not identities.still_hold({one.anonymous_id: one.holder for one in met if one.holder in existing}):
+        raise PersonMoved
+    new = set(users.tolist()) - existing
+    return stitching.plan(met, known=known | new, new=new)
 
 
 def _meetings(batch: Batch, user_people: Integers, holders: Integers) -> list[stitching.Meeting]:
@@ -229,11 +238,16 @@ def _attributed(batch: Batch, user_people: Integers, holders: Integers, made: st
     people = np.empty(len(by_user), dtype=np.int64)
     people[by_user] = user_people[batch.user_codes[by_user]]
     people[~by_user] = holders[batch.anon_codes[~by_user]]
-    if not made.touched:
+    people = _roots(people, made)
+    return people if not made.handed_over else _with_shared_devices(batch, people, holders, made)
+
+
+def _roots(people: Integers, made: stitching.Plan) -> Integers:
+    """Who these people are once the plan is carried out, as far as they are made."""
+    if not (made.born or made.promoted or made.absorbed):
         return people
     distinct, codes = np.unique(people, return_inverse=True)
-    people = np.array([made.root(one) for one in distinct.tolist()], dtype=np.int64)[codes]
-    return _with_shared_devices(batch, people, holders, made)
+    return np.array([made.root(one) for one in distinct.tolist()], dtype=np.int64)[codes]
 
 
 def _with_shared_devices(batch: Batch, people: Integers, holders: Integers, made: stitching.Plan) -> Integers:

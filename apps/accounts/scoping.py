@@ -84,7 +84,7 @@ def across_workspaces(deed: str) -> Iterator[None]:
             yield
         finally:
             _across.reset(token)
-            if not _is_broken(connection):
+            if _across.get() is None and not _is_broken(connection):  # else within another, which goes on
                 with connection.cursor() as cursor:
                     cursor.execute("RESET ROLE")
 

@@ -14,7 +14,7 @@ import hmac
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -68,16 +68,26 @@ class MasterKey:
     id: str
     secret: bytes
 
+    @cached_property
+    def cipher(self) -> AESGCM:
+        return AESGCM(self.secret)
+
 
 class DataKey:
     """The key of one owner's fields."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
-        self._cipher = AESGCM(secret)
+
+    @cached_property
+    def _cipher(self) -> AESGCM:
+        return AESGCM(self._secret)
+
+    @cached_property
+    def _id(self) -> str:
         # Names the key in what it seals, so that a text sealed under a former key of the same row is told
         # apart.
-        self._id = hashlib.sha256(b"data-key-id" + secret).hexdigest()[:16]
+        return hashlib.sha256(b"data-key-id" + self._secret).hexdigest()[:16]
 
     @classmethod
     def new(cls) -> "DataKey":
@@ -102,7 +112,7 @@ class DataKey:
         master = ring()[0]
         nonce = os.urandom(NONCE_BYTES)
         bound = place.bound_to(master.id)
-        return wrapped_prefix(master.id) + nonce + AESGCM(master.secret).encrypt(nonce, self._secret, bound)
+        return wrapped_prefix(master.id) + nonce + master.cipher.encrypt(nonce, self._secret, bound)
 
     @classmethod
     def unwrap(cls, wrapped: bytes, place: Place) -> "DataKey":
@@ -115,7 +125,7 @@ class DataKey:
                 f"The master key {key_id!r} is not in SEALING_KEYS and is needed. Put it back at the end."
             )
         body = wrapped[len(wrapped_prefix(key_id)) :]
-        return cls(_decrypt(AESGCM(master.secret), body, place, key_id))
+        return cls(_decrypt(master.cipher, body, place, key_id))
 
 
 def wrapped_prefix(key_id: str) -> bytes:

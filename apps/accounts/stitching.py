@@ -7,7 +7,6 @@ user is not new: the holder is absorbed. The holder is another known person: the
 now on it is the user's.
 """
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -41,19 +40,6 @@ WIDEN_SURVIVORS = """
     ) AS a
     WHERE p.workspace_id = (SELECT %s::bigint) AND p.id = a.survivor
 """
-REPOINT_ALIASES = """
-    UPDATE accounts_alias AS a SET person_id = m.anonymous
-    FROM unnest(%s::bigint[], %s::bigint[]) AS m(unused, anonymous)
-    WHERE a.workspace_id = (SELECT %s::bigint) AND a.person_id = m.unused
-"""
-TAKE_BACK = """
-    DELETE FROM accounts_person WHERE workspace_id = (SELECT %s::bigint) AND id = ANY(%s::bigint[])
-    RETURNING id, external_id
-"""
-GIVE_EXTERNAL_ID = """
-    UPDATE accounts_person AS p SET external_id = r.value->>1 FROM json_array_elements(%s::json) AS r
-    WHERE p.workspace_id = (SELECT %s::bigint) AND p.id = (r.value->>0)::bigint
-"""
 # The number of people that one event may name.
 PEOPLE_PER_EVENT = 5_000
 HAND_OVER = """
@@ -73,15 +59,17 @@ class Meeting:
 
 @dataclass
 class Plan:
-    """What the meetings of a batch lead to.
+    """What the meetings of a batch lead to. People who are still to be made have numbers below 0.
 
-    promoted: person made for the user just now → the anonymous person who becomes the user instead.
+    promoted: user who is still to be made → the anonymous person who becomes them instead.
+    born: number below 0 → the person made for it, once they are.
     absorbed: anonymous person → the known person they turn out to be.
     absorbed_by: absorbed person → the anonymous id that told.
     handed_over: (anonymous id, former holder, new holder), in order.
     """
 
     promoted: dict[int, int] = field(default_factory=dict)
+    born: dict[int, int] = field(default_factory=dict)
     absorbed: dict[int, int] = field(default_factory=dict)
     absorbed_by: dict[int, str] = field(default_factory=dict)
     handed_over: list[tuple[str, int, int]] = field(default_factory=list)
@@ -89,6 +77,7 @@ class Plan:
     def root(self, person: int) -> int:
         """Who the person is once the plan is carried out."""
         person = self.promoted.get(person, person)
+        person = self.born.get(person, person)
         return self.absorbed.get(person, person)
 
     @property
@@ -98,10 +87,10 @@ class Plan:
 
 
 def plan(meetings: Iterable[Meeting], *, known: set[int], new: set[int]) -> Plan:
-    """Decide over meetings in order of time. known: people with an external id. new: those made just now
-    for a user.
+    """Decide over meetings in order of time. known: people with an external id. new: those of them who
+    are still to be made.
     """
-    made, holders, known, survivors = Plan(), dict[str, int](), set(known), set[int]()
+    made, holders, known = Plan(), dict[str, int](), set(known)
     for one in meetings:
         person = made.root(one.user_person)
         holder = made.root(holders.get(one.anonymous_id, one.holder))
@@ -110,22 +99,20 @@ def plan(meetings: Iterable[Meeting], *, known: set[int], new: set[int]) -> Plan
             continue
         if holder in known:
             made.handed_over.append((one.anonymous_id, holder, person))
-        elif person in new and person not in survivors:
+        elif person in new:
             made.promoted[person] = holder
             known.add(holder)
             holders[one.anonymous_id] = holder
         else:
             made.absorbed[holder] = person
-            survivors.add(person)
             made.absorbed_by[holder] = one.anonymous_id
     return made
 
 
 def carry_out(made: Plan) -> None:
     """Change the database as planned. Everyone concerned is locked. Publishes PeopleMerged and
-    PersonIdentified.
+    PeopleIdentified.
     """
-    _promote(made.promoted)
     if made.absorbed:
         absorb(made.absorbed, kind=PersonMerge.Kind.IDENTIFIED, told_by=made.absorbed_by)
     _hand_over(made)
@@ -193,22 +180,6 @@ def _carry_knowledge(moves: dict[int, int]) -> None:
         survivor.traits = {**absorbed.traits, **survivor.traits}
         personal_fields.carry_over(absorbed, survivor)
         survivor.save(update_fields=["traits", *personal_fields.COLUMNS])
-
-
-def _promote(promoted: dict[int, int]) -> None:
-    """The person made for the user goes again, before anybody saw them; the anonymous one takes their
-    external id.
-
-    Made first all the same: the unique external id is what makes two transactions agree on who the user is.
-    """
-    if not promoted:
-        return
-    workspace_id = scoping.current_id()
-    with connection.cursor() as cursor:
-        cursor.execute(REPOINT_ALIASES, [list(promoted), list(promoted.values()), workspace_id])
-        cursor.execute(TAKE_BACK, [workspace_id, list(promoted)])
-        rows = [(promoted[person_id], external_id) for person_id, external_id in cursor.fetchall()]
-        cursor.execute(GIVE_EXTERNAL_ID, [json.dumps(rows), workspace_id])
 
 
 def _hand_over(made: Plan) -> None:

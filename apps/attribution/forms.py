@@ -9,6 +9,7 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
 
+from apps.accounts.forms import IN_CALENDAR
 from apps.accounts.models import Workspace
 from apps.attribution import model_guide, questions
 from apps.attribution.channel_rules import CONDITIONS
@@ -34,8 +35,8 @@ class ReportFilter(forms.Form):
     period = forms.ChoiceField(
         required=False, choices=PERIODS, widget=forms.Select(attrs={"data-submit": ""})
     )
-    since = forms.DateField(label="From", required=False, widget=DAY)
-    until = forms.DateField(label="To", required=False, widget=DAY)
+    since = forms.DateField(label="From", required=False, widget=DAY, validators=IN_CALENDAR)
+    until = forms.DateField(label="To", required=False, widget=DAY, validators=IN_CALENDAR)
     lookback = forms.ChoiceField(
         label="Look-back", required=False, widget=forms.Select(attrs={"data-submit": ""})
     )

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from django.db import connection
+
 from apps.accounts import events, scoping
 from apps.accounts.permissions import Actor
 from apps.attribution import orders, sources, touch_rows, visitors
@@ -72,6 +74,7 @@ def store(
         return Stored(0, 0), StoredConversions(0, 0, [])
 
     def deed() -> tuple[Stored, StoredConversions]:
+        _plan_anew()
         people = visitors.resolve([*touches, *conversions])
         stored = _load(touches, people[: len(touches)])
         return stored, orders.summed(orders.write(conversions, people[len(touches) :], now=now))
@@ -82,6 +85,15 @@ def store(
 def store_touchpoints(actor: Actor, touches: Sequence[Touch], *, now: datetime) -> Stored:
     """The bulk door for touches alone."""
     return store(actor, touches, [], now=now)[0]
+
+
+def _plan_anew() -> None:
+    """PostgreSQL keeps the plans of its foreign key checks. One made while a table was all but empty reads
+    the whole workspace for each row, until the next ANALYZE: the longer an import, the slower (measured:
+    220 million index entries for 21,000 orders).
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("DISCARD PLANS")
 
 
 def _write(touches: Sequence[Touch], people: Sequence[int]) -> list[TouchVerdict]:

@@ -1,5 +1,6 @@
 """How one journey's conversion is shared among its touches under each model."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -157,4 +158,5 @@ def _equal(keys: list[str]) -> Floats:
 
 def _spread_over(keys: list[str], share: dict[str, Any]) -> Floats:
     """Several touches of a channel divide its share equally."""
-    return np.array([float(share[key]) / keys.count(key) for key in keys])
+    touches = Counter(keys)
+    return np.array([float(share[key]) / touches[key] for key in keys])

@@ -6,6 +6,8 @@ CSV, JSON Lines or Parquet, also gzipped.
 import csv
 import gzip
 import io
+import zlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,10 @@ import pyarrow.parquet as pq
 from apps.accounts.errors import DomainError
 
 PARQUET_MAGIC, GZIP_MAGIC = b"PAR1", b"\x1f\x8b"
-MAX_LINE_CHARACTERS = 1_000_000
+MAX_ROW_CHARACTERS = 1_000_000
+MAX_COLUMNS = 1_000
+# Where a file that begins with blanks must have begun.
+HEAD_CHARACTERS = 4_096
 
 
 class UnreadableFile(DomainError):
@@ -52,7 +57,7 @@ def rows(path: Path) -> Iterator[Row]:
             else:
                 packed = cast(IO[bytes], gzip.GzipFile(fileobj=raw))
                 yield from _texts(packed if head.startswith(GZIP_MAGIC) else raw)
-    except (OSError, EOFError, gzip.BadGzipFile, pa.ArrowException) as error:
+    except (OSError, EOFError, gzip.BadGzipFile, zlib.error, pa.ArrowException) as error:
         raise UnreadableFile(f"{path.name} cannot be read: {error}.") from error
 
 
@@ -66,16 +71,40 @@ def columns(path: Path) -> list[str]:
 
 def _texts(plain: IO[bytes]) -> Iterator[Row]:
     text = io.TextIOWrapper(plain, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    start = text.read(1)
-    while start and start.isspace():
-        start = text.read(1)
+    start = text.read(HEAD_CHARACTERS).lstrip()[:1]
     text.seek(0)
-    yield from _json_lines(text) if start == "{" else _csv(text)
+    yield from _json_lines(_Lines(text)) if start == "{" else _csv(_Lines(text))
 
 
-def _json_lines(text: IO[str]) -> Iterator[Row]:
+class _Lines:
+    """The lines of a file: a small packed file may hold one that fills the memory.
+
+    left: how many characters may still come before the row ends. Who reads a row says `row_over`.
+    """
+
+    def __init__(self, text: IO[str]) -> None:
+        self.text, self.left = text, MAX_ROW_CHARACTERS
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self.text.readline(self.left + 1)
+        self.left -= len(line)
+        if not line:
+            raise StopIteration
+        if self.left < 0:
+            raise UnreadableFile(f"The file holds a row of more than {MAX_ROW_CHARACTERS:,} characters.")
+        return line
+
+    def row_over(self) -> None:
+        self.left = MAX_ROW_CHARACTERS
+
+
+def _json_lines(text: _Lines) -> Iterator[Row]:
     decode = msgspec.json.Decoder(dict[str, Any]).decode
     for line, content in enumerate(text, start=1):
+        text.row_over()
         if not content.strip():
             continue
         try:
@@ -84,14 +113,16 @@ def _json_lines(text: IO[str]) -> Iterator[Row]:
             yield Row(line, {"line": content[:500].rstrip("\n")}, f"This line is not a JSON object: {error}")
 
 
-def _csv(text: IO[str]) -> Iterator[Row]:
-    csv.field_size_limit(MAX_LINE_CHARACTERS)
+def _csv(text: _Lines) -> Iterator[Row]:
+    csv.field_size_limit(MAX_ROW_CHARACTERS)
     reader = csv.reader(text, strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
         _check_header(header)
         line = reader.line_num + 1
+        text.row_over()
         for cells in reader:
+            text.row_over()
             if cells:
                 yield _csv_row(line, header, cells)
             line = reader.line_num + 1
@@ -104,7 +135,9 @@ def _csv(text: IO[str]) -> Iterator[Row]:
 def _check_header(header: list[str]) -> None:
     if not any(header):
         raise UnreadableFile("The file is empty. Its first line should name the columns.")
-    twice = sorted({name for name in header if header.count(name) > 1})
+    if len(header) > MAX_COLUMNS:
+        raise UnreadableFile(f"Line 1 names {len(header):,} columns; a file may have {MAX_COLUMNS:,}.")
+    twice = sorted(name for name, times in Counter(header).items() if times > 1)
     if twice:
         raise UnreadableFile(f"Line 1 names {', '.join(map(repr, twice))} twice. Rename one of the columns.")
 

@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError
 from django.http import HttpResponseNotAllowed
 from django.test import Client
-from django.urls import path
+from django.urls import path, reverse
 from rest_framework.test import APIClient
 from rest_framework.views import APIView
 
@@ -279,6 +279,15 @@ def test_a_declared_body_that_is_too_large_is_not_read(settings):
 
     assert (status, body["code"], set(body)) == (413, "too_large", {"detail", "code", "errors"})
     assert connection.read == 0
+
+
+def test_only_the_import_page_takes_files(settings):
+    settings.API_BODY_MAX_BYTES = 1_000
+    declared = (b"content-length", b"5000")
+
+    assert Connection("/account/login/", [b"x" * 5_000], declared).answer()[0] == 413
+
+    assert reverse("attribution:import") == asgi.UPLOADS
 
 
 def test_an_endless_body_is_cut_off(settings):

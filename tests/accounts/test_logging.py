@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import path
 from rest_framework.test import APIClient
 from rest_framework.views import APIView
 
 from apps.accounts import api_keys
-from apps.accounts.models import Person
+from apps.accounts.models import Person, User
 from config.urls import handler500, urlpatterns
 from tests.factories import NOW
 
@@ -140,3 +141,17 @@ def test_a_request_id_ties_the_answer_to_its_lines(api, workspace):
         answer = api.get("/api/v1/workspace")
 
     assert answer.headers["X-Request-Id"] in _lines(text, "api/v1/workspace")[0]
+
+
+def test_the_database_does_not_quote_its_rows_in_a_trace(db):
+    User.objects.create_user(EMAIL)
+
+    with _everything_logged() as text:
+        try:
+            with transaction.atomic():
+                User(email=EMAIL).save()
+        except IntegrityError:
+            logging.getLogger("tests").exception("it failed")
+
+    assert "duplicate key value violates unique constraint" in text.getvalue()
+    assert not [one for one in PERSONAL if one in text.getvalue()]

@@ -1,8 +1,9 @@
 """Two walls: the queryset and the database. Each is tried with the other one out of the way."""
 
 import pytest
+from django.conf import settings
 from django.db import connection, transaction
-from django.db.utils import IntegrityError, ProgrammingError
+from django.db.utils import DataError, IntegrityError, ProgrammingError
 
 from apps.accounts import scoping
 from apps.accounts.models import Alias, Person
@@ -66,6 +67,36 @@ def test_the_door_across_reads_and_cannot_write(workspace, other_workspace):
             Person.objects.update(external_id=None)
 
     assert Person.objects.count() == 1
+
+
+def test_the_door_across_stays_open_until_the_outer_one_is_left(workspace, other_workspace):
+    PersonFactory(workspace=workspace)
+
+    with scoping.across_workspaces("house.check"):
+        with scoping.across_workspaces("house.check"):
+            pass
+        assert Person.objects.filter(workspace=workspace).exists()
+        assert _role() == settings.ACROSS_ROLE
+    assert _role() == settings.DATABASES["default"]["USER"]
+
+
+@pytest.mark.parametrize(("statement", "failure"), [("SELECT 1/0", DataError), ("SELECT 1", ValueError)])
+def test_no_failure_leaves_the_door_across_open(workspace, statement, failure):
+    def fail() -> None:
+        with scoping.across_workspaces("house.check"), connection.cursor() as cursor:
+            cursor.execute(statement)
+            raise ValueError
+
+    with pytest.raises(failure):
+        fail()
+
+    assert _role() == settings.DATABASES["default"]["USER"]
+
+
+def _role() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_user")
+        return cursor.fetchone()[0]
 
 
 def test_the_door_across_opens_for_listed_deeds_only(db):

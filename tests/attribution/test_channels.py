@@ -218,6 +218,7 @@ def test_rules_of_one_workspace_do_not_reach_another(actor, other_workspace, now
         ([{"platform": "meta"}], {"rules.0.channel_key"}),
         ([{"channel_key": "none"}], {"rules.0.channel_key"}),
         ([{"channel_key": "a", "platform": "x" * 301}], {"rules.0.platform"}),
+        ([{"channel_key": "a", "platform": "\u0130" * 151}], {"rules.0.platform"}),
         ([{"channel_key": "a", "colour": "red", "is_active": 1}], {"rules.0.colour", "rules.0.is_active"}),
     ],
 )

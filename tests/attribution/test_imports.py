@@ -113,7 +113,13 @@ def test_a_column_can_be_mapped_by_hand(workspace, tmp_path):
         (b"user_id,user_id\n1,2\n", "twice"),
         (b"\x1f\x8bnot gzip at all", "cannot be read"),
         (b"PAR1 not parquet", "cannot be read"),
+        (b"user_id,a\nu1," + b"a" * 1_000_001 + b"\n", "a row of more than 1,000,000 characters"),
+        (b'user_id,a\nu1,"' + b'a\n","' * 300_000, "a row of more than 1,000,000 characters"),
+        (b'{"a": "' + b"a" * 1_000_001 + b'"}', "a row of more than 1,000,000 characters"),
+        (b",".join(b"c%d" % place for place in range(1_001)), "1,001 columns"),
+        (gzip.compress(b"user_id,a\nu1,1\n" * 9_999)[:60] + b"\xff" * 99, "cannot be read"),
     ],
+    ids=lambda value: "",
 )
 def test_a_file_that_cannot_be_read_is_refused_whole(tmp_path, content, words):
     path = tmp_path / "rubbish"

@@ -87,3 +87,18 @@ def test_the_tabs_lead_only_where_the_role_may_go(client, workspace):
     assert reverse("attribution:models") in html
     assert f'href="{reverse("attribution:import")}"' not in html
     assert f'href="{reverse("attribution:first-event")}"' not in html
+
+
+@pytest.mark.parametrize("name", ["overview", "journeys", "export"])
+@pytest.mark.parametrize(
+    "query", ["period=custom&since=0001-01-01&until=9999-12-31", "period=custom&until=9999-12-31"]
+)
+def test_a_day_outside_the_calendar_counts_for_nothing(page, workspace, name, query):
+    assert page.get(f"{reverse(f'attribution:{name}')}?{query}").status_code == 200
+
+
+@pytest.mark.parametrize("query", ["path=%00", "channel=%00", "platform=a%00b"])
+def test_a_nul_in_an_address_is_refused(page, workspace, query):
+    journey(workspace, "meta")
+
+    assert page.get(f"{reverse('attribution:journeys')}?{query}").status_code == 400

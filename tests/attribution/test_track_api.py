@@ -169,6 +169,19 @@ def test_a_batch_may_come_as_gzip(api):
     assert (answer.status_code, answer.json()["accepted"]) == (207, 1)
 
 
+def test_what_follows_the_packed_body_is_not_dropped_unseen(api):
+    raw = gzip.compress(json.dumps({"events": [{"type": "event", **CLICK}]}).encode())
+
+    answer = api.post(
+        BATCH,
+        raw + gzip.compress(b"{}"),
+        content_type="application/json",
+        headers={"Content-Encoding": "gzip"},
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
+
+
 @pytest.mark.parametrize(
     "body",
     [
