@@ -133,6 +133,9 @@ DATABASES["owner"]["TEST"] = {"MIGRATE": True}
 WEB_THREADS = env.int("WEB_THREADS", default=20)
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=0)
 if DATABASE_POOL_SIZE:
+    # A web request that nobody waits for any more ends; workers take the time that their work takes.
+    _limit_ms = env.int("WEB_STATEMENT_TIMEOUT_SECONDS", default=60) * 1000
+    DATABASES["default"]["OPTIONS"]["options"] = f"-c statement_timeout={_limit_ms}"
     DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 2, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
 DATABASE_ROUTERS = ["apps.accounts.tenancy.OwnerMigrates"]
 # The role that may read across workspaces; the application's role enters it through one audited door.

@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from apps.accounts import audit, scoping
 from apps.accounts.errors import DomainError, Invalid, NotHere
-from apps.accounts.models import ApiKey
+from apps.accounts.models import ApiKey, AuditEntry
 from apps.accounts.permissions import Actor
 
 PREFIX = "bw_"
@@ -40,6 +40,7 @@ def issue(
         raise Invalid({"scopes": [f"Choose from {', '.join(ApiKey.Scope.values)}; got {unknown or 'none'}."]})
     if expires_at is not None and expires_at <= now:
         raise Invalid({"expires_at": ["This is in the past. Choose a later moment, or none."]})
+    expires_at = _no_later_than_its_maker(actor, expires_at)
     secret = PREFIX + secrets.token_urlsafe(32)
     key = ApiKey.objects.create(
         workspace_id=actor.workspace_id,
@@ -91,6 +92,14 @@ def authenticate(secret: str, *, now: datetime) -> Actor:
         workspace_id=key.workspace_id,
         scopes=frozenset(key.scopes),
     )
+
+
+def _no_later_than_its_maker(actor: Actor, expires_at: datetime | None) -> datetime | None:
+    """A key that makes another one cannot outlive itself by it."""
+    if actor.kind != AuditEntry.ActorKind.API_KEY:
+        return expires_at
+    own: datetime | None = ApiKey.objects.values_list("expires_at", flat=True).get(pk=actor.id)
+    return min((moment for moment in (own, expires_at) if moment is not None), default=None)
 
 
 def digest(secret: str) -> bytes:

@@ -4,14 +4,16 @@ A job's work is a function registered under a kind. It runs in a worker, calls `
 it commits (with a checkpoint of where to go on), and is run again from its checkpoint when its worker died.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from threading import Event, Thread
 from typing import Any
 
 import structlog
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
-from django.db import transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -26,6 +28,7 @@ log = structlog.get_logger(__name__)
 MAX_ATTEMPTS = 5
 # A running job that has not been heard of for this long has lost its worker.
 SILENCE = timedelta(minutes=3)
+BEAT_SECONDS = 30.0
 UNFINISHED = [Job.State.QUEUED, Job.State.RUNNING]
 
 Work = Callable[[Job], dict[str, Any] | None]
@@ -71,7 +74,8 @@ def run(*, job_id: int) -> None:
     if job is None:
         return
     try:
-        result = _kinds[job.kind](job)
+        with _heard_of(job):
+            result = _kinds[job.kind](job)
     except Cancelled:
         _end(job, Job.State.CANCELLED)
     except DomainError as error:
@@ -83,6 +87,31 @@ def run(*, job_id: int) -> None:
         raise
     else:
         _end(job, Job.State.DONE, result=result)
+
+
+@contextmanager
+def _heard_of(job: Job) -> Iterator[None]:
+    """Say that the job is alive while its work runs, however long one step of it takes."""
+    is_over = Event()
+
+    def beat() -> None:
+        try:
+            while not is_over.wait(BEAT_SECONDS):
+                with scoping.workspace(job.workspace_id):
+                    Job.objects.filter(pk=job.pk, attempts=job.attempts).update(beat_at=Now())
+        except DatabaseError:
+            # Silence is the truth then: the sweep decides, and `advance` stops the worker that was overtaken.
+            log.warning("job.beat_failed", job_id=job.pk)
+        finally:
+            connection.close()
+
+    thread = Thread(target=beat, name=f"job-{job.pk}-beat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def advance(

@@ -49,7 +49,7 @@ def actor_of(user: Any, session: SessionBase) -> Actor | None:
     return Actor(
         kind="user",
         id=user.pk,
-        label=str(user),
+        label=f"customer {user.pk}" if chosen.role == Membership.Role.CUSTOMER else str(user),
         workspace_id=chosen.workspace_id,
         role=chosen.role,
         person_id=chosen.person_id,

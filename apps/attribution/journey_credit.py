@@ -33,12 +33,21 @@ __all__ = [
 ]
 
 
+# Beyond this the answer helps nobody, and would keep a web thread busy for seconds.
+MAX_TOUCHES = 20_000
+
+
 class PersonNotFound(NotHere):
     code = "person_not_found"
 
 
 class NoConversion(NotHere):
     code = "no_conversion"
+
+
+class JourneyTooLong(DomainError):
+    code = "journey_too_long"
+    status = 409
 
 
 class ConversionRefunded(DomainError):
@@ -191,7 +200,12 @@ def _touches(conversion: Conversion, query: Query) -> list[Touchpoint]:
         opens = None
     if opens is not None:
         rows = rows.filter(occurred_at__gt=opens)
-    return list(rows.select_related("source__channel").order_by("occurred_at", "id"))
+    found = list(rows.select_related("source__channel").order_by("occurred_at", "id")[: MAX_TOUCHES + 1])
+    if len(found) > MAX_TOUCHES:
+        raise JourneyTooLong(
+            f"This journey has more than {MAX_TOUCHES:,} touches. Choose a shorter look-back: lookback_days."
+        )
+    return found
 
 
 def _divide(touches: list[Touchpoint], shares: Floats, minor: int) -> list[int]:

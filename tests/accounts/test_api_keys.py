@@ -161,3 +161,12 @@ def test_only_admins_make_keys(workspace, now, scopes):
 def test_a_page_takes_no_key(workspace, api):
     """A key is for the API: elsewhere it is as if nobody asked."""
     assert api.get("/staff/").status_code == 302
+
+
+def test_a_key_made_by_a_key_does_not_outlive_it(workspace, actor, now):
+    made = api_keys.issue(actor, name="short", scopes=["admin"], now=now, expires_at=now + timedelta(days=1))
+    maker = api_keys.authenticate(made.secret, now=now)
+
+    child = api_keys.issue(maker, name="child", scopes=["admin"], now=now)
+
+    assert child.key.expires_at == now + timedelta(days=1)

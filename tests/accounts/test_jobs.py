@@ -1,7 +1,9 @@
 """Long work: shown, stopped, taken up again, and never done by two at once."""
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
+from threading import Event
 from typing import Any
 
 import pytest
@@ -296,3 +298,28 @@ def test_a_job_begun_while_the_broker_is_lost_waits_for_the_sweep(counting, own_
         Job.objects.update(beat_at=LONG_SILENT)
         jobs.sweep()
         assert Job.objects.get(pk=job.pk).state == "done"
+
+
+@committed
+def test_a_long_step_is_not_taken_for_a_dead_worker(settings, now):
+    made = WorkspaceFactory()
+    before = jobs.BEAT_SECONDS
+    jobs.BEAT_SECONDS = 0.05
+
+    @jobs.work("test.long_step")
+    def long_step(job):
+        Job.objects.filter(pk=job.pk).update(beat_at=now - timedelta(hours=1))
+        deadline = time.monotonic() + 10
+        while Job.objects.get(pk=job.pk).beat_at < now and time.monotonic() < deadline:
+            Event().wait(0.02)
+        return {"heard": Job.objects.get(pk=job.pk).beat_at > now}
+
+    try:
+        with scoping.workspace(made):
+            job = jobs.begin(system(made.pk), "test.long_step", title="Long", params={})
+            jobs.run(job_id=job.pk)
+            job.refresh_from_db()
+    finally:
+        jobs.BEAT_SECONDS = before
+
+    assert job.result == {"heard": True}
