@@ -33,6 +33,7 @@ class Person(WorkspaceOwned):
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        verbose_name_plural = "people"
         constraints = [
             models.UniqueConstraint(fields=["workspace", "public_id"], name="person_public_id_once"),
             models.UniqueConstraint(fields=["workspace", "external_id"], name="person_external_id_once"),
@@ -67,6 +68,7 @@ class Alias(WorkspaceOwned):
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        verbose_name_plural = "aliases"
         constraints = [models.UniqueConstraint(fields=["workspace", "anonymous_id"], name="alias_once")]
         indexes = [models.Index(fields=["workspace", "person"], name="alias_by_person")]
 
