@@ -19,14 +19,10 @@ from apps.attribution.questions import Query, days_of
 
 _TOUCHES = """
     SELECT count(*), sum(timestamptz_hash_extended(occurred_at, person_id * 1000003 + source_id))
-    FROM attribution_touchpoint WHERE workspace_id = %(workspace)s
-    AND (%(opens)s::timestamptz IS NULL OR occurred_at >= %(opens)s)
-    AND (%(end)s::timestamptz IS NULL OR occurred_at < %(end)s)"""
+    FROM attribution_touchpoint WHERE workspace_id = %(workspace)s"""
 _CONVERSIONS = """
     SELECT count(*), sum(timestamptz_hash_extended(occurred_at, hash_numeric_extended(value, person_id)))
     FROM attribution_conversion WHERE workspace_id = %(workspace)s AND is_counted
-    AND (%(opens)s::timestamptz IS NULL OR occurred_at >= %(opens)s)
-    AND (%(end)s::timestamptz IS NULL OR occurred_at < %(end)s)
     AND (%(type)s::text IS NULL OR conversion_type = %(type)s)"""
 _SPEND = """
     SELECT count(*), sum(hash_numeric_extended(amount, source_id * 1000003 + (day - date '2000-01-01')))
@@ -68,8 +64,6 @@ def _params(query: Query, zone: ZoneInfo) -> dict[str, Any]:
     first_day, last_day = days_of(query.start, query.end, zone)
     return {
         "workspace": scoping.current_id(),
-        "opens": query.opens,
-        "end": query.end,
         "type": query.conversion_type,
         "first_day": first_day,
         "last_day": last_day,

@@ -34,15 +34,15 @@ class JourneySet:
 
 
 def of(query: Query, *, decimals: int, expected: int = 0) -> JourneySet:
-    """Load and order the journeys that the question is about.
+    """Load and order the journeys that the question is about: those that ended in its period, as known now.
 
-    Conversions before the period are read too, as far back as the look-back: they end the journeys that led
-    to them, so that those touches are not taken for people who never converted.
+    All of history is read: what a person did before decides where a journey starts, and a conversion after
+    the period owns touches that would else seem to have led nowhere.
     """
-    touches = loading.touches(start=query.opens, end=query.end, expected=expected)
+    touches = loading.touches(start=None, end=None, expected=expected)
     table = loading.sources()  # after the touches, so that it knows the source of each
     conversions = loading.conversions(
-        start=query.opens, end=query.end, conversion_type=query.conversion_type, decimals=decimals
+        start=None, end=None, conversion_type=query.conversion_type, decimals=decimals
     )
     place = table.places(touches.source)
     found = _assemble(touches, conversions, table, place, query.lookback_days)
@@ -56,9 +56,9 @@ def of(query: Query, *, decimals: int, expected: int = 0) -> JourneySet:
         minor=minor,
         touches_read=len(touches.id),
     )
-    if query.start is None:
+    if query.start is None and query.end is None:
         return gathered
-    return _select(gathered, _ended_since(query.start, found, touches, conversions))
+    return _select(gathered, _ended_within(query.start, query.end, found, touches, conversions))
 
 
 def channel_names(table: SourceTable) -> tuple[str, ...]:
@@ -82,11 +82,21 @@ def _assemble(
     )
 
 
-def _ended_since(start: datetime, found: Assembly, touches: TouchRows, conversions: ConversionRows) -> Flags:
+def _ended_within(
+    start: datetime | None,
+    end: datetime | None,
+    found: Assembly,
+    touches: TouchRows,
+    conversions: ConversionRows,
+) -> Flags:
     """Which journeys ended in the period: by their conversion, or by their last touch."""
     last_touch = found.touch_index[found.journeys.offsets[len(conversions.id) + 1 :] - 1]
     ends = np.concatenate([conversions.at_us, touches.at_us[last_touch]])
-    wanted: Flags = ends >= loading.microseconds(start)
+    wanted: Flags = np.ones(len(ends), dtype=np.bool_)
+    if start is not None:
+        wanted &= ends >= loading.microseconds(start)
+    if end is not None:
+        wanted &= ends < loading.microseconds(end)
     return wanted
 
 

@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 
 from apps.accounts.errors import Invalid
 from apps.accounts.models import Workspace
+from apps.attribution.lenses import LOOKBACK_DAYS, Lens
 from apps.attribution.maths.models import MODELS, resolve
 
 GROUPS = ("channel", "platform", "campaign", "creative")
-LOOKBACK_DAYS = 30.0
 MOST_DAYS = 3_650
 # Part of every digest: raise it when the same question on the same data gets another answer.
-METHOD = 1
+METHOD = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +45,11 @@ class Query:
                 errors[name] = [f"This must be more than 0 and at most {MOST_DAYS:,} days."]
         if errors:
             raise Invalid(errors)
+
+    @property
+    def lens(self) -> Lens:
+        types = () if self.conversion_type is None else (self.conversion_type,)
+        return Lens(conversion_types=types, lookback_days=self.lookback_days)
 
     @property
     def opens(self) -> datetime | None:

@@ -41,8 +41,8 @@ class Conversions:
 class Assembly:
     """Journeys, and where each part of them came from.
 
-    The first journeys are the conversions, in the order given; then one non-converting journey for each
-    person with touches after the last conversion, by person.
+    The first journeys are the conversions, in the order given; then those that did not convert, by person
+    and time.
     touch_index: (n_journey_touches,) position of each journey touch among the touches given.
     conversion_index: (n_journeys,) position among the conversions given, or -1.
     person: (n_journeys,) whose journey it is.
@@ -73,11 +73,12 @@ def assemble(
 ) -> Assembly:
     """Give every conversion its person's touches in (conversion - look-back, conversion].
 
-    Touches count for each conversion whose window holds them, also for one after an earlier conversion. What
-    a person touched after the last conversion (or ever, without one) is one journey that did not convert,
-    however long ago. A conversion without a touch in its window keeps an empty journey. Equal times keep the
-    order given. lookback_days: > 0, or None for no limit. age_days of a non-converting journey counts from
-    its last touch.
+    Touches count for each conversion whose window holds them, also for one after an earlier conversion. The
+    touches in nobody's window (before it opened, after the last conversion, or of somebody who never
+    converted) are journeys that did not convert: one for each run of them without a pause longer than the
+    look-back, since after such a pause nothing that follows could have been credited to what came before. A
+    conversion without a touch in its window keeps an empty journey. Equal times keep the order given.
+    lookback_days: > 0, or None for no limit. age_days of a non-converting journey counts from its last touch.
     Raises ValueError for unequal lengths, a negative person, a look-back <= 0, or more than 100 million
     journey touches (one person with thousands of conversions and touches).
     """
@@ -88,9 +89,10 @@ def assemble(
     person, at_us = bought["person"], bought["at_us"]
     last = shelf.before(person, at_us)
     first = shelf.before(person, _window_opens(at_us, lookback_days))
-    idle, idle_first, idle_last = _after_the_last(seen["person"][shelf.order], person, last)
+    at, who = seen["at_us"][shelf.order], seen["person"][shelf.order]
+    idle_first, idle_last = _idle(who, at, covered=(first, last), lookback_days=lookback_days)
     firsts, lasts = np.concatenate([first, idle_first]), np.concatenate([last, idle_last])
-    ends = np.concatenate([at_us, seen["at_us"][shelf.order[idle_last - 1]]])
+    ends = np.concatenate([at_us, at[idle_last - 1]])
     picked, offsets = _ranges(firsts, lasts)
     touch_index = shelf.order[picked]
     age_us = np.repeat(ends, lasts - firsts) - seen["at_us"][touch_index]
@@ -100,7 +102,7 @@ def assemble(
         codes=seen["channel"][touch_index].astype(np.int32),
         offsets=offsets,
         conversions=converted.astype(np.float64),
-        value=np.concatenate([np.asarray(conversions.value, dtype=np.float64), np.zeros(len(idle))]),
+        value=np.concatenate([np.asarray(conversions.value, dtype=np.float64), np.zeros(len(idle_first))]),
         nulls=(~converted).astype(np.float64),
         age_days=age_us / US_PER_DAY,
     )
@@ -108,7 +110,7 @@ def assemble(
         journeys=journeys,
         touch_index=touch_index,
         conversion_index=np.where(converted, np.arange(len(firsts)), -1),
-        person=np.concatenate([person, idle]),
+        person=np.concatenate([person, who[idle_first]]),
     )
 
 
@@ -135,9 +137,15 @@ def _check(seen: dict[str, Ints], bought: dict[str, Ints], lookback_days: float 
 
 def _window_opens(at_us: Ints, lookback_days: float | None) -> Ints:
     """The moment after which a touch counts; a window longer than the calendar has no limit."""
-    if lookback_days is None or lookback_days * US_PER_DAY >= 2**61:
+    if (window_us := _window_us(lookback_days)) is None:
         return np.full(len(at_us), np.iinfo(np.int64).min)
-    return at_us - round(lookback_days * US_PER_DAY)
+    return at_us - window_us
+
+
+def _window_us(lookback_days: float | None) -> int | None:
+    if lookback_days is None or lookback_days * US_PER_DAY >= 2**61:
+        return None
+    return round(lookback_days * US_PER_DAY)
 
 
 def _shelve(person: Ints, at_us: Ints) -> _Shelf:
@@ -192,18 +200,24 @@ def _counting_sort(numbers: Ints) -> Ints:
     return table.tocsc().indices.astype(np.int64)
 
 
-def _after_the_last(sorted_person: Ints, buyers: Ints, last: Ints) -> tuple[Ints, Ints, Ints]:
-    """The people with touches after their last conversion: (person, first, end) in sorted positions."""
-    starts = np.flatnonzero(np.diff(sorted_person, prepend=-1))
-    people = sorted_person[starts]
-    ends = np.append(starts[1:], len(sorted_person))
-    free_from = starts.copy()
-    slot = _places(people, buyers)
-    known = slot < len(people)
-    known[known] = people[slot[known]] == buyers[known]
-    np.maximum.at(free_from, slot[known], last[known])
-    idle = free_from < ends
-    return people[idle], free_from[idle], ends[idle]
+def _idle(
+    person: Ints, at_us: Ints, *, covered: tuple[Ints, Ints], lookback_days: float | None
+) -> tuple[Ints, Ints]:
+    """The runs of touches in nobody's window, as (first, end) in sorted positions.
+
+    person, at_us: of the sorted touches. covered: the ranges that conversions own. Between two neighbours of
+    a run lies no other touch: one in a window would part them by more than the window.
+    """
+    size = len(person) + 1
+    depth = np.cumsum(np.bincount(covered[0], minlength=size) - np.bincount(covered[1], minlength=size))
+    free = np.flatnonzero(depth[:-1] == 0)
+    opens = np.ones(len(free), dtype=np.bool_)
+    opens[1:] = person[free[1:]] != person[free[:-1]]
+    if (window_us := _window_us(lookback_days)) is not None:
+        opens[1:] |= at_us[free[1:]] - at_us[free[:-1]] > window_us
+    starts = np.flatnonzero(opens)
+    ends = np.append(starts, len(free))[1:]
+    return free[starts], free[ends - 1] + 1
 
 
 def _ranges(firsts: Ints, lasts: Ints) -> tuple[Ints, Ints]:

@@ -43,11 +43,16 @@ def slowly(touches, conversions, lookback_days):
         )
         for position, (person, day, _) in enumerate(conversions)
     ]
+    owned = {i for journey, _ in journeys for i in journey}
     for person in sorted({touch[0] for touch in touches}):
-        last = max((day for buyer, day, _ in conversions if buyer == person), default=-np.inf)
-        rest = [i for i in order if touches[i][0] == person and touches[i][1] > last]
-        if rest:
-            journeys.append((rest, -1))
+        run = []
+        for i in [i for i in order if touches[i][0] == person and i not in owned]:
+            if run and touches[i][1] - touches[run[-1]][1] > lookback_days:
+                journeys.append((run, -1))
+                run = []
+            run.append(i)
+        if run:
+            journeys.append((run, -1))
     return journeys
 
 
@@ -81,23 +86,30 @@ def test_a_second_conversion_also_gets_the_touches_before_the_first():
 def test_the_window_is_open_at_its_start_and_closed_at_the_conversion():
     found = build([(1, 0, 0), (1, 0.001, 1), (1, 30, 2)], [(1, 30, 0)])
 
-    assert listed(found) == [[1, 2]]
+    assert listed(found) == [[1, 2], [0]]
 
 
 def test_a_conversion_without_a_touch_keeps_an_empty_journey():
     found = build([(2, 0, 0)], [(1, 5, 10), (2, 99, 5)])
 
-    assert listed(found) == [[], []]
-    assert found.journeys.conversions.tolist() == [1, 1]
+    assert listed(found) == [[], [], [0]]
+    assert found.journeys.conversions.tolist() == [1, 1, 0]
 
 
-def test_touches_after_the_last_conversion_did_not_convert_however_old():
-    found = build([(1, 0, 0), (1, 50, 1), (1, 200, 2), (3, 7, 0)], [(1, 1, 10)])
+def test_touches_after_the_last_conversion_did_not_convert_and_a_long_pause_parts_them():
+    found = build([(1, 0, 0), (1, 20, 1), (1, 50, 2), (1, 200, 2), (3, 7, 0)], [(1, 1, 10)])
 
-    assert listed(found) == [[0], [1, 2], [3]]
-    assert found.conversion_index.tolist() == [0, -1, -1]
-    assert found.person.tolist() == [1, 1, 3]
-    assert found.journeys.age_days.tolist() == [1, 150, 0, 0]
+    assert listed(found) == [[0], [1, 2], [3], [4]]
+    assert found.conversion_index.tolist() == [0, -1, -1, -1]
+    assert found.person.tolist() == [1, 1, 1, 3]
+    assert found.journeys.age_days.tolist() == [1, 30, 0, 0, 0]
+
+
+def test_touches_before_the_window_of_a_conversion_did_not_convert():
+    found = build([(1, 0, 0), (1, 10, 1), (1, 60, 2)], [(1, 61, 10)])
+
+    assert listed(found) == [[2], [0, 1]]
+    assert found.journeys.nulls.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("lookback_days", [None, 1e300])
