@@ -14,7 +14,7 @@ check: ## format, lint, types, floor plan, templates, migrations, deployment
 	@bin/bootstrap dev && bin/check
 
 bench: ## measure every claim; figures go to benchmarks/
-	@bin/bootstrap dev && for claim in benchmarks/[a-z]*.py; do PYTHONPATH=. $(PY) $$claim || exit 1; done
+	@bin/bootstrap dev && for claim in benchmarks/[a-z]*.py; do OPENBLAS_NUM_THREADS=1 PYTHONPATH=. $(PY) $$claim || exit 1; done
 
 e2e: ## the pages in a real browser
 	@bin/bootstrap e2e && $(PY) -m pytest -m e2e tests/e2e $(ARGS)

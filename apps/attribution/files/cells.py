@@ -31,6 +31,8 @@ class BadCell(ValueError):
 
 def texts(column: pa.Array, name: str) -> pa.DictionaryArray:
     """Trimmed text that repeats, encoded; an absent cell is "". Raises BadCell for what is no text."""
+    if pa.types.is_string(column.type) and not column.null_count:
+        column = column.dictionary_encode()
     if column.type != _CODES or column.null_count:
         return ids(column, name).dictionary_encode()
     names = pc.utf8_trim_whitespace(column.dictionary)
@@ -42,10 +44,15 @@ def texts(column: pa.Array, name: str) -> pa.DictionaryArray:
 
 def ids(column: pa.Array, name: str) -> pa.Array:
     """Trimmed text that rarely repeats, as strings. Absent cells and errors as for texts."""
+    return pc.utf8_trim_whitespace(plain_text(column, name))
+
+
+def plain_text(column: pa.Array, name: str) -> pa.Array:
+    """Text as it was written, as strings. Absent cells and errors as for texts."""
     column = _decoded(column)
     if not (_is_text(column.type) or pa.types.is_integer(column.type) or pa.types.is_null(column.type)):
         raise BadCell(name, 0, f"holds {column.type}, not text")
-    return pc.utf8_trim_whitespace(pc.fill_null(column.cast(pa.string()), ""))
+    return pc.fill_null(column.cast(pa.string()), "")
 
 
 def _decoded(column: pa.Array) -> pa.Array:

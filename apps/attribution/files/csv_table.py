@@ -59,7 +59,9 @@ class CsvTable:
     def _arrow_batches(self, stream: Any, types: dict[str, pa.DataType]) -> Iterator[dict[str, pa.Array]]:
         reader = arrow_csv.open_csv(
             stream,
-            read_options=arrow_csv.ReadOptions(block_size=BLOCK_BYTES, column_names=self.header, skip_rows=1),
+            read_options=arrow_csv.ReadOptions(
+                block_size=BLOCK_BYTES, column_names=self.header, skip_rows=1, use_threads=False
+            ),
             parse_options=arrow_csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=types, include_columns=list(types), null_values=[]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from apps.attribution.files.cells import BadCell, codes_of
 from apps.attribution.files.forms import Refused
 from apps.attribution.files.tables import Table
-from apps.attribution.maths.journeys import Flags, Ints
+from apps.attribution.maths.journeys import Codes, Flags, Ints
 from apps.attribution.maths.models import NONE
 
 LONGEST_NAME = 200
@@ -69,21 +69,24 @@ class Gathered:
 
 
 def channels_of(
-    columns: Gathered, text: Text, *, rows: Ints, owner: Ints | None = None
-) -> tuple[tuple[str, ...], Ints]:
+    columns: Gathered, text: Text, *, rows: Ints | None = None, offsets: Ints | None = None
+) -> tuple[tuple[str, ...], Codes]:
     """The channels that these cells of the text name, sorted, and (n,) their codes.
 
-    owner: the file's row of each cell, where a row may hold several.
+    rows: which cells, all without. offsets: where a row of the file may hold several cells, those of row j
+    run from offsets[j] up to offsets[j + 1].
     Raises Refused for a name that cannot be a channel.
     """
-    code = text.codes[rows]
+    code = text.codes if rows is None else text.codes[rows]
     used = np.flatnonzero(np.bincount(code, minlength=len(text.names))).tolist()
     for place in used:
         if why := _no_channel(text.names[place]):
-            cell = int(rows[(code == place).argmax()])
-            columns.refuse(cell if owner is None else int(owner[cell]), f"channel: {why}")
+            cell = int((code == place).argmax())
+            cell = cell if rows is None else int(rows[cell])
+            row = cell if offsets is None else int(np.searchsorted(offsets, cell, side="right")) - 1
+            columns.refuse(row, f"channel: {why}")
     used.sort(key=text.names.__getitem__)
-    rank = np.zeros(len(text.names), dtype=np.int64)
+    rank = np.zeros(len(text.names), dtype=np.int32)
     rank[used] = np.arange(len(used))
     return tuple(text.names[place] for place in used), rank[code]
 

@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from apps.attribution.files.cells import BadCell, amounts, codes_of, refuse, texts
+from apps.attribution.files.cells import BadCell, amounts, codes_of, plain_text, refuse, texts
 from apps.attribution.files.gathered import Gathered, channels_of
 from apps.attribution.files.tables import Table
-from apps.attribution.maths.journeys import Ints, Journeys
+from apps.attribution.maths.journeys import Flags, Ints, Journeys
 
 SEPARATOR = ">"
 
@@ -19,13 +19,12 @@ def path_journeys(table: Table) -> Journeys:
     paths = Gathered(table)
     paths.fill(_take_paths)
     steps = paths.text("step")
-    lengths = paths.number("length").astype(np.int64)
-    owner = np.repeat(np.arange(paths.rows), lengths)
-    channels, codes = channels_of(paths, steps, rows=np.arange(len(steps.codes)), owner=owner)
+    offsets = np.concatenate([[0], np.cumsum(paths.number("length"), dtype=np.int64)])
+    channels, codes = channels_of(paths, steps, offsets=offsets)
     return Journeys(
         channels=channels,
-        codes=codes.astype(np.int32),
-        offsets=np.concatenate([[0], np.cumsum(lengths)]),
+        codes=codes,
+        offsets=offsets,
         conversions=paths.number("total_conversions"),
         value=paths.number("total_conversion_value"),
         nulls=paths.number("total_null"),
@@ -48,12 +47,19 @@ def _take_paths(paths: Gathered, batch: dict[str, pa.Array]) -> None:
 
 def _split(paths: pa.Array) -> tuple[pa.DictionaryArray, Ints]:
     """The steps of all paths, end to end, and (rows,) how many each has; an empty path has none."""
-    whole = texts(paths, "path")
-    split = pc.split_pattern(whole.dictionary.take(whole.indices), SEPARATOR)
+    split = pc.split_pattern(plain_text(paths, "path"), SEPARATOR)
     steps = texts(split.flatten(), "path")
     lengths = np.asarray(split.value_lengths()).astype(np.int64)
     place = steps.dictionary.index("").as_py()
-    empty = codes_of(steps) == place if place >= 0 else np.zeros(len(steps), dtype=np.bool_)
+    return (
+        _without_untouched(steps, lengths, empty=codes_of(steps) == place) if place >= 0 else (steps, lengths)
+    )
+
+
+def _without_untouched(
+    steps: pa.DictionaryArray, lengths: Ints, *, empty: Flags
+) -> tuple[pa.DictionaryArray, Ints]:
+    """An empty path was split into one empty step. Raises BadCell for an empty step among others."""
     owner = np.repeat(np.arange(len(lengths)), lengths)
     untouched = empty & (lengths[owner] == 1)
     if (empty & ~untouched).any():
