@@ -28,10 +28,11 @@ class Aggregation:
 def unique_paths(journeys: Journeys) -> Aggregation:
     """Merge journeys with the same channels in the same order; conversions, value and nulls add up.
 
-    A 64-bit hash of each path is sorted; every journey is then compared with the path it was merged into, and
-    a collision, made on purpose or by chance, falls back to comparing the paths themselves.
+    The first bits of a hash of each path are sorted; every journey is then compared with the path it was
+    merged into. A collision, made on purpose or by chance, falls back to all 64 bits, then to comparing the
+    paths themselves.
     """
-    path_of, example = _group(journeys, _path_hashes(journeys))
+    path_of, example = _group(journeys, path_hashes(journeys))
     lengths = journeys.lengths[example]
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     touches = np.arange(offsets[-1]) + np.repeat(journeys.offsets[example] - offsets[:-1], lengths)
@@ -63,13 +64,14 @@ def channel_sets(journeys: Journeys) -> Aggregation:
 
 def _group(journeys: Journeys, hashes: NDArray[np.uint64]) -> tuple[Ints, Ints]:
     """(path of each journey, one journey of each path); right for any hashes, fast for good ones."""
-    path_of, example = _same_number(hashes)
-    if _all_equal(journeys, example[path_of]):
-        return path_of, example
+    for bits in (64 - len(hashes).bit_length(), 64):
+        path_of, example = _same_number(hashes, bits=bits)
+        if _all_equal(journeys, example[path_of]):
+            return path_of, example
     return _same_bytes(journeys)
 
 
-def _path_hashes(journeys: Journeys) -> NDArray[np.uint64]:
+def path_hashes(journeys: Journeys) -> NDArray[np.uint64]:
     """(n_journeys,) sum of a scrambled (channel, position) over the touches; the empty path is 0."""
     longest = int(journeys.lengths.max(initial=0))
     position = np.arange(journeys.n_touches) - np.repeat(journeys.offsets[:-1], journeys.lengths)
@@ -91,14 +93,26 @@ def _scramble(numbers: Ints) -> NDArray[np.uint64]:
     return word ^ (word >> np.uint64(31))
 
 
-def _same_number(numbers: NDArray[np.uint64]) -> tuple[Ints, Ints]:
-    """(group of each number, position of one example of each group)."""
-    order = np.argsort(numbers)
+def _same_number(numbers: NDArray[np.uint64], *, bits: int = 64) -> tuple[Ints, Ints]:
+    """(group of each number, position of one example of each group), by the first bits of each number."""
+    order, sorted_ = _ordered(numbers, bits)
     opens = np.ones(len(numbers), dtype=np.bool_)
-    opens[1:] = numbers[order[1:]] != numbers[order[:-1]]
+    opens[1:] = sorted_[1:] != sorted_[:-1]
     group = np.empty(len(numbers), dtype=np.int64)
     group[order] = np.cumsum(opens) - 1
     return group, order[opens]
+
+
+def _ordered(numbers: NDArray[np.uint64], bits: int) -> tuple[Ints, NDArray[np.uint64]]:
+    """(order, sorted first bits). Packed with their positions into 64 bits, numbers are sorted five times as
+    fast as positions by numbers (2.5M: 0.15 s for 0.8).
+    """
+    shift = np.uint64(64 - bits)
+    if bits + len(numbers).bit_length() > 64:
+        order = np.argsort(numbers >> shift)
+        return order, numbers[order] >> shift
+    packed = np.sort((numbers >> shift << shift) | np.arange(len(numbers), dtype=np.uint64))
+    return (packed & ~(~np.uint64(0) << shift)).astype(np.int64), packed >> shift
 
 
 def _all_equal(journeys: Journeys, example: Ints) -> bool:

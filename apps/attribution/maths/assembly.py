@@ -59,13 +59,20 @@ class _Shelf:
     """Touches sorted by person, then time, then position; searchable by (person, moment)."""
 
     order: Ints  # position of each sorted touch among the touches given
-    keys: Ints  # ascending: person * stride + rank of the touch in time
-    moments: Ints  # all touch times, ascending
-    stride: int
+    person: Ints  # of each sorted touch
+    at_us: Ints
 
     def before(self, person: Ints, at_us: Ints) -> Ints:
-        """Sorted position after a person's last touch at or before each moment."""
-        return _places(self.keys, person * self.stride + _places(self.moments, at_us, side="right"))
+        """Sorted position after a person's last touch at or before each moment: a binary search in each
+        person's own touches, all at once.
+        """
+        low, high = (np.searchsorted(self.person, person, side=side) for side in ("left", "right"))
+        while (open_ := np.flatnonzero(low < high)).size:
+            middle = (low[open_] + high[open_]) // 2
+            is_before = self.at_us[middle] <= at_us[open_]
+            low[open_[is_before]] = middle[is_before] + 1
+            high[open_[~is_before]] = middle[~is_before]
+        return low
 
 
 def assemble(
@@ -89,17 +96,16 @@ def assemble(
     person, at_us = bought["person"], bought["at_us"]
     last = shelf.before(person, at_us)
     first = shelf.before(person, _window_opens(at_us, lookback_days))
-    at, who = seen["at_us"][shelf.order], seen["person"][shelf.order]
-    idle_first, idle_last = _idle(who, at, covered=(first, last), lookback_days=lookback_days)
+    idle_first, idle_last = _idle(shelf, covered=(first, last), lookback_days=lookback_days)
     firsts, lasts = np.concatenate([first, idle_first]), np.concatenate([last, idle_last])
-    ends = np.concatenate([at_us, at[idle_last - 1]])
+    ends = np.concatenate([at_us, shelf.at_us[idle_last - 1]])
     picked, offsets = _ranges(firsts, lasts)
     touch_index = shelf.order[picked]
-    age_us = np.repeat(ends, lasts - firsts) - seen["at_us"][touch_index]
+    age_us = np.repeat(ends, lasts - firsts) - shelf.at_us[picked]
     converted = np.arange(len(firsts)) < len(person)
     journeys = Journeys(
         channels=tuple(channels),
-        codes=seen["channel"][touch_index].astype(np.int32),
+        codes=seen["channel"].astype(np.int32)[touch_index],
         offsets=offsets,
         conversions=converted.astype(np.float64),
         value=np.concatenate([np.asarray(conversions.value, dtype=np.float64), np.zeros(len(idle_first))]),
@@ -110,7 +116,7 @@ def assemble(
         journeys=journeys,
         touch_index=touch_index,
         conversion_index=np.where(converted, np.arange(len(firsts)), -1),
-        person=np.concatenate([person, who[idle_first]]),
+        person=np.concatenate([person, shelf.person[idle_first]]),
     )
 
 
@@ -149,25 +155,21 @@ def _window_us(lookback_days: float | None) -> int | None:
 
 
 def _shelve(person: Ints, at_us: Ints) -> _Shelf:
-    """Sort by time (free when the log is in order), then by person with a stable counting sort.
-
-    The rank in time stands for the time in the search keys: person and microseconds do not fit 64 bits
-    together.
-    """
+    """Sort by time (free when the log is in order), then by person with a stable counting sort."""
+    if not (at_us[1:] < at_us[:-1]).any():
+        order, people = _counting_sort(person)
+        return _Shelf(order=order, person=people, at_us=at_us[order])
     in_time = _time_order(at_us)
-    by_person = _counting_sort(person[in_time])
+    by_person, people = _counting_sort(person[in_time])
     order = in_time[by_person]
-    stride = len(at_us) + 1
-    return _Shelf(order=order, keys=person[order] * stride + by_person, moments=at_us[in_time], stride=stride)
+    return _Shelf(order=order, person=people, at_us=at_us[order])
 
 
 def _time_order(at_us: Ints) -> Ints:
-    """Stable order by time; a log in order, or one in whole seconds, needs no slow sort.
+    """Stable order by time; a log in whole seconds needs no slow sort.
 
     Where time and position fit 64 bits together, the packed numbers are sorted: 4M in 40 ms instead of 400.
     """
-    if not (at_us[1:] < at_us[:-1]).any():
-        return np.arange(len(at_us))
     unit = next(unit for unit in (1_000_000, 1_000, 1) if not (at_us % unit).any())
     since = (at_us - at_us.min()) // unit
     position_bits = len(at_us).bit_length()
@@ -177,47 +179,41 @@ def _time_order(at_us: Ints) -> Ints:
     return packed & ((1 << position_bits) - 1)
 
 
-def _places(ascending: Ints, wanted: Ints, *, side: Literal["left", "right"] = "left") -> Ints:
-    """searchsorted with the questions in order, so that each answer is near the last."""
-    order = np.argsort(wanted)
-    places = np.empty(len(wanted), dtype=np.int64)
-    places[order] = np.searchsorted(ascending, wanted[order], side=side)
-    return places
-
-
-def _counting_sort(numbers: Ints) -> Ints:
-    """Stable order of small whole numbers in linear time: turning a sparse matrix from rows to columns is
-    one.
+def _counting_sort(numbers: Ints) -> tuple[Ints, Ints]:
+    """(stable order, sorted numbers) of small whole numbers in linear time: turning a sparse matrix from rows
+    to columns is one.
 
     Measured on 4M touches of 400k people: 27 ms, against 360 ms for a stable argsort.
     """
     size, top = len(numbers), int(numbers.max(initial=0)) + 1
     if top > 4 * size + 1024 or size >= 2**31:
-        return np.argsort(numbers, kind="stable")
+        order = np.argsort(numbers, kind="stable")
+        return order, numbers[order]
     rows = np.arange(size + 1, dtype=np.int32)
     marks = np.empty(size, dtype=np.int8)
-    table = sparse.csr_array((marks, numbers.astype(np.int32), rows), shape=(size, top))
-    return table.tocsc().indices.astype(np.int64)
+    table = sparse.csr_array((marks, numbers.astype(np.int32), rows), shape=(size, top)).tocsc()
+    return table.indices, np.repeat(np.arange(top), np.diff(table.indptr))
 
 
-def _idle(
-    person: Ints, at_us: Ints, *, covered: tuple[Ints, Ints], lookback_days: float | None
-) -> tuple[Ints, Ints]:
+def _idle(shelf: _Shelf, *, covered: tuple[Ints, Ints], lookback_days: float | None) -> tuple[Ints, Ints]:
     """The runs of touches in nobody's window, as (first, end) in sorted positions.
 
-    person, at_us: of the sorted touches. covered: the ranges that conversions own. Between two neighbours of
-    a run lies no other touch: one in a window would part them by more than the window.
+    covered: the ranges that conversions own. A run ends where the next touch is another person's, comes after
+    a pause longer than the look-back, or has an owner.
     """
-    size = len(person) + 1
-    depth = np.cumsum(np.bincount(covered[0], minlength=size) - np.bincount(covered[1], minlength=size))
-    free = np.flatnonzero(depth[:-1] == 0)
-    opens = np.ones(len(free), dtype=np.bool_)
-    opens[1:] = person[free[1:]] != person[free[:-1]]
+    person, at_us = shelf.person, shelf.at_us
+    parted = np.ones(len(person) + 1, dtype=np.bool_)
+    parted[1:-1] = person[1:] != person[:-1]
     if (window_us := _window_us(lookback_days)) is not None:
-        opens[1:] |= at_us[free[1:]] - at_us[free[:-1]] > window_us
-    starts = np.flatnonzero(opens)
-    ends = np.append(starts, len(free))[1:]
-    return free[starts], free[ends - 1] + 1
+        parted[1:-1] |= at_us[1:] - at_us[:-1] > window_us
+    owners = np.zeros(len(person) + 1, dtype=np.int32)
+    for places, change in zip(covered, (1, -1), strict=True):
+        parted[places] = True
+        np.add.at(owners, places, change)
+    np.cumsum(owners, out=owners)
+    edges = np.flatnonzero(parted)
+    free = owners[edges[:-1]] == 0
+    return edges[:-1][free], edges[1:][free]
 
 
 def _ranges(firsts: Ints, lasts: Ints) -> tuple[Ints, Ints]:
