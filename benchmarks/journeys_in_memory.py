@@ -3,7 +3,7 @@
     OPENBLAS_NUM_THREADS=1 PYTHONPATH=. .venv/bin/python benchmarks/journeys_in_memory.py [--touches 10000000]
 
 The limit, in the same run: one counting sort by person, one hash and one sort of the hashes, one bincount of
-the moves, on journeys that are known beforehand. Ours finds them out: windows of conversions, idle runs, equal
+the moves, on journeys known beforehand. Ours finds them out: windows of conversions, idle runs, equal
 times, an order in which touches did not come, and it compares every path with the one it was merged into.
 """
 
@@ -45,8 +45,8 @@ def main() -> None:
     spent = sum(step.client for name, step in steps.done.items() if not name.startswith("limit"))
     bare = sum(step.client for name, step in steps.done.items() if name.startswith("limit"))
     print(
-        f"{count:,} touches, {ours:,} paths that differ: {spent:.2f} s CPU, {count / spent / 1e6:.1f}M touches"
-        f" a second; the bare kernels {bare:.2f} s, {limit:,} paths: {spent / bare:.2f} x (demand {DEMAND})"
+        f"{count:,} touches, {ours:,} paths that differ: {spent:.2f} s CPU, {count / spent / 1e6:.1f}M"
+        f" touches a second; the bare kernels {bare:.2f} s, {limit:,} paths: {spent / bare:.2f} x (demand {DEMAND})"
     )
     told = {name: vars(step) for name, step in steps.done.items()}
     keep(f"journeys_in_memory-{count}", touches=count, paths=ours, steps=told, ratio=spent / bare)
