@@ -46,7 +46,8 @@ def main() -> None:
     bare = sum(step.client for name, step in steps.done.items() if name.startswith("limit"))
     print(
         f"{count:,} touches, {ours:,} paths that differ: {spent:.2f} s CPU, {count / spent / 1e6:.1f}M"
-        f" touches a second; the bare kernels {bare:.2f} s, {limit:,} paths: {spent / bare:.2f} x (demand {DEMAND})"
+        f" touches a second; the bare kernels {bare:.2f} s, {limit:,} paths:"
+        f" {spent / bare:.2f} x (demand {DEMAND})"
     )
     told = {name: vars(step) for name, step in steps.done.items()}
     keep(f"journeys_in_memory-{count}", touches=count, paths=ours, steps=told, ratio=spent / bare)
