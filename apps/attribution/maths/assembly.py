@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +66,8 @@ class _Shelf:
         """Sorted position after a person's last touch at or before each moment: a binary search in each
         person's own touches, all at once.
         """
-        low, high = (np.searchsorted(self.person, person, side=side) for side in ("left", "right"))
+        low = np.searchsorted(self.person, person, side="left")
+        high = np.searchsorted(self.person, person, side="right")
         while (open_ := np.flatnonzero(low < high)).size:
             middle = (low[open_] + high[open_]) // 2
             is_before = self.at_us[middle] <= at_us[open_]
@@ -192,7 +193,7 @@ def _counting_sort(numbers: Ints) -> tuple[Ints, Ints]:
     rows = np.arange(size + 1, dtype=np.int32)
     marks = np.empty(size, dtype=np.int8)
     table = sparse.csr_array((marks, numbers.astype(np.int32), rows), shape=(size, top)).tocsc()
-    return table.indices, np.repeat(np.arange(top), np.diff(table.indptr))
+    return table.indices.astype(np.int64), np.repeat(np.arange(top), np.diff(table.indptr))
 
 
 def _idle(shelf: _Shelf, *, covered: tuple[Ints, Ints], lookback_days: float | None) -> tuple[Ints, Ints]:
