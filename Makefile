@@ -22,6 +22,9 @@ e2e: ## the pages in a real browser
 faults: ## the full dose of killed processes
 	@bin/bootstrap dev && BELLWETHER_FAULTS=full $(PY) -m pytest -m faults $(ARGS)
 
+warehouse: ## tests of the DuckDB and Spark engines, in .venv-warehouse (installed when it is missing: 1.5 GB)
+	@bin/bootstrap dev && if bin/warehouse; then .venv-warehouse/bin/python -m pytest tests/warehouse $(ARGS); fi
+
 lock: ## compile requirements/*.in to *.txt, no release younger than two weeks
 	@bin/bootstrap dev && PYTHON=$(PY) bin/lock
 
@@ -36,7 +39,7 @@ stop: ## the embedded services that a killed run left behind
 	@bin/bootstrap base && $(PY) -c 'from pathlib import Path; from config import embedded; embedded.stop(Path.cwd())'
 
 clean: ## .venv and caches; the data under .bellwether/ stays
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
+	@rm -rf .venv .venv-warehouse .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help run test check bench e2e faults lock audit hook stop clean
+.PHONY: help run test check bench e2e faults warehouse lock audit hook stop clean

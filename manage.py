@@ -27,7 +27,9 @@ NEEDS_NOTHING = {
 def main(arguments: list[str]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     asks_for_help = "--help" in arguments or "-h" in arguments
-    if len(arguments) > 1 and arguments[1] not in NEEDS_NOTHING and not asks_for_help:
+    names_workspace = any(argument.startswith("--workspace") for argument in arguments)
+    needs_nothing = arguments[1:2] == [] or (arguments[1] in NEEDS_NOTHING and not names_workspace)
+    if not needs_nothing and not asks_for_help:
         try:
             embedded.ensure(Path(__file__).parent, services=embedded.missing(os.environ))
         except embedded.EmbeddedError as error:

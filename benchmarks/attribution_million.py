@@ -1,4 +1,4 @@
-"""Claim: a million touchpoints in PostgreSQL are attributed by all twelve models in seconds, in a worker's
+"""Claim: a million touchpoints in PostgreSQL are attributed by all models in seconds, in a worker's
 memory.
 
     PYTHONPATH=. .venv/bin/python benchmarks/attribution_million.py [--rows 1000000] [--fresh]
@@ -78,12 +78,17 @@ def _measure(touchpoints: int) -> None:
             f"{gathered.journeys.n_journeys:,} journeys,"
             f" {int(gathered.journeys.conversions.sum()):,} conversions"
         )
+        with steps.step("count journeys"):
+            counts = gathered.counts()
         levels = gathered.table.levels()
         for model in query.models:
             with steps.step(f"credit: {model}"):
-                ledger(gathered.journeys, model, source=gathered.source, levels=levels, half_life_days=7.0)
+                ledger(counts, model, levels=levels)
         with steps.step("paths, flow, times, sets, days"):
-            run_figures.gather(gathered, query, made, decimals=2)
+            daily = run_figures.daily(query, made, decimals=2)
+            run_figures.gather(
+                counts, gathered.table, touches=gathered.touches_read, daily=daily, before=None
+            )
         with steps.step("costs"):
             costs.by_source(made, gathered.table, start=None, end=None)
         del gathered

@@ -1,5 +1,6 @@
-"""The one ASGI application: pages, API, and what later shares their port."""
+"""The one ASGI application: pages and API through Django, and before it the fast door of tracking."""
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -22,6 +23,7 @@ UPLOADS = "/attribution/import/"
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class ThreadedHandler(ASGIHandler):
@@ -62,7 +64,7 @@ def _in_pool(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
 class BodyLimit:
     """Refuse a request body that is larger than its path may carry, before it fills the disk."""
 
-    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
+    def __init__(self, app: App) -> None:
         self.app = app
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -106,20 +108,43 @@ async def _too_large(send: Send, limit: int) -> None:
 async def _lifespan(scope: Message, receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
+        if message["type"] == "lifespan.shutdown":
+            await asyncio.to_thread(_committer.close)
+            _aside.shutdown(wait=True)
+            _pool.shutdown(wait=True)
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
-            _pool.shutdown(wait=True)
             return
 
 
 async def application(scope: Message, receive: Receive, send: Send) -> None:
-    await (_lifespan if scope["type"] == "lifespan" else _django)(scope, receive, send)
+    await (_lifespan if scope["type"] == "lifespan" else _web)(scope, receive, send)
+
+
+async def _with_connection(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Run it in the pool, with a connection that is given back."""
+
+    def run() -> Any:
+        close_old_connections()
+        try:
+            return function(*arguments)
+        finally:
+            close_old_connections()
+
+    return await _in_pool(run)()
 
 
 django.setup(set_prefix=False)
+from apps.attribution.door.app import Door  # noqa: E402 - its models need Django set up
+from apps.attribution.door.commit import Committer  # noqa: E402
+
 # They close and reset per thread, which ThreadedHandler does in the thread that has the connection.
 signals.request_started.disconnect(reset_queries)
 signals.request_started.disconnect(close_old_connections)
 signals.request_finished.disconnect(close_old_connections)
 _pool = ThreadPoolExecutor(max_workers=settings.WEB_THREADS, thread_name_prefix="web")
-_django = BodyLimit(ThreadedHandler())
+# Tracking that somebody else's lock holds up waits here and not in the threads of the pages.
+_aside = ThreadPoolExecutor(max_workers=8, thread_name_prefix="aside")
+_committer = Committer(aside=_aside)
+_django = cast(App, ThreadedHandler())
+_web = BodyLimit(Door(_django, _committer, in_thread=_with_connection))

@@ -68,6 +68,36 @@ app.conf.update(
             "schedule": 60.0,
             "options": {"expire_seconds": 60},
         },
+        "Take looks at experiments, and give their variants new shares": {
+            "task": "attribution.experiments.sweep",
+            "schedule": 300.0,
+            "options": {"expire_seconds": 300},
+        },
+        "Hold lift tests against what models say": {
+            "task": "attribution.lift_tests.sweep",
+            "schedule": 3600.0,
+            "options": {"expire_seconds": 3600},
+        },
+        "Measure how well models foretell, and look for drift": {
+            "task": "attribution.accuracy.sweep",
+            "schedule": 3600.0,
+            "options": {"expire_seconds": 3600},
+        },
+        "Sum up the books of the doors": {
+            "task": "attribution.intake.fold_all",
+            "schedule": 600.0,
+            "options": {"expire_seconds": 600},
+        },
+        "Count journeys of what was tracked": {
+            "task": "attribution.journey_books.sweep",
+            "schedule": 10.0,
+            "options": {"expire_seconds": 20},
+        },
+        "Drop journey books that nobody asks": {
+            "task": "attribution.journey_books.drop_unused",
+            "schedule": 86400.0,
+            "options": {"expire_seconds": 86400},
+        },
         "Forget uploads that nobody came back for": {
             "task": "attribution.uploads.forget",
             "schedule": 3600.0,

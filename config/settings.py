@@ -263,6 +263,9 @@ SPECTACULAR_SETTINGS = {
         "ApiKeyScope": "apps.accounts.models.ApiKey.Scope",
         "JobState": "apps.accounts.models.Job.State",
         "ActorKind": "apps.accounts.models.AuditEntry.ActorKind",
+        "DeadLetterKind": "apps.attribution.models.DeadLetter.Kind",
+        "DeadLetterState": "apps.attribution.models.DeadLetter.State",
+        "LiftTestKind": "apps.attribution.models.LiftTest.Kind",
     },
 }
 # Requests a minute per API key and route family; a workspace may override each in its settings.
@@ -281,6 +284,9 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 # An analysis of more touchpoints than this is a job; its answer serves every reader for the seconds below.
 ATTRIBUTION_INLINE_TOUCHES = env.int("ATTRIBUTION_INLINE_TOUCHES", default=300_000)
+# What a question may do before it answers: people counted anew, distinct paths of a journey book credited.
+ATTRIBUTION_INLINE_PEOPLE = env.int("ATTRIBUTION_INLINE_PEOPLE", default=2_000)
+ATTRIBUTION_INLINE_PATHS = env.int("ATTRIBUTION_INLINE_PATHS", default=20_000)
 ATTRIBUTION_REUSE_SECONDS = env.int("ATTRIBUTION_REUSE_SECONDS", default=300)
 
 CELERY_BROKER_URL = (

@@ -12,7 +12,7 @@ from factory.django import DjangoModelFactory
 
 from apps.accounts import scoping, workspaces
 from apps.accounts.models import Membership, Person, User, Workspace
-from apps.attribution.models import Channel, Conversion, ConversionRecord, Source, Touchpoint
+from apps.attribution.models import Channel, Conversion, ConversionRecord, Goal, Source, Touchpoint
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -90,6 +90,14 @@ class ChannelFactory(OwnedFactory):
                 workspace=workspace, key=kwargs.pop("key"), defaults=kwargs
             )
         return made
+
+
+class GoalFactory(OwnedFactory):
+    class Meta:
+        model = Goal
+
+    key = factory.Sequence(lambda n: f"goal-{n}")
+    label = factory.LazyAttribute(lambda goal: goal.key.replace("-", " ").capitalize())
 
 
 class SourceFactory(OwnedFactory):

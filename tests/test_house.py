@@ -57,8 +57,15 @@ WEBHOOK_ONLY = {
     "accounts.people.identified": "for the floors to come",
     "accounts.people.merged": "for the floors to come",
     "accounts.person.erased": "for the floors to come: each app's own rows go in the erasure itself",
+    "attribution.calibration.changed": "for the floors to come",
     "attribution.conversions.changed": "for the floors to come",
     "attribution.conversions.recorded": "for the floors to come",
+    "attribution.drifted": "for the floors to come: learning anew follows by itself",
+    "attribution.experiment.decided": "for the floors to come",
+    "attribution.experiment.look_taken": "for the floors to come",
+    "attribution.experiment.reallocated": "for the floors to come",
+    "attribution.experiment.started": "for the floors to come",
+    "attribution.experiment.stopped": "for the floors to come",
     "attribution.touchpoints.stored": "for the floors to come",
 }
 # A foreign object gets another refusal than 404 there, and why.
@@ -504,7 +511,7 @@ def test_every_event_is_waited_for_or_listed():
 
     assert silent == set(WEBHOOK_ONLY)
     for name in ours:
-        assert re.fullmatch(r"[a-z]+\.[a-z_]+\.[a-z_]+", name)
+        assert re.fullmatch(r"[a-z]+(\.[a-z_]+){1,2}", name)
 
 
 def _templates() -> list[str]:

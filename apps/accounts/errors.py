@@ -1,5 +1,6 @@
 """One shape for what goes wrong: {"detail", "code", "errors"}."""
 
+from http import HTTPStatus
 from typing import Any
 
 from django.http import JsonResponse
@@ -43,6 +44,25 @@ class NotHere(DomainError):
 
     code = "not_found"
     status = 404
+
+
+class Unavailable(DomainError):
+    """The database does not answer."""
+
+    code = "unavailable"
+    status = 503
+
+
+def headers_of(error: DomainError) -> dict[str, str]:
+    """What an answer that refuses says in its headers."""
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == HTTPStatus.UNAUTHORIZED else {}
+    if error.retry_after_seconds is not None:
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    return headers
+
+
+def database_lost() -> Unavailable:
+    return Unavailable("The database does not answer. Send this again.", retry_after_seconds=5)
 
 
 def body(*, detail: str, code: str, errors: dict[str, list[str]] | None = None) -> dict[str, Any]:

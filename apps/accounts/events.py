@@ -8,6 +8,7 @@ subscribers re-read the row
 by its id.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
@@ -31,6 +32,11 @@ SWEEP_BATCH = 1_000
 FIRST_WAIT = timedelta(seconds=60)
 KEPT = timedelta(days=30)
 PRUNE_BATCH = 5_000
+ADD = """
+    INSERT INTO accounts_outboxevent (workspace_id, name, payload, due_at, attempts)
+    VALUES (%s, %s, %s::jsonb, CASE WHEN %s THEN statement_timestamp() END, 0)
+    RETURNING id, created_at, due_at
+"""
 # Stands for the subscriber of an event that cannot be rebuilt.
 UNREADABLE = "(unreadable)"
 
@@ -82,13 +88,26 @@ def publish(event: Event) -> OutboxEvent:
         )
     payload = asdict(event)
     is_awaited = bool(_subscribers[event.name])
-    due = {} if is_awaited else {"due_at": None}
-    row = OutboxEvent.objects.create(
-        workspace_id=payload.pop("workspace_id"), name=event.name, payload=payload, **due
-    )
+    row = _write(payload.pop("workspace_id"), event.name, payload, is_awaited=is_awaited)
     if is_awaited:
         deliver.delay_on_commit(workspace_id=event.workspace_id, event_id=row.pk)
     return row
+
+
+def _write(workspace_id: int, name: str, payload: dict[str, Any], *, is_awaited: bool) -> OutboxEvent:
+    """The row, without the ORM: it took a tenth of the time of a tracked batch."""
+    with connection.cursor() as cursor:
+        cursor.execute(ADD, [workspace_id, name, json.dumps(payload), is_awaited])
+        pk, created_at, due_at = cursor.fetchone()
+    return OutboxEvent(
+        pk=pk,
+        workspace_id=workspace_id,
+        name=name,
+        payload=payload,
+        created_at=created_at,
+        due_at=due_at,
+        attempts=0,
+    )
 
 
 @workspace_task(name="accounts.events.deliver")

@@ -8,6 +8,7 @@ follow the registry, and a test fails on any column that nobody classified.
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from django.db import models
@@ -70,10 +71,24 @@ class Identifiers:
             told |= models.Q(**{f"{column}__iregex": rf"(^|[^[:alnum:]]){re.escape(one)}([^[:alnum:]]|$)"})
         return told
 
+    def are_mentioned_in(self, text: str) -> bool:
+        """The same for a text that only the product can read."""
+        return self._words is not None and self._words.search(text) is not None
+
+    @cached_property
+    def _words(self) -> re.Pattern[str] | None:
+        told = [re.escape(one) for one in (*self.external_ids, *self.anonymous_ids, *self.personal) if one]
+        pattern = rf"(?<![^\W_])(?:{'|'.join(told)})(?![^\W_])"
+        return re.compile(pattern, re.IGNORECASE) if told else None
+
 
 Eraser = Callable[[Identifiers], None]
+Merger = Callable[[dict[int, int]], None]
+Finder = Callable[[Identifiers], list[dict[str, Any]]]
 _holdings: list[Holding] = []
 _erasers: list[Eraser] = []
+_mergers: list[Merger] = []
+_finders: dict[str, Finder] = {}
 _impersonal: dict[type[models.Model], str] = {}
 
 
@@ -123,12 +138,36 @@ def when_erased(eraser: Eraser) -> Eraser:
     return eraser
 
 
+def when_merged(merger: Merger) -> Merger:
+    """Have the function called in each merge, in its transaction, once rows moved: absorbed → survivor."""
+    _mergers.append(merger)
+    return merger
+
+
+def also_held(label: str) -> Callable[[Finder], Finder]:
+    """Have the function called in each export, for rows of `label` that no foreign key leads to."""
+
+    def register(finder: Finder) -> Finder:
+        _finders[label] = finder
+        return finder
+
+    return register
+
+
+def finders() -> dict[str, Finder]:
+    return dict(_finders)
+
+
 def holdings() -> tuple[Holding, ...]:
     return tuple(_holdings)
 
 
 def erasers() -> tuple[Eraser, ...]:
     return tuple(_erasers)
+
+
+def mergers() -> tuple[Merger, ...]:
+    return tuple(_mergers)
 
 
 def unregistered(candidates: list[type[models.Model]]) -> set[str]:

@@ -4,12 +4,12 @@ Everyone who locks or makes people does it in one order, so that no two transact
 people by their key, then user ids by alphabet, then anonymous ids by alphabet. Hence one call a transaction.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import numpy as np
 from django.db import IntegrityError, connection
 from numpy.typing import NDArray
@@ -23,9 +23,13 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 # Rows per statement: bounds the parameter that the driver and the server hold at once.
 ROWS_PER_STATEMENT = 50_000
+# Who is active is seen all the time: written down for each batch, that was half of what one cost.
+LATE = 60_000_000
 
 Pair = tuple[str | None, str | None]
 Integers = NDArray[np.int64]
+# People, and when each was first and last seen.
+Spans = tuple[Integers, Integers, Integers]
 SeenAt = datetime | Sequence[datetime] | NDArray[np.datetime64]
 
 # The workspace is compared in a subquery for the reason told in scoping.InScope: a batch joined with a
@@ -76,7 +80,9 @@ ADD_ALIASES = """
 """
 # The cast matters: a list of small numbers arrives as integer[], which PostgreSQL compares one by one.
 LOCK = """
-    SELECT id, external_id IS NOT NULL, merged_into_id IS NOT NULL, erased_at IS NOT NULL FROM accounts_person
+    SELECT id, external_id IS NOT NULL, merged_into_id IS NOT NULL, erased_at IS NOT NULL,
+        date_part('epoch', first_seen_at), date_part('epoch', last_seen_at)
+    FROM accounts_person
     WHERE workspace_id = (SELECT %s::bigint) AND id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE
 """
 MERGED_INTO = """
@@ -96,6 +102,14 @@ WIDEN = """
         OR p.last_seen_at < seen.last OR p.last_seen_at IS NULL
     )
 """
+
+
+@dataclass(frozen=True)
+class Locked:
+    """People who are locked. known: those of them with an external id. spans: in the order of their keys."""
+
+    known: set[int]
+    spans: Spans
 
 
 class PersonMoved(Exception):
@@ -128,8 +142,9 @@ def batch_of(pairs: Sequence[Pair], seen_at: SeenAt) -> Batch:
     """Check and number the ids. Raises Invalid; with more than one pair the fields are "0.user_id",
     "1.user_id" …
     """
-    users, user_codes = _numbered(user_id for user_id, _ in pairs)
-    anons, anon_codes = _numbered(anonymous_id for _, anonymous_id in pairs)
+    user_ids, anonymous_ids = zip(*pairs, strict=True) if pairs else ((), ())
+    users, user_codes = _numbered(user_ids)
+    anons, anon_codes = _numbered(anonymous_ids)
     if not (_are_usable(users) and _are_usable(anons)) or ((user_codes < 0) & (anon_codes < 0)).any():
         raise Invalid(_faults(pairs))
     return Batch(users, anons, user_codes, anon_codes, _microseconds(seen_at, len(pairs)))
@@ -203,52 +218,93 @@ def still_hold(holders: dict[str, int]) -> bool:
     return find_holders(list(holders)) == holders
 
 
-def lock(person_ids: Iterable[int], *, absorbing: Iterable[int] = (), erased_too: bool = False) -> set[int]:
-    """Lock these people in the order of their keys; answers those with an external id. Raises PersonMoved.
+def lock(person_ids: Iterable[int], *, absorbing: Iterable[int] = (), erased_too: bool = False) -> Locked:
+    """Lock these people in the order of their keys; answers what is written of them. Raises PersonMoved.
 
     absorbing: lock everybody who was merged into these as well, since they will be pointed at somebody else.
     """
     wanted, followers = set(person_ids), _merged_into(absorbing)
-    rows = _run(LOCK, [scoping.current_id(), sorted(wanted | followers)]) if wanted else []
+    rows = _run(LOCK, [scoping.current_id(), _array(sorted(wanted | followers))]) if wanted else []
     roots = [row for row in rows if row[0] in wanted]
     is_current = len(roots) == len(wanted) and followers == _merged_into(absorbing)
     if not is_current or any(
-        is_merged or (is_erased and not erased_too) for *_, is_merged, is_erased in roots
+        is_merged or (is_erased and not erased_too) for _, _, is_merged, is_erased, _, _ in roots
     ):
         raise PersonMoved
-    return {person_id for person_id, is_known, *_ in roots if is_known}
+    return Locked({row[0] for row in roots if row[1]}, _spans_of(roots))
 
 
-def widen(person_ids: Integers, seen: Integers) -> None:
-    """Let first and last seen of each (locked) person enclose the given times."""
+def with_new(locked: Spans, batch: Batch, user_people: Integers, born: dict[int, int]) -> Spans:
+    """Those who are locked and those whom add_users made of nobody, with the times it wrote down."""
+    codes = np.flatnonzero(user_people < 0)
+    if not len(codes):
+        return locked
+    people = np.array([born.get(code, -1) for code in user_people[codes].tolist()], dtype=np.int64)
+    first, last = batch.user_spans()
+    made = people, first[codes], last[codes]
+    people, first, last = (np.concatenate(columns) for columns in zip(locked, made, strict=True))
+    order = np.argsort(people)
+    return people[order], first[order], last[order]
+
+
+def widen(person_ids: Integers, seen: Integers, *, known: Spans) -> None:
+    """Let first and last seen of each (locked) person enclose the given times.
+
+    known: people, in the order of their keys, and the times that are written of them. Who needs no more is
+    left alone, and so is who was last seen within a minute of that: the time may be so much late.
+    """
     people, codes = np.unique(person_ids, return_inverse=True)
     first, last = _spans(codes, seen, len(people))
+    if len(known[0]):
+        place = np.minimum(np.searchsorted(known[0], people), len(known[0]) - 1)
+        is_known = known[0][place] == people
+        is_wider = ~is_known | (first < known[1][place]) | (last >= known[2][place] + LATE)
+        people, first, last = people[is_wider], first[is_wider], last[is_wider]
     for start in range(0, len(people), ROWS_PER_STATEMENT):
         part = slice(start, start + ROWS_PER_STATEMENT)
-        columns = [column[part].tolist() for column in (people, first, last)]
+        columns = [_array(column[part].tolist()) for column in (people, first, last)]
         with connection.cursor() as cursor:
             cursor.execute(WIDEN, [*columns, scoping.current_id()])
 
 
+def _spans_of(rows: list[Any]) -> Spans:
+    """Of rows as LOCK answers them; a time that is not known is wider than any."""
+    first = [NEVER if row[4] is None else round(row[4] * 1_000_000) for row in rows]
+    last = [-NEVER if row[5] is None else round(row[5] * 1_000_000) for row in rows]
+    people = [row[0] for row in rows]
+    return (
+        np.array(people, dtype=np.int64),
+        np.array(first, dtype=np.int64),
+        np.array(last, dtype=np.int64),
+    )
+
+
 def _merged_into(survivors: Iterable[int]) -> set[int]:
     ids = sorted(survivors)
-    return {person_id for (person_id,) in _run(MERGED_INTO, [scoping.current_id(), ids])} if ids else set()
+    rows = _run(MERGED_INTO, [scoping.current_id(), _array(ids)]) if ids else []
+    return {person_id for (person_id,) in rows}
 
 
-def _numbered(ids: Iterable[str | None]) -> tuple[list[str], Integers]:
-    numbers: dict[str | None, int] = {}
-    codes = [-1 if one is None else numbers.setdefault(one, len(numbers)) for one in ids]
-    return [one for one in numbers if one is not None], np.array(codes, dtype=np.int64)
+def _array(numbers: list[int]) -> str:
+    """An array as PostgreSQL writes it: the driver takes longer over a list than the server over the rows."""
+    return f"{{{','.join(map(str, numbers))}}}"
+
+
+def _numbered(ids: Sequence[str | None]) -> tuple[list[str], Integers]:
+    distinct = [one for one in dict.fromkeys(ids) if one is not None]
+    numbers: dict[str | None, int] = {one: number for number, one in enumerate(distinct)}
+    numbers[None] = -1
+    return distinct, np.fromiter(map(numbers.__getitem__, ids), dtype=np.int64, count=len(ids))
 
 
 def _are_usable(ids: list[str]) -> bool:
-    if not all(isinstance(one, str) and 0 < len(one) <= LONGEST_ID for one in ids):
+    if not all(isinstance(one, str) for one in ids) or max(map(len, ids), default=1) > LONGEST_ID:
         return False
     try:
-        "".join(ids).encode()
+        text = "".join(ids).encode()
     except UnicodeEncodeError:
         return False
-    return not any("\0" in one or not one.strip() for one in ids)
+    return b"\0" not in text and all(map(str.strip, ids))
 
 
 def _faults(pairs: Sequence[Pair]) -> dict[str, list[str]]:
@@ -306,7 +362,7 @@ def _in_parts(rows: list[Any], run: Any) -> list[Any]:
     """The answers of a statement run over parts of its rows, each part one JSON parameter."""
     found: list[Any] = []
     for start in range(0, len(rows), ROWS_PER_STATEMENT):
-        found += run(json.dumps(rows[start : start + ROWS_PER_STATEMENT]))
+        found += run(msgspec.json.encode(rows[start : start + ROWS_PER_STATEMENT]).decode())
     return found
 
 

@@ -48,6 +48,9 @@ class Backlog(Collector):
         yield jobs
 
 
+_collectors: list[Collector] = [Backlog()]
+
+
 def observe(*, route: str, method: str | None, status: int, seconds: float) -> None:
     """Count one answered request. A route, never a path: paths would grow without end and may be personal."""
     method = method if method in METHODS else "other"
@@ -55,10 +58,16 @@ def observe(*, route: str, method: str | None, status: int, seconds: float) -> N
     REQUEST_SECONDS.labels(route, method).observe(seconds)
 
 
+def collect_also(collector: Collector) -> None:
+    """Have what an upper app counts in the database read as well."""
+    _collectors.append(collector)
+
+
 def exposition() -> bytes:
     """Everything, in Prometheus' text format."""
     backlog = CollectorRegistry()
-    backlog.register(Backlog())
+    for collector in _collectors:
+        backlog.register(collector)
     return _of_processes() + generate_latest(backlog)
 
 

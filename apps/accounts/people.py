@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce
 from apps.accounts import audit, identities, personal_fields, scoping, stitching
 from apps.accounts import traits as trait_rules
 from apps.accounts.errors import DomainError, NotHere
-from apps.accounts.identities import Batch, Integers, Pair, PersonMoved, SeenAt
+from apps.accounts.identities import Batch, Integers, Pair, PersonMoved, SeenAt, Spans
 from apps.accounts.models import Person, PersonMerge
 from apps.accounts.permissions import Actor, require
 
@@ -99,8 +99,8 @@ def merge(actor: Actor, survivor: Person, absorbed: Person, *, reason: str, now:
         if kept == gone:
             return Person.objects.get(pk=kept)
         with suppress(PersonMoved), transaction.atomic():
-            known = identities.lock([kept, gone], absorbing=[gone])
-            _absorb(kept, gone, known)
+            locked = identities.lock([kept, gone], absorbing=[gone])
+            _absorb(kept, gone, locked.known)
             audit.record(actor, "person.merged", survivor, now=now, before={"absorbed": gone}, reason=reason)
             return Person.objects.get(pk=kept)
     raise MergeRefused("One of the two was erased, or is being changed at this moment. Look again.")
@@ -201,24 +201,32 @@ def _settle(batch: Batch) -> Integers:
     aliases = identities.find_holders(batch.anons)
     holders = identities.holders_of(batch, aliases, users)
     met = _meetings(batch, users, holders)
-    made = _planned(users, holders, met)
+    made, locked = _planned(users, holders, met)
     made.born |= identities.add_users(batch, users, made.promoted)
     made.born |= identities.add_aliases(batch, aliases, _roots(holders, made))
     stitching.carry_out(made)
     people = _attributed(batch, users, holders, made)
-    identities.widen(people, batch.seen)
+    known = identities.with_new(locked, batch, users, _unpromoted(made))
+    identities.widen(people, batch.seen, known=known)
     return people
 
 
-def _planned(users: Integers, holders: Integers, met: list[stitching.Meeting]) -> stitching.Plan:
-    """Lock everybody concerned who exists, and decide. Raises PersonMoved."""
+def _unpromoted(made: stitching.Plan) -> dict[int, int]:
+    """Who was made of nobody; whoever an anonymous person became keeps the times of that person."""
+    return {number: person for number, person in made.born.items() if number not in made.promoted}
+
+
+def _planned(
+    users: Integers, holders: Integers, met: list[stitching.Meeting]
+) -> tuple[stitching.Plan, Spans]:
+    """Lock everybody concerned who exists, and decide; answers their times too. Raises PersonMoved."""
     concerned = {*users.tolist(), *holders.tolist()}
     existing = {person_id for person_id in concerned if person_id >= 0}
-    known = identities.lock(existing, absorbing={one.holder for one in met} & existing)
+    locked = identities.lock(existing, absorbing={one.holder for one in met} & existing)
     if not identities.still_hold({one.anonymous_id: one.holder for one in met if one.holder in existing}):
         raise PersonMoved
     new = set(users.tolist()) - existing
-    return stitching.plan(met, known=known | new, new=new)
+    return stitching.plan(met, known=locked.known | new, new=new), locked.spans
 
 
 def _meetings(batch: Batch, user_people: Integers, holders: Integers) -> list[stitching.Meeting]:

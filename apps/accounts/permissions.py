@@ -16,6 +16,7 @@ ALLOWED_ROLES: dict[str, frozenset[str]] = {
         "profile:read": "owner admin analyst operator viewer customer",
         "attribution:read": "owner admin analyst operator viewer",
         "attribution:write": "owner admin analyst",
+        "experiments:write": "owner admin analyst operator",
         "tracking:write": "owner admin operator analyst",
         "imports:write": "owner admin operator",
         "people:read": "owner admin analyst operator",
@@ -35,6 +36,7 @@ ALLOWED_SCOPES: dict[str, frozenset[str]] = {
     for action, scopes in {
         "attribution:read": "read write admin",
         "attribution:write": "write admin",
+        "experiments:write": "write admin",
         "tracking:write": "track write admin",
         "imports:write": "write admin",
         "people:read": "admin",

@@ -19,12 +19,22 @@ from django.db.models import CharField, Q, Value
 from django.db.models.functions import Cast, Concat
 
 from apps.accounts import audit, events, held, news, people, personal_fields, scoping
-from apps.accounts.held import Identifiers, holds, impersonal, when_erased
+from apps.accounts.held import Identifiers, also_held, holds, impersonal, when_erased, when_merged
 from apps.accounts.models import Alias, Erasure, Person, PersonMerge
 from apps.accounts.permissions import Actor, require
 from apps.accounts.sealing import KeyMissing, SealBroken
 
-__all__ = ["Identifiers", "erase", "export", "holds", "impersonal", "replay_erasures", "when_erased"]
+__all__ = [
+    "Identifiers",
+    "also_held",
+    "erase",
+    "export",
+    "holds",
+    "impersonal",
+    "replay_erasures",
+    "when_erased",
+    "when_merged",
+]
 
 log = structlog.get_logger(__name__)
 
@@ -39,13 +49,16 @@ def export(actor: Actor, person: Person, *, now: datetime, reason: str = "") -> 
     for holding in held.holdings():
         found = holding.about(person_ids).order_by("pk").values("pk", *holding.export)
         rows[holding.label] |= {row.pop("pk"): row for row in found.iterator(chunk_size=5_000)}
-    counts = {label: len(kept) for label, kept in rows.items()}
+    known_by = _identifiers(group)
+    told_of = {label: finder(known_by) for label, finder in held.finders().items()}
+    listed = {label: list(kept.values()) for label, kept in rows.items()} | told_of
+    counts = {label: len(kept) for label, kept in listed.items()}
     audit.record(actor, "person.exported", group[0], now=now, after=counts, reason=reason)
     told = {
         "exported_at": now,
         "workspace_id": scoping.current_id(),
         "people": [{"public_id": one.public_id, **personal_fields.personal(one)} for one in group],
-        "held": {label: list(kept.values()) for label, kept in rows.items()},
+        "held": listed,
     }
     return json.loads(json.dumps(told, cls=DjangoJSONEncoder))
 

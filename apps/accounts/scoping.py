@@ -32,6 +32,9 @@ ACROSS_DEEDS = {
     "audit.seal": "find audit entries that are not in the chain yet",
     "jobs.sweep": "find jobs whose worker died",
     "uploads.forget": "find uploaded files that nobody came back for",
+    "experiments.sweep": "find experiments whose look is due, and lift tests to compare again",
+    "intake.fold": "find workspaces whose books of the doors are to be summed up",
+    "journey_books.sweep": "find workspaces with people to be counted anew, and books that nobody asks",
     "health.read": "count what waits, for the operators",
     "house.check": "the tests and the operator's checks that look at every table",
 }

@@ -140,6 +140,8 @@ def absorb(moves: dict[int, int], *, kind: str, told_by: dict[int, str] | None =
         for column in ("merged_into_id", "id"):
             cursor.execute(POINT_TO_SURVIVOR.format(column=column), [absorbed, survivors, workspace_id])
     _carry_knowledge(moves)
+    for merger in held.mergers():
+        merger(moves)
     PersonMerge.objects.bulk_create(
         (
             PersonMerge(

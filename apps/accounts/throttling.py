@@ -53,6 +53,15 @@ class Verdict:
     family: str
     count: Count
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """The limit and what is left of it (draft-ietf-httpapi-ratelimit-headers-10)."""
+        left, reset = self.count.remaining, self.count.reset_seconds
+        return {
+            "RateLimit-Policy": _policy(self.family, self.count.limit),
+            "RateLimit": f'"{self.family}";r={left};t={reset}',
+        }
+
 
 class FamilyThrottle(BaseThrottle):
     """REST framework's door to `count`. Anonymous requests are not counted: only the docs answer them."""
@@ -99,18 +108,22 @@ def limit_of(workspace_id: int, family: str) -> int:
 
 
 def describe(request: HttpRequest, response: HttpResponse) -> None:
-    """Write the limit and what is left of it on an API answer (draft-ietf-httpapi-ratelimit-headers-10)."""
+    """Write the limit on an API answer, and what is left of it where it was counted."""
     actor: Actor | None = getattr(request, "actor", None)
     verdict: Verdict | None = getattr(request, "rate_verdict", None)
     is_broken = response.status_code >= 500 and verdict is None
     if actor is None or is_broken or not request.path.startswith("/api/"):
         return
-    family = verdict.family if verdict else _family_of_route(request)
-    limit = verdict.count.limit if verdict else limit_of(actor.workspace_id, family)
-    response.headers["RateLimit-Policy"] = f'"{family}";q={limit};w={WINDOW_SECONDS}'
     if verdict:
-        left, reset = verdict.count.remaining, verdict.count.reset_seconds
-        response.headers["RateLimit"] = f'"{family}";r={left};t={reset}'
+        for name, value in verdict.headers.items():
+            response.headers[name] = value
+    else:
+        family = _family_of_route(request)
+        response.headers["RateLimit-Policy"] = _policy(family, limit_of(actor.workspace_id, family))
+
+
+def _policy(family: str, limit: int) -> str:
+    return f'"{family}";q={limit};w={WINDOW_SECONDS}'
 
 
 def _without_redis(quotas: Quotas, key: str, *, family: str, limit: int, cost: int, is_costly: bool) -> Count:

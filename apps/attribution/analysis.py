@@ -2,29 +2,46 @@
 models.
 
 The answer is stored with the fingerprint of its data: the same question on the same data is read, not
-computed. Little work is done at once, much in a job. A workspace too large to be computed at once is answered
-from the last run for REUSE seconds, so that a stream of new events does not start a computation for each
-reader.
+computed. A large workspace is answered from its journey book, where the question is of whole days and the
+usual half-life; then a change costs no more than its own counting. Little work is done at once, much in a
+job. While that runs, and for REUSE seconds after a job, readers are given what was computed before.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import numpy as np
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from apps.accounts import jobs
 from apps.accounts.figures import count, money
 from apps.accounts.models import Job, Workspace
 from apps.accounts.permissions import Actor
-from apps.attribution import costs, fingerprints, journeys, run_figures, runs
-from apps.attribution.fingerprints import Census
-from apps.attribution.journeys import JourneySet
-from apps.attribution.maths.ledger import Ledger, ledger
-from apps.attribution.models import ModelRun
+from apps.attribution import (
+    book_building,
+    book_days,
+    book_questions,
+    costs,
+    credit_intervals,
+    fingerprints,
+    journey_books,
+    journeys,
+    loading,
+    run_figures,
+    runs,
+    stale_people,
+)
+from apps.attribution.book_days import BookClosed, Span
+from apps.attribution.fingerprints import BookCensus, Census
+from apps.attribution.loading import SourceTable
+from apps.attribution.maths.counts import JourneyCounts
+from apps.attribution.maths.ledger import Ledger, ledger, nothing
+from apps.attribution.maths.rules import HALF_LIFE_DAYS
+from apps.attribution.models import JourneyBook, ModelRun
 from apps.attribution.money import exponent, from_minor
 from apps.attribution.questions import Query
 from apps.attribution.results import Result, read
@@ -47,12 +64,27 @@ class Answer:
     is_current: bool
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Basis:
+    """What an answer is computed from, wherever it was counted. daily: as run_figures.daily."""
+
+    counts: JourneyCounts
+    table: SourceTable
+    touches: int
+    daily: list[list[Any]]
+
+
+@transaction.atomic
 def ask(actor: Actor, query: Query, *, now: datetime) -> Answer:
     """Answer from the stored run of this question, from a computation done at once, or start a job."""
     workspace: Workspace = Workspace.objects.get()
     last = runs.latest(query)
     if last is not None and _may_be_reused(last, now):
         return _answer(last, query, workspace)
+    span = span_of(query, workspace)
+    book = None if span is None else journey_books.ready(query.lens, workspace)
+    if book is not None and span is not None:
+        return _ask_book(actor, query, book, span, last, workspace=workspace, now=now)
     census = fingerprints.take(query, zone=workspace.zone)
     if last is not None and last.data_fingerprint == census.digest:
         return _answer(last, query, workspace)
@@ -61,8 +93,46 @@ def ask(actor: Actor, query: Query, *, now: datetime) -> Answer:
         run = compute(query, census, workspace=workspace, now=now)
     if run is not None:
         return _answer(run, query, workspace)
-    stale = read(last, query, workspace=workspace) if last else None
-    return Answer(result=stale, job=_job_of(actor, query, census), is_current=False)
+    title = f"Credit {census.conversions:,} conversions over {census.touches:,} touchpoints"
+    return _later(actor, query, last, title, workspace)
+
+
+def _ask_book(
+    actor: Actor,
+    query: Query,
+    book: JourneyBook,
+    span: Span,
+    last: ModelRun | None,
+    *,
+    workspace: Workspace,
+    now: datetime,
+) -> Answer:
+    """What was tracked a moment ago is counted first, unless it is much: then a worker is at it."""
+    journey_books.note_asked(book, now=now)
+    book_questions.note(book, query, now=now)
+    behind = stale_people.behind(book, most=settings.ATTRIBUTION_INLINE_PEOPLE + 1)
+    if 0 < behind <= settings.ATTRIBUTION_INLINE_PEOPLE:
+        journey_books.catch_up()
+    census = fingerprints.of_book(book, span, query, zone=workspace.zone)
+    is_current = behind <= settings.ATTRIBUTION_INLINE_PEOPLE
+    is_same = last is not None and last.data_fingerprint == census.digest
+    run = last if is_same else runs.find(query, census.digest)
+    if run is None and census.distinct_paths <= settings.ATTRIBUTION_INLINE_PATHS:
+        with suppress(BookClosed):
+            run = compute_from_book(query, census, book, span, workspace=workspace, now=now)
+    elif run is None and last is not None and _is_young(last, now):
+        run = last
+    if run is not None:
+        return Answer(result=read(run, query, workspace=workspace), job=None, is_current=is_current)
+    title = f"Credit {census.conversions:,} conversions over {census.journeys:,} journeys"
+    return _later(actor, query, last, title, workspace)
+
+
+def span_of(query: Query, workspace: Workspace) -> Span | None:
+    """The days of a question that a journey book can answer; None where it cannot."""
+    if query.half_life_days != HALF_LIFE_DAYS:
+        return None
+    return book_days.span_of(query.start, query.end, workspace.zone)
 
 
 def compute(
@@ -79,27 +149,36 @@ def compute(
     census: taken before, so that what arrives while this loads makes the next question see other data.
     progress: called with steps done, steps in all, and the name of the step that follows.
     """
-    steps = len(query.models) + 2
-    progress(0, steps, "loading touchpoints")
+    progress(0, len(query.models) + 2, "loading touchpoints")
     decimals = exponent(workspace.currency)
     gathered = journeys.of(query, decimals=decimals, expected=census.touches)
-    ledgers = []
-    for done, model in enumerate(query.models, start=1):
-        progress(done, steps, model)
-        ledgers.append(_credit(gathered, model, query))
-    progress(steps - 1, steps, "paths and costs")
-    return runs.keep(
-        query,
-        workspace=workspace,
-        fingerprint=census.digest,
-        ledgers=ledgers,
+    basis = Basis(
+        counts=gathered.counts(half_life_days=query.half_life_days),
         table=gathered.table,
-        costs=costs.by_source(workspace, gathered.table, start=query.start, end=query.end),
-        totals=_totals(gathered, workspace),
-        figures=run_figures.gather(gathered, query, workspace, decimals=decimals),
-        job=job,
-        now=now,
+        touches=gathered.touches_read,
+        daily=run_figures.daily(query, workspace, decimals=decimals),
     )
+    return _keep(query, census.digest, basis, workspace=workspace, now=now, job=job, progress=progress)
+
+
+def compute_from_book(
+    query: Query,
+    census: BookCensus,
+    book: JourneyBook,
+    span: Span,
+    *,
+    workspace: Workspace,
+    now: datetime,
+    job: Job | None = None,
+    progress: Progress = lambda done, total, step: None,
+) -> ModelRun:
+    """The same from the days of a book. census: taken before, as above. Raises BookClosed."""
+    progress(0, len(query.models) + 2, "adding up days")
+    counted = book_days.read(book, span)
+    table = loading.sources()
+    counts = book_days.counts_of(counted.tally, counted.book, table)
+    basis = Basis(counts=counts, table=table, touches=int(counts.touches.sum()), daily=counted.daily)
+    return _keep(query, census.digest, basis, workspace=workspace, now=now, job=job, progress=progress)
 
 
 @jobs.work(KIND)
@@ -108,16 +187,36 @@ def compute_in_job(job: Job) -> dict[str, Any]:
     once.
     """
     query, workspace = Query.of_params(job.params["query"]), Workspace.objects.get()
-    census = fingerprints.take(query, zone=workspace.zone)
-    run = runs.find(query, census.digest) or compute(
-        query,
-        census,
-        workspace=workspace,
-        now=timezone.now(),
-        job=job,
-        progress=lambda done, total, step: jobs.advance(job, done=done, total=total, message=step),
-    )
+
+    def progress(done: int, total: int, step: str) -> None:
+        jobs.advance(job, done=done, total=total, message=step)
+
+    span = span_of(query, workspace)
+    if span is None:
+        census = fingerprints.take(query, zone=workspace.zone)
+        run = runs.find(query, census.digest) or compute(
+            query, census, workspace=workspace, now=timezone.now(), job=job, progress=progress
+        )
+    else:
+        run = _from_book_in_job(query, span, job, workspace, progress)
     return {"run_id": run.pk, "summary": _summary(run, workspace)}
+
+
+def _from_book_in_job(
+    query: Query, span: Span, job: Job, workspace: Workspace, progress: Progress
+) -> ModelRun:
+    now = timezone.now()
+    book = journey_books.open_(query.lens, workspace=workspace, now=now)
+    book = book_building.build(
+        book, now=now, progress=lambda done: progress(done, 100, "counting journeys by day")
+    )
+    while journey_books.catch_up():
+        progress(99, 100, "counting what was tracked meanwhile")
+    book_questions.note(book, query, now=now)
+    census = fingerprints.of_book(book, span, query, zone=workspace.zone)
+    return runs.find(query, census.digest) or compute_from_book(
+        query, census, book, span, workspace=workspace, now=now, job=job, progress=progress
+    )
 
 
 def of_job(job: Job) -> Result | None:
@@ -139,39 +238,81 @@ def _answer(run: ModelRun, query: Query, workspace: Workspace) -> Answer:
 
 def _may_be_reused(run: ModelRun, now: datetime) -> bool:
     """A run that a job computed is large; a lesser one costs less than doubting it."""
+    return run.job_id is not None and _is_young(run, now)
+
+
+def _is_young(run: ModelRun, now: datetime) -> bool:
     age = now - (run.finished_at or run.created_at)
-    return run.job_id is not None and age < timedelta(seconds=settings.ATTRIBUTION_REUSE_SECONDS)
+    return age < timedelta(seconds=settings.ATTRIBUTION_REUSE_SECONDS)
 
 
-def _job_of(actor: Actor, query: Query, census: Census) -> Job:
+def _later(actor: Actor, query: Query, last: ModelRun | None, title: str, workspace: Workspace) -> Answer:
+    """What was computed before, while a job is on the question."""
+    stale = read(last, query, workspace=workspace) if last else None
+    return Answer(result=stale, job=_job_of(actor, query, title), is_current=False)
+
+
+def _job_of(actor: Actor, query: Query, title: str) -> Job:
     """The job that is already on this question, or a new one."""
     under_way = Job.objects.filter(kind=KIND, state__in=[Job.State.QUEUED, Job.State.RUNNING])
     same = under_way.filter(params__digest=query.digest, params__query__models__contains=list(query.models))
     return same.first() or jobs.begin(
         actor,
         KIND,
-        title=f"Credit {census.conversions:,} conversions over {census.touches:,} touchpoints",
+        title=title,
         params={"query": query.as_params(), "digest": query.digest},
         total=len(query.models) + 2,
     )
 
 
-def _credit(gathered: JourneySet, model: str, query: Query) -> Ledger:
-    if not gathered.journeys.conversions.any():
-        nothing = np.zeros(len(gathered.table.rows) + 1)
-        return Ledger(model=model, conversions=nothing, minor=nothing.astype(np.int64))
-    return ledger(
-        gathered.journeys,
-        model,
-        source=gathered.source,
-        levels=gathered.table.levels(),
-        half_life_days=query.half_life_days,
+def _keep(
+    query: Query,
+    fingerprint: str,
+    basis: Basis,
+    *,
+    workspace: Workspace,
+    now: datetime,
+    job: Job | None,
+    progress: Progress,
+) -> ModelRun:
+    steps, ledgers = len(query.models) + 2, []
+    for done, model in enumerate(query.models, start=1):
+        progress(done, steps, model)
+        ledgers.append(_credit(basis.counts, model, basis.table))
+    progress(steps - 1, steps, "paths and costs")
+    sure = credit_intervals.measured(basis.counts, query, basis.table, currency=workspace.currency)
+    figures = run_figures.gather(
+        basis.counts,
+        basis.table,
+        touches=basis.touches,
+        daily=basis.daily,
+        before=run_figures.before(query, workspace),
     )
+    with transaction.atomic():
+        run = runs.keep(
+            query,
+            workspace=workspace,
+            fingerprint=fingerprint,
+            ledgers=ledgers,
+            table=basis.table,
+            costs=costs.by_source(workspace, basis.table, start=query.start, end=query.end),
+            totals=_totals(basis.counts, workspace),
+            figures=figures,
+            job=job,
+            now=now,
+        )
+        credit_intervals.keep(run, sure)
+    return run
 
 
-def _totals(gathered: JourneySet, workspace: Workspace) -> dict[str, Any]:
+def _credit(counts: JourneyCounts, model: str, table: SourceTable) -> Ledger:
+    levels = table.levels()
+    return ledger(counts, model, levels=levels) if counts.conversions else nothing(model, levels=levels)
+
+
+def _totals(counts: JourneyCounts, workspace: Workspace) -> dict[str, Any]:
     return {
-        "journeys": gathered.journeys.n_journeys,
-        "conversions": int(gathered.journeys.conversions.sum()),
-        "revenue": from_minor(int(gathered.minor.sum()), workspace.currency),
+        "journeys": counts.n_journeys,
+        "conversions": counts.conversions,
+        "revenue": from_minor(counts.minor, workspace.currency),
     }

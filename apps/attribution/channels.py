@@ -5,6 +5,8 @@ Exact invalidation at a small price: a process reads a workspace's rules again w
 holds at once in the process that made it and everywhere within a second.
 """
 
+import hashlib
+import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +15,12 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, Max
+from django.utils import timezone
 
 from apps.accounts import audit, scoping, workspace_settings
 from apps.accounts.models import Workspace
 from apps.accounts.permissions import Actor
-from apps.attribution import channel_defaults
+from apps.attribution import channel_defaults, rule_versions
 from apps.attribution.channel_input import MAX_CHANNELS, clean
 from apps.attribution.channel_rules import CONDITIONS, RuleSet, Sites, compile_rules
 from apps.attribution.models import Channel, ChannelRule
@@ -58,10 +61,11 @@ def ensure_defaults() -> None:
     if ChannelRule.objects.exists():
         return
     ensure_channels(channel_defaults.CHANNELS)
-    _write(
+    written = _write(
         (key, dict(zip(CONDITIONS, channel_defaults.patterns(conditions), strict=True)))
         for key, conditions in channel_defaults.RULES
     )
+    rule_versions.begin(as_plain(written), now=timezone.now())
 
 
 def ensure_channels(labels: Mapping[str, str]) -> dict[str, int]:
@@ -91,8 +95,8 @@ def replace_rules(
 ) -> list[ChannelRule]:
     """Put a new ordered list of rules in the place of the old one. Touches already stored keep their channel.
 
-    Each rule: channel_key and any of the conditions (see channel_rules), and is_active. Raises Invalid,
-    naming rule and field.
+    Each rule: channel_key and any of the conditions (see channel_rules), and is_active. The list as it stands
+    then is a new version. Raises Invalid, naming rule and field.
     """
     cleaned = clean(rules)
     Workspace.objects.select_for_update(no_key=True).get(pk=actor.workspace_id)
@@ -100,12 +104,14 @@ def replace_rules(
     ChannelRule.objects.all().delete()
     ensure_channels({rule["channel_key"]: label(rule["channel_key"]) for rule in cleaned})
     written = _write((rule["channel_key"], rule) for rule in cleaned)
+    after = as_plain(written)
+    rule_versions.follow(actor, before, after, note=reason, now=now)
     audit.record(
         actor,
         "channel_rules.replaced",
         now=now,
         before={"rules": before},
-        after={"rules": as_plain(written)},
+        after={"rules": after},
         reason=reason,
     )
     _books.pop(actor.workspace_id, None)
@@ -120,11 +126,32 @@ def label(key: str) -> str:
 
 def as_plain(rules: Iterable[ChannelRule]) -> list[dict[str, Any]]:
     """Rules as replace_rules takes them."""
+    return without_blanks(
+        {name: getattr(rule, name) for name in ("channel_key", "is_active", *CONDITIONS)} for rule in rules
+    )
+
+
+def without_blanks(rules: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rules with the conditions that they have, so that equal rules are equal."""
     return [
-        {"channel_key": rule.channel_key, "is_active": rule.is_active}
-        | {name: getattr(rule, name) for name in CONDITIONS if getattr(rule, name)}
+        {"channel_key": rule["channel_key"], "is_active": rule["is_active"]}
+        | {name: rule[name] for name in CONDITIONS if rule.get(name)}
         for rule in rules
     ]
+
+
+def version_of(rules: Sequence[Mapping[str, Any]]) -> str:
+    """Tells one list of rules from another."""
+    return hashlib.sha256(json.dumps(list(rules), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def compiled(rules: Iterable[Mapping[str, Any]]) -> RuleSet:
+    """Rules as replace_rules takes them, ready to decide as if they were in force."""
+    active = [rule for rule in rules if rule.get("is_active", True)]
+    return compile_rules(
+        ((rule["channel_key"], [rule.get(name, "") for name in CONDITIONS]) for rule in active),
+        book().rules.sites,
+    )
 
 
 def _read(known: Book | None) -> Book:

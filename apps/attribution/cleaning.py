@@ -16,6 +16,7 @@ MAX_PROPERTIES_DEPTH = 8
 MAX_AMOUNT = Decimal(10) ** 11
 MAX_COST = Decimal(10) ** 9
 MAX_COUNT = 2**53
+MAX_NAMES_KNOWN = 1_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Epoch seconds stay below 1e11 until the year 5138; the same moments in milliseconds lie above it since 1973.
@@ -51,12 +52,18 @@ def text(limit: int) -> Cleaner:
 
 
 def lower(limit: int) -> Cleaner:
-    """A text in lower case, for names that should be equal however they are typed."""
+    """A text in lower case, for names that should be equal however they are typed. Few names, used often."""
     clean_text = text(limit)
+    known: dict[str, str] = {}
 
     def clean(value: Any) -> str:
+        if type(value) is str and value in known:
+            return known[value]
         # Again after: a capital I with a dot becomes two characters.
-        return str(clean_text(clean_text(value).lower()))
+        cleaned = str(clean_text(clean_text(value).lower()))
+        if type(value) is str and len(value) <= limit and len(known) < MAX_NAMES_KNOWN:
+            known[value] = cleaned
+        return cleaned
 
     return clean
 

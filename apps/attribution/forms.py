@@ -1,7 +1,8 @@
 """What the pages of attribution read: filters from the query string, and input that the verbs judge."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -11,9 +12,11 @@ from django.http import QueryDict
 
 from apps.accounts.forms import IN_CALENDAR
 from apps.accounts.models import Workspace
-from apps.attribution import model_guide, questions
+from apps.attribution import goals, model_guide, questions
 from apps.attribution.channel_rules import CONDITIONS
 from apps.attribution.imports import FIELDS
+from apps.attribution.lenses import Lens
+from apps.attribution.models import Goal
 from apps.attribution.questions import Query
 
 PERIODS = [
@@ -23,7 +26,8 @@ PERIODS = [
     ("all", "All time"),
     ("custom", "From a day to a day"),
 ]
-LOOKBACKS = (7, 14, 30, 60, 90, 180, 365)
+LOOKBACKS = ("7", "14", "30", "60", "90", "180", "365")
+OF_TYPE = "type:"
 DAY = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 
 
@@ -41,15 +45,27 @@ class ReportFilter(forms.Form):
         label="Look-back", required=False, widget=forms.Select(attrs={"data-submit": ""})
     )
 
-    def __init__(self, asked: QueryDict, *, workspace: Workspace, goals: Sequence[str]) -> None:
-        days = f"{questions.lookback_of(workspace):g}"
+    def __init__(self, asked: QueryDict, *, workspace: Workspace, types: Sequence[str]) -> None:
+        self.goals = {goal.key: goal for goal in [*goals.listed(), goals.every(workspace)]}
+        default = next((key for key, goal in self.goals.items() if goal.is_default), goals.ALL)
+        given: dict[str, Any] = {name: value for name, value in asked.items() if value}
+        if given.get("goal") in types and given["goal"] not in self.goals:
+            given["goal"] = OF_TYPE + given["goal"]  # as addresses named a type before there were goals
         period = "custom" if asked.get("since") or asked.get("until") else "90"
-        self.defaults = {"model": model_guide.DEFAULT, "goal": "", "period": period, "lookback": days}
-        super().__init__({**self.defaults, **{name: value for name, value in asked.items() if value}})
-        named = [(goal, goal.replace("_", " ").capitalize()) for goal in goals]
-        self.fields["goal"].choices = [("", "All goals"), *named]
-        offered = sorted({*map(float, LOOKBACKS), float(days)})
-        self.fields["lookback"].choices = [(f"{one:g}", f"Look-back {one:g} days") for one in offered]
+        self.defaults = {"model": model_guide.DEFAULT, "goal": default, "period": period, "lookback": ""}
+        alone = {OF_TYPE + name: _goal_of_type(workspace, name) for name in types}
+        chosen = given.get("goal", default)
+        self.chosen_goal = self.goals.get(chosen) or alone.get(chosen) or self.goals[default]
+        own = f"{self.chosen_goal.lookback_days:g}"
+        if given.get("lookback") == own:
+            del given["lookback"]
+        super().__init__({**self.defaults, **given})
+        self.fields["goal"].choices = [
+            *((key, goal.label) for key, goal in self.goals.items()),
+            ("One type alone", [(key, goal.label) for key, goal in alone.items()]),
+        ]
+        offered = [("", own), *((days, days) for days in LOOKBACKS if days != own)]
+        self.fields["lookback"].choices = [(value, f"Look-back {days} days") for value, days in offered]
         self.workspace = workspace
 
     def chosen(self, name: str) -> Any:
@@ -66,19 +82,30 @@ class ReportFilter(forms.Form):
             return None, None
         return today - timedelta(days=int(period) - 1), today
 
+    @property
+    def lens(self) -> Lens:
+        """The goal's, with the look-back that was chosen instead of its own."""
+        days = self.chosen("lookback")
+        return replace(self.chosen_goal.lens, lookback_days=float(days)) if days else self.chosen_goal.lens
+
     def query(self, today: date) -> Query:
         """The question that the filter puts. Raises Invalid for a period that ends before it starts."""
         start, end = questions.period(self.workspace, *self.days(today))
-        return Query(
-            start=start,
-            end=end,
-            conversion_type=self.chosen("goal") or None,
-            lookback_days=float(self.chosen("lookback")),
-        )
+        return Query(start=start, end=end, **vars(self.lens))
 
     @property
     def is_custom(self) -> bool:
         return bool(self.chosen("period") == "custom")
+
+
+def _goal_of_type(workspace: Workspace, name: str) -> Goal:
+    """One type alone is looked at as all conversions are."""
+    return Goal(
+        key=OF_TYPE + name,
+        label=name.replace("_", " ").capitalize(),
+        conversion_types=[name],
+        lookback_days=questions.lookback_of(workspace),
+    )
 
 
 class UploadForm(forms.Form):
@@ -221,3 +248,20 @@ class TrainForm(forms.Form):
     def days(self, today: date) -> tuple[date | None, date | None]:
         period = self.cleaned_data["period"]
         return (None, None) if period == "all" else (today - timedelta(days=int(period) - 1), today)
+
+
+class RecordField(forms.JSONField):
+    """A record, a line for each of its fields."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+
+
+class LetterForm(forms.Form):
+    """What a dead letter should have said, as one record of /track/batch. The parser judges it."""
+
+    record = RecordField(
+        label="What it should have said",
+        widget=forms.Textarea(attrs={"rows": 14, "spellcheck": "false"}),
+    )
+    record.error_messages["invalid"] = "This is not JSON. Look for a missing quote or comma."

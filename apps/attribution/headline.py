@@ -9,7 +9,7 @@ from apps.accounts import today
 from apps.accounts.figures import ago, count
 from apps.accounts.models import Workspace
 from apps.accounts.permissions import Actor, may
-from apps.attribution import model_guide, questions, reports, wording
+from apps.attribution import goals, model_guide, questions, reports, wording
 from apps.attribution.questions import Query
 
 DAYS = 90
@@ -40,4 +40,4 @@ def _question(now: datetime) -> Query:
     workspace: Workspace = Workspace.objects.get()
     day = timezone.localtime(now, workspace.zone).date()
     start, end = questions.period(workspace, day - timedelta(days=DAYS - 1), day)
-    return Query(start=start, end=end, lookback_days=questions.lookback_of(workspace))
+    return Query(start=start, end=end, **vars(goals.default(workspace).lens))

@@ -2,23 +2,48 @@
 longer known.
 """
 
-from django.db.models import TextField
-from django.db.models.functions import Cast
+from typing import Any
 
-from apps.accounts.privacy import Identifiers, holds, impersonal, when_erased
+from django.utils import timezone
+
+from apps.accounts.privacy import Identifiers, also_held, holds, impersonal, when_erased, when_merged
+from apps.attribution import dead_letters, stale_people
 from apps.attribution.models import (
+    AccuracyNight,
+    Allocation,
+    AskedQuestion,
+    BookDay,
+    BookedPeople,
     Channel,
     ChannelRule,
     Conversion,
+    ConversionModel,
     ConversionRecord,
+    ConversionWeight,
     Credit,
+    CreditErrors,
+    DeadLetter,
+    DriftCheck,
+    Experiment,
+    Exposure,
     FileImport,
+    Goal,
+    IntakeCount,
+    JourneyBook,
+    LiftTest,
+    LiftTestCredit,
+    Look,
     MarkovTransition,
+    ModelAccuracy,
     ModelRun,
-    RejectedRow,
+    Recalibration,
+    RegionDay,
+    RuleVersion,
     Source,
     Spend,
+    StalePerson,
     Touchpoint,
+    Variant,
 )
 
 holds(
@@ -39,7 +64,7 @@ holds(
     on_erase="keep_pseudonymous",
     blank=["url", "referrer", "properties"],
     disguise=["event_id"],
-    not_personal=["source", "event_type", "occurred_at", "received_at", "cost"],
+    not_personal=["source", "event_type", "occurred_at", "received_at", "cost", "is_channel_named"],
 )
 holds(
     Conversion,
@@ -66,15 +91,60 @@ holds(
     disguise=["event_id"],
     not_personal=["kind", "revenue", "currency", "exchange_rate", "occurred_at", "received_at"],
 )
-impersonal(Channel, ChannelRule, Source, Spend, because="where touches come from and what it costs")
-impersonal(ModelRun, Credit, MarkovTransition, because="sums over many people")
+impersonal(Goal, because="which conversions count, and how")
+impersonal(
+    Channel, ChannelRule, RuleVersion, Source, Spend, because="where touches come from and what it costs"
+)
+impersonal(ModelRun, Credit, CreditErrors, MarkovTransition, because="sums over many people")
+impersonal(AccuracyNight, ModelAccuracy, DriftCheck, Recalibration, because="figures over many people")
+impersonal(ConversionModel, ConversionWeight, because="what many people have in common")
+holds(
+    Exposure,
+    export=["experiment__name", "variant__name", "first_exposed_at", "received_at", "is_mixed"],
+    on_erase="keep_pseudonymous",
+    disguise=["unit"],
+    not_personal=[
+        "experiment",
+        "variant",
+        "observed",
+        "phase",
+        "first_exposed_at",
+        "received_at",
+        "is_mixed",
+    ],
+)
+impersonal(Experiment, Variant, Allocation, Look, because="a question, its parts and sums over many people")
+impersonal(LiftTest, LiftTestCredit, RegionDay, because="what channels caused; sums over many people")
 impersonal(FileImport, because="counts; the rows it could not store are searched below")
-impersonal(RejectedRow, because="a row as received, tied to nobody; searched below")
+impersonal(IntakeCount, because="counts")
+impersonal(DeadLetter, because="a sealed record as received, tied to nobody; opened and searched below")
+
+
+impersonal(JourneyBook, BookDay, AskedQuestion, because="sums over many people, and what was asked of them")
+impersonal(BookedPeople, because="moments and sources of touches once more, which an erasure keeps as well")
+impersonal(StalePerson, because="a number that waits for seconds")
 
 
 @when_erased
-def forget_rejected_rows(known_by: Identifiers) -> None:
-    """Rows that an import set aside hold what was sent, and go when they mention the person."""
-    for column in ("row", "errors"):
-        as_text = RejectedRow.objects.annotate(text=Cast(column, TextField()))
-        as_text.filter(known_by.mentioned_in("text")).delete()
+def count_the_erased_anew(known_by: Identifiers) -> None:
+    stale_people.mark(known_by.person_ids)
+
+
+@when_merged
+def count_the_merged_anew(moves: dict[int, int]) -> None:
+    stale_people.mark({*moves, *moves.values()})
+
+
+@when_erased
+def forget_dead_letters(known_by: Identifiers) -> None:
+    """Letters hold what was sent, and no longer say it when it mentions the person."""
+    dead_letters.forget(dead_letters.mentioning(known_by.are_mentioned_in), now=timezone.now())
+
+
+@also_held("attribution.DeadLetter")
+def dead_letters_on(known_by: Identifiers) -> list[dict[str, Any]]:
+    """What was received about the person and could not be stored."""
+    return [
+        {"received_at": one.received_at, "state": one.state, "payload": dead_letters.content_of(one).payload}
+        for one in dead_letters.mentioning(known_by.are_mentioned_in)
+    ]

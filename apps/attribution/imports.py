@@ -6,31 +6,38 @@ before.
 
 import gc
 import hashlib
-import json
+import math
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 
 from apps.accounts import audit, jobs, scoping
-from apps.accounts.errors import Invalid
+from apps.accounts.errors import DomainError, Invalid
 from apps.accounts.models import Job
+from apps.accounts.people import TooBusy
 from apps.accounts.permissions import Actor, system
-from apps.attribution import ingest, parsing
-from apps.attribution.models import FileImport, RejectedRow
-from apps.attribution.row_files import Row, columns, rows
+from apps.attribution import dead_letters, ingest
+from apps.attribution.dead_letters import Refusal
+from apps.attribution.import_rows import Batch, Parsed, Reader
+from apps.attribution.models import DeadLetter, Door, FileImport, Reason
+from apps.attribution.orders import Contested
+from apps.attribution.parsing import Errors
+from apps.attribution.records import ConversionIn, Touch
+from apps.attribution.row_files import Row, Table, blocks, columns
+from apps.attribution.touch_columns import TouchColumns
 
-BATCH = 20_000
+BATCH = 100_000
 KEPT_REJECTS = 10_000
+# More than any field may have (parsing.py), so that what is cut is refused again.
+KEPT_CHARACTERS = 10_000
 JOB_KIND = "attribution.import"
 
 FIELDS = {
@@ -59,9 +66,6 @@ FIELDS = {
     "replaces": ("replaces",),
     "properties": ("properties",),
 }
-CONVERSION_WORDS = {"conversion", "purchase", "order", "refund", "sale"}
-TOUCH_WORDS = {"event", "touch", "touchpoint", ""}
-_in_order = json.JSONEncoder(sort_keys=True).encode
 
 
 @dataclass
@@ -73,7 +77,7 @@ class Tally:
     duplicates: int = 0
     rejected: int = 0
     next_line: int = 0
-    rejects: list[tuple[Row, dict[str, list[str]]]] = field(default_factory=list)
+    rejects: list[Refusal] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
         return {
@@ -127,26 +131,37 @@ def run(
     now: datetime,
     is_dry_run: bool = False,
     start_line: int = 0,
+    file_import: FileImport | None = None,
     after_batch: Callable[[Tally], None],
 ) -> Tally:
     """Read the file and store it batch by batch, each in one transaction with `after_batch`.
 
     start_line: rows before it were dealt with by an earlier run; they are read but not stored again. A dry
-    run stores nothing.
+    run stores nothing. Rows that cannot be stored become dead letters, as many as are kept.
     """
-    tally, seen = Tally(next_line=start_line), Counter[int]()
-    source = iter(rows(path))
-    while True:
+    tally, reader = Tally(next_line=start_line), Reader(mapping, now)
+    for part in _batches(blocks(path, size=BATCH)):
         with _no_search_for_cycles():
-            parsed = [_parse(row, mapping, seen, now) for row in islice(source, BATCH)]
-            if not parsed:
-                return tally
-            waiting = [one for one in parsed if one[0].line >= start_line]
-            if waiting:
+            batch = reader.read(part, start_line=start_line)
+            if batch.rows:
                 with transaction.atomic():
-                    _store(actor, waiting, tally, is_dry_run=is_dry_run, now=now)
+                    _store(actor, reader, batch, tally, is_dry_run=is_dry_run, now=now)
+                    _keep_rejects(actor, tally, file_import, is_dry_run=is_dry_run, now=now)
                     after_batch(tally)
                 tally.rejects.clear()
+    return tally
+
+
+def _batches(source: Iterable[Table | list[Row]]) -> Iterator[list[Table | list[Row]]]:
+    """Blocks until there are enough rows to be worth a transaction."""
+    waiting: list[Table | list[Row]] = []
+    for block in source:
+        waiting.append(block)
+        if sum(map(len, waiting)) >= BATCH:
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting
 
 
 @contextmanager
@@ -163,70 +178,119 @@ def _no_search_for_cycles() -> Iterator[None]:
             gc.enable()
 
 
-Parsed = tuple[Row, Any, dict[str, list[str]]]
-
-
-def _parse(row: Row, mapping: dict[str, str], seen: Counter[int], now: datetime) -> Parsed:
-    if row.fault:
-        return row, None, {"row": [row.fault]}
-    values = {own: row.values.get(column) for own, column in mapping.items()}
-    if not values.get("event_id"):
-        values["event_id"] = _made_up_id(values, seen)
-    kind = str(values.pop("kind", None) or "").strip().lower()
-    try:
-        if kind in CONVERSION_WORDS or (kind in TOUCH_WORDS and values.get("conversion_type")):
-            return row, parsing.conversion(_as_conversion(values, kind), received_at=now), {}
-        return row, parsing.touch(_as_touch(values, kind), received_at=now), {}
-    except Invalid as refusal:
-        return row, None, refusal.errors
-
-
-def _as_conversion(values: dict[str, Any], kind: str) -> dict[str, Any]:
-    """An empty cell in the column of the revenue is a conversion that brought none, as for `attribute`."""
-    given = {name: value for name, value in values.items() if name not in {"event_type", "cost"}}
-    if "revenue" in given and given["revenue"] in (None, ""):
-        given["revenue"] = 0
-    return {**given, "conversion_type": values.get("conversion_type") or "purchase"}
-
-
-def _as_touch(values: dict[str, Any], kind: str) -> dict[str, Any]:
-    """A log often says what happened in its kind column, and the platform only as a channel."""
-    named = kind if kind not in TOUCH_WORDS else "visit"
-    given = {
-        name: value
-        for name, value in values.items()
-        if name not in {"revenue", "currency", "order_id", "replaces"}
-    }
-    given.pop("conversion_type", None)
-    given["event_type"] = values.get("event_type") or named
-    given["platform"] = values.get("platform") or values.get("channel")
-    return given
-
-
-def _made_up_id(values: dict[str, Any], seen: Counter[int]) -> str:
-    text = _in_order({name: str(value) for name, value in values.items() if value not in (None, "")})
-    digest = hashlib.sha256(text.encode()).hexdigest()[:32]
-    # A number of half the digest takes half the memory; two rows that shared it would still differ in theirs.
-    place = int(digest[:16], 16)
-    seen[place] += 1
-    return f"row-{digest}-{seen[place]}"
-
-
-def _store(actor: Actor, parsed: list[Parsed], tally: Tally, *, is_dry_run: bool, now: datetime) -> None:
-    touches = [one for _, one, _ in parsed if isinstance(one, parsing.Touch)]
-    placed = [(row, one) for row, one, _ in parsed if isinstance(one, parsing.ConversionIn)]
-    rejects = [(row, errors) for row, _, errors in parsed if errors]
+def _store(
+    actor: Actor, reader: Reader, batch: Batch, tally: Tally, *, is_dry_run: bool, now: datetime
+) -> None:
+    good = [one for one in batch.parsed if one.given is not None]
+    rejects = [
+        _refused(one, Reason.UNREADABLE_ROW if one.row.fault else Reason.UNUSABLE_FIELDS, one.errors)
+        for one in batch.parsed
+        if one.given is None
+    ]
     if is_dry_run:
-        tally.stored += len(touches) + len(placed)
+        tally.stored += len(batch.touches) + len(good)
     else:
-        touched, sold = ingest.store(actor, touches, [one for _, one in placed], now=now)
-        tally.stored += touched.stored + sold.stored
-        tally.duplicates += touched.duplicates + sold.duplicates
-        rejects += [(placed[position][0], errors) for position, errors in sold.refused]
-    tally.rejects += sorted(rejects, key=lambda one: one[0].line)
+        rejects += _store_what_can_be(actor, reader, batch, good, tally, now=now)
+    tally.rejects = sorted(rejects, key=lambda one: one.line or 0)
     tally.rejected += len(rejects)
-    tally.rows += len(parsed)
-    tally.next_line = parsed[-1][0].line + 1
+    tally.rows += batch.rows
+    tally.next_line = batch.next_line
+
+
+UNSTORABLE = (DataError, IntegrityError, Contested, TooBusy)
+
+
+def _store_what_can_be(
+    actor: Actor, reader: Reader, batch: Batch, good: list[Parsed], tally: Tally, *, now: datetime
+) -> list[Refusal]:
+    """Store a batch in one go; where that fails, part by part."""
+    try:
+        with transaction.atomic():
+            return _store_at_once(actor, batch.touches, batch.lines, good, tally, now=now)
+    except UNSTORABLE:
+        each = sorted([*reader.one_by_one(batch), *good], key=lambda one: one.row.line)
+        return _store_halves(actor, each, tally, now=now)
+
+
+def _store_halves(actor: Actor, parsed: list[Parsed], tally: Tally, *, now: datetime) -> list[Refusal]:
+    """Half of the rows at a time, down to the one that cannot be stored."""
+    if len(parsed) > 1:
+        half = len(parsed) // 2
+        return [
+            refusal
+            for part in (parsed[:half], parsed[half:])
+            for refusal in _store_part(actor, part, tally, now=now)
+        ]
+    return _store_part(actor, parsed, tally, now=now)
+
+
+def _store_part(actor: Actor, parsed: list[Parsed], tally: Tally, *, now: datetime) -> list[Refusal]:
+    try:
+        with transaction.atomic():
+            return _store_at_once(actor, TouchColumns.of([]), [], parsed, tally, now=now)
+    except UNSTORABLE as fault:
+        if len(parsed) > 1:
+            return _store_halves(actor, parsed, tally, now=now)
+        words = fault.detail if isinstance(fault, DomainError) else str(fault).partition("\n")[0]
+        reason = Reason.CONTESTED if isinstance(fault, DomainError) else Reason.DATABASE_REFUSED
+        return [_refused(parsed[0], reason, {"row": [words]})]
+
+
+def _store_at_once(
+    actor: Actor, plain: TouchColumns, lines: list[int], parsed: list[Parsed], tally: Tally, *, now: datetime
+) -> list[Refusal]:
+    touches = _in_order_of_lines(plain, lines, parsed)
+    sold = [one for one in parsed if isinstance(one.given, ConversionIn)]
+    conversions = [one.given for one in sold if isinstance(one.given, ConversionIn)]
+    touched, entered = ingest.store(actor, touches, conversions, now=now)
+    tally.stored += touched.stored + entered.stored
+    tally.duplicates += touched.duplicates + entered.duplicates
+    return [_refused(sold[place], reason, errors) for place, reason, errors in entered.refused]
+
+
+def _in_order_of_lines(plain: TouchColumns, lines: list[int], parsed: list[Parsed]) -> TouchColumns:
+    """All touches as the file has them: of one moment, the first is the first."""
+    odd = [(one.row.line, one.given) for one in parsed if isinstance(one.given, Touch)]
+    if not odd:
+        return plain
+    every = [*lines, *(line for line, _ in odd)]
+    touches = plain.and_also(TouchColumns.of([touch for _, touch in odd]))
+    return touches.taken(sorted(range(len(every)), key=every.__getitem__))
+
+
+def _refused(parsed: Parsed, reason: Reason, errors: Errors) -> Refusal:
+    return Refusal(
+        reason=reason,
+        payload=_kept(parsed.row.values),
+        record=_kept({"type": parsed.kind, **parsed.record}),
+        errors=errors,
+        identity=dead_letters.identity_of(parsed.identity),
+        line=parsed.row.line,
+    )
+
+
+def _keep_rejects(
+    actor: Actor, tally: Tally, file_import: FileImport | None, *, is_dry_run: bool, now: datetime
+) -> None:
+    """Rows beyond what is kept were never accepted: whoever brought the file is told how many they are."""
+    if file_import is None and is_dry_run:
+        return
+    kept = (
+        tally.rejected - len(tally.rejects)
+        if file_import is None
+        else DeadLetter.objects.filter(file_import=file_import).count()
+    )
+    rejects = tally.rejects[: max(KEPT_REJECTS - kept, 0)]
+    if is_dry_run and file_import is not None:
+        rejects = [replace(one, identity=f"check-{file_import.pk}-{one.line}") for one in rejects]
+    dead_letters.set_aside(
+        actor,
+        rejects,
+        door=Door.IMPORT,
+        received_at=now,
+        file_import=file_import,
+        is_accepted=not is_dry_run,
+    )
 
 
 # An upload: the same, as a job.
@@ -284,7 +348,7 @@ def queue(
     actor: Actor, made: FileImport, *, mapping: dict[str, str], is_dry_run: bool, now: datetime
 ) -> FileImport:
     """Begin the import of a kept file as a job. What an earlier dry run counted is forgotten."""
-    RejectedRow.objects.filter(file_import=made).delete()
+    DeadLetter.objects.filter(file_import=made, state=DeadLetter.State.FOUND_BY_CHECK).delete()
     made.rows = made.stored = made.duplicates = made.rejected = 0
     made.mapping, made.is_dry_run, made.finished_at = mapping, is_dry_run, None
     words = "Check of" if is_dry_run else "Import of"
@@ -310,7 +374,6 @@ def work(job: Job) -> dict[str, Any]:
             name: value + (before.get(name, 0) if name != "next_line" else 0)
             for name, value in tally.counts().items()
         }
-        _keep_rejects(made, tally.rejects)
         FileImport.objects.filter(pk=made.pk).update(
             **{name: counts[name] for name in ("rows", "stored", "duplicates", "rejected")}
         )
@@ -324,6 +387,7 @@ def work(job: Job) -> dict[str, Any]:
         now=made.created_at,
         is_dry_run=made.is_dry_run,
         start_line=before.get("next_line", 0),
+        file_import=made,
         after_batch=note,
     )
     FileImport.objects.filter(pk=made.pk).update(finished_at=timezone.now())
@@ -334,21 +398,16 @@ def work(job: Job) -> dict[str, Any]:
     return {name: getattr(made, name) for name in ("rows", "stored", "duplicates", "rejected")}
 
 
-def _keep_rejects(made: FileImport, rejects: list[tuple[Row, dict[str, list[str]]]]) -> None:
-    room = max(KEPT_REJECTS - RejectedRow.objects.filter(file_import=made).count(), 0)
-    RejectedRow.objects.bulk_create(
-        [
-            RejectedRow(
-                workspace_id=made.workspace_id,
-                file_import=made,
-                line=row.line,
-                row=printable(row.values),
-                errors=errors,
-            )
-            for row, errors in rejects[:room]
-        ],
-        ignore_conflicts=True,
-    )
+def _kept(values: dict[str, Any]) -> dict[str, Any]:
+    """A row as JSON can hold it, unchanged, but cut where it is longer than any field may be."""
+    return {str(name)[:100]: _kept_value(value) for name, value in values.items() if value not in (None, "")}
+
+
+def _kept_value(value: Any) -> Any:
+    is_plain = isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value))
+    if is_plain or (isinstance(value, dict) and len(str(value)) <= KEPT_CHARACTERS):
+        return value
+    return str(value)[:KEPT_CHARACTERS]
 
 
 def printable(values: dict[str, Any]) -> dict[str, str]:

@@ -1,22 +1,24 @@
 """Keep what was tracked, each event once. Batches of any size; the single event is a batch of one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from django.db import connection
 
 from apps.accounts import events, scoping
 from apps.accounts.permissions import Actor
-from apps.attribution import orders, sources, touch_rows, visitors
+from apps.attribution import intake, orders, sources, touch_rows, visitors
 from apps.attribution.events import TouchpointsStored
+from apps.attribution.models import Door
 from apps.attribution.order_items import ConversionVerdict
 from apps.attribution.orders import StoredConversions
 from apps.attribution.records import ConversionIn, Touch
+from apps.attribution.touch_columns import TouchColumns
 
 
-@dataclass(frozen=True, kw_only=True)
-class TouchVerdict:
+class TouchVerdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What became of one event. A duplicate answers with what was stored first."""
 
     event_id: str
@@ -60,24 +62,39 @@ def track(
 
     def deed() -> tuple[list[TouchVerdict], list[ConversionVerdict]]:
         people = visitors.resolve([*touches, *conversions])
-        touched = _write(touches, people[: len(touches)])
-        return touched, orders.write(conversions, people[len(touches) :], now=now)
+        touched = _write(touches, people[: len(touches)], now=now)
+        sold = orders.write(conversions, people[len(touches) :], now=now)
+        _enter(Door.API, [one for one in sold if not one.errors], at=now)
+        return touched, sold
 
     return orders.settled(deed)
 
 
 def store(
-    actor: Actor, touches: Sequence[Touch], conversions: Sequence[ConversionIn], *, now: datetime
+    actor: Actor,
+    touches: Sequence[Touch] | TouchColumns,
+    conversions: Sequence[ConversionIn],
+    *,
+    now: datetime,
 ) -> tuple[Stored, StoredConversions]:
     """The bulk door: the same for tens of thousands at a time, counted. One transaction."""
-    if not touches and not conversions:
+    if not len(touches) and not conversions:
         return Stored(0, 0), StoredConversions(0, 0, [])
+    columns = touches if isinstance(touches, TouchColumns) else TouchColumns.of(touches)
 
     def deed() -> tuple[Stored, StoredConversions]:
         _plan_anew()
-        people = visitors.resolve([*touches, *conversions])
-        stored = _load(touches, people[: len(touches)])
-        return stored, orders.summed(orders.write(conversions, people[len(touches) :], now=now))
+        people = visitors.resolve_columns(columns, conversions).tolist()
+        stored = _load(columns, people[: len(columns)])
+        sold = orders.summed(orders.write(conversions, people[len(columns) :], now=now))
+        intake.count(
+            Door.IMPORT,
+            at=now,
+            accepted=len(touches) + len(conversions) - len(sold.refused),
+            stored=stored.stored + sold.stored,
+            duplicates=stored.duplicates + sold.duplicates,
+        )
+        return stored, sold
 
     return orders.settled(deed)
 
@@ -85,6 +102,13 @@ def store(
 def store_touchpoints(actor: Actor, touches: Sequence[Touch], *, now: datetime) -> Stored:
     """The bulk door for touches alone."""
     return store(actor, touches, [], now=now)[0]
+
+
+def _enter(door: str, verdicts: Sequence[ConversionVerdict], *, at: datetime) -> None:
+    """Enter in the books the conversions that were not refused."""
+    duplicates = sum(one.is_duplicate for one in verdicts)
+    new = len(verdicts) - duplicates
+    intake.count(door, at=at, accepted=len(verdicts), stored=new, duplicates=duplicates)
 
 
 def _plan_anew() -> None:
@@ -96,46 +120,45 @@ def _plan_anew() -> None:
         cursor.execute("DISCARD PLANS")
 
 
-def _write(touches: Sequence[Touch], people: Sequence[int]) -> list[TouchVerdict]:
+def _write(touches: Sequence[Touch], people: Sequence[int], *, now: datetime) -> list[TouchVerdict]:
+    """Store touches and enter them in the books."""
     if not touches:
         return []
     keys = sources.of_touches(touches)
-    new = touch_rows.insert(touch_rows.rows_of(touches, people, keys))
+    new, first_id, last_id = touch_rows.insert(
+        touch_rows.rows_of(touches, people, keys), door=Door.API, at=now
+    )
     known = touch_rows.known([touch.event_id for touch in touches if touch.event_id not in new])
-    if new:
-        ids = [one.id for one in new.values()]
-        _publish(len(ids), min(ids), max(ids))
+    if first_id is not None and last_id is not None:
+        _publish(len(new), first_id, last_id)
+    public_ids = visitors.public_ids(people)
     verdicts: dict[str, TouchVerdict] = {}
     return [
-        _verdict(touch.event_id, key.channel, new, known, verdicts)
-        for touch, key in zip(touches, keys, strict=True)
+        _verdict(touch.event_id, touch_rows.Known(public_ids[person], key.channel), known, verdicts)
+        for touch, person, key in zip(touches, people, keys, strict=True)
     ]
 
 
 def _verdict(
     event_id: str,
-    channel: str,
-    new: dict[str, touch_rows.New],
+    said: touch_rows.Known,
     known: dict[str, touch_rows.Known],
     verdicts: dict[str, TouchVerdict],
 ) -> TouchVerdict:
     """The second time that a batch holds an event id, it is a duplicate of the first."""
     if first := verdicts.get(event_id):
-        return replace(first, is_duplicate=True)
-    if stored := new.get(event_id):
-        person_id = stored.person_id
-    else:
-        person_id, channel = known[event_id]
+        return msgspec.structs.replace(first, is_duplicate=True)
+    person_id, channel = known.get(event_id, said)
     verdict = verdicts[event_id] = TouchVerdict(
-        event_id=event_id, person_id=person_id, channel=channel, is_duplicate=stored is None
+        event_id=event_id, person_id=person_id, channel=channel, is_duplicate=event_id in known
     )
     return verdict
 
 
-def _load(touches: Sequence[Touch], people: Sequence[int]) -> Stored:
-    if not touches:
+def _load(touches: TouchColumns, people: Sequence[int]) -> Stored:
+    if not len(touches):
         return Stored(0, 0)
-    loaded = touch_rows.load(touch_rows.rows_of(touches, people, sources.of_touches(touches)))
+    loaded = touch_rows.load(touches, people)
     if loaded.first_id is not None and loaded.last_id is not None:
         _publish(loaded.total, loaded.first_id, loaded.last_id)
     return Stored(loaded.total, len(touches) - loaded.total)

@@ -12,12 +12,13 @@ from apps.accounts import people
 from apps.accounts.errors import DomainError, Invalid, NotHere
 from apps.accounts.models import Person, Workspace
 from apps.accounts.permissions import Actor
-from apps.attribution.journey_shares import NOTES, Floats, ModelNotTrained, RatesNotReady, shares_of
+from apps.attribution.journey_shares import NOTES, Floats, ModelNotTrained, RatesNotReady, kept, shares_of
+from apps.attribution.lenses import WHOLE, Lens
 from apps.attribution.maths.ledger import round_by_levels
 from apps.attribution.maths.models import NONE
 from apps.attribution.models import Conversion, ConversionRecord, ModelRun, Touchpoint
 from apps.attribution.money import from_minor, to_minor
-from apps.attribution.questions import Query, lookback_of, model_names
+from apps.attribution.questions import Query, model_names
 
 __all__ = [
     "ChannelCredit",
@@ -125,19 +126,19 @@ def explain(
     *,
     model_type: str,
     conversion_id: int | str | None = None,
-    lookback_days: float | None = None,
+    lens: Lens = WHOLE,
     now: datetime,
 ) -> JourneyCredit:
-    """Credit one conversion of the person, the latest if none is named, to the touches in its look-back.
+    """Credit one conversion of the person, the latest that the lens counts if none is named, to its touches
+    as the lens shows them.
 
     conversion_id: a row's id, or as a text the event id or the order id that it was tracked with.
-    Raises Invalid for an unknown model or look-back, NoConversion, ConversionRefunded, ModelNotTrained,
+    Raises Invalid for an unknown model or a bad lens, NoConversion, ConversionRefunded, ModelNotTrained,
     RatesNotReady.
     """
     workspace: Workspace = Workspace.objects.get()
-    days = lookback_of(workspace) if lookback_days is None else lookback_days
-    query = Query(models=model_names((model_type,)), lookback_days=days)
-    conversion = _conversion(person, conversion_id)
+    query = Query(models=model_names((model_type,)), **vars(lens))
+    conversion = _conversion(person, conversion_id, lens)
     touches = _touches(conversion, query)
     shares = shares_of(actor, touches, conversion, query, now=now)
     minor = to_minor(conversion.value, workspace.currency)
@@ -150,7 +151,7 @@ def explain(
         conversion_event_id=_event_id(conversion),
         value=value,
         currency=workspace.currency,
-        lookback_days=days,
+        lookback_days=lens.lookback_days,
         touchpoints=[
             _touch_credit(touch, share, amount)
             for touch, share, amount in zip(touches, shares.of_touches.tolist(), revenue, strict=True)
@@ -163,11 +164,15 @@ def explain(
     )
 
 
-def _conversion(person: Person, conversion_id: int | str | None) -> Conversion:
+def _conversion(person: Person, conversion_id: int | str | None, lens: Lens) -> Conversion:
     theirs = Conversion.objects.filter(person=person)
     if conversion_id is not None:
         return _named(theirs, conversion_id)
-    latest: Conversion | None = theirs.filter(is_counted=True).order_by("-occurred_at", "-id").first()
+    counted = theirs.filter(is_counted=True)
+    if lens.conversion_types:
+        counted = counted.filter(conversion_type__in=lens.conversion_types)
+    in_time = counted.order_by("occurred_at", "id")
+    latest: Conversion | None = in_time.first() if lens.counting == "once" else in_time.last()
     if latest is None:
         raise NoConversion("This person has not converted yet, so there is nothing to credit.")
     return latest
@@ -205,7 +210,7 @@ def _touches(conversion: Conversion, query: Query) -> list[Touchpoint]:
         raise JourneyTooLong(
             f"This journey has more than {MAX_TOUCHES:,} touches. Choose a shorter look-back: lookback_days."
         )
-    return found
+    return [found[place] for place in kept([touch.source.channel.key for touch in found], query.lens)]
 
 
 def _divide(touches: list[Touchpoint], shares: Floats, minor: int) -> list[int]:

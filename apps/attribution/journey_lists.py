@@ -14,6 +14,7 @@ from apps.accounts.errors import Invalid, NotHere
 from apps.accounts.models import Person
 from apps.attribution import channel_colours
 from apps.attribution.channel_colours import ChannelName, Names
+from apps.attribution.lenses import DIRECT, Lens
 from apps.attribution.maths.models import NONE
 from apps.attribution.models import Channel, Conversion, Source, Touchpoint
 from apps.attribution.questions import Query
@@ -21,8 +22,8 @@ from apps.attribution.questions import Query
 PAGE_SIZE = 50
 MOST_ENTRIES = 1_000
 
-# Walks the period's conversions from the newest and looks at each one's touches by index, until the page is
-# full.
+# Walks the period's conversions from the newest and looks at each one's touches by index, as the lens shows
+# them, until the page is full.
 _BEHIND = """
     SELECT c.id, p.public_id, c.conversion_type, c.order_id, c.occurred_at, c.value,
         coalesce(j.path, '{{}}'), j.touches, j.first_at
@@ -33,17 +34,49 @@ _BEHIND = """
             count(*) AS touches, min(t.occurred_at) AS first_at,
             coalesce(bool_or(t.source_id = ANY(%(sources)s)), false) AS is_through
         FROM (
-            SELECT t.id, t.occurred_at, t.source_id, s.channel_id,
-                lag(s.channel_id) OVER (ORDER BY t.occurred_at, t.id)
-                    IS DISTINCT FROM s.channel_id AS is_change
-            FROM attribution_touchpoint t JOIN attribution_source s ON s.id = t.source_id
-            WHERE t.workspace_id = c.workspace_id AND t.person_id = c.person_id
-            AND t.occurred_at > c.occurred_at - %(lookback)s AND t.occurred_at <= c.occurred_at
+            SELECT t.*, lag(t.channel_id) OVER (ORDER BY t.occurred_at, t.id)
+                IS DISTINCT FROM t.channel_id AS is_change
+            FROM ({seen}) t
         ) t
     ) j
-    WHERE c.workspace_id = %(workspace)s AND c.is_counted {conditions}
+    WHERE c.workspace_id = (SELECT %(workspace)s::bigint) AND c.is_counted {conditions}
     ORDER BY c.occurred_at DESC, c.id DESC LIMIT %(limit)s
 """
+_IN_WINDOW = """
+    SELECT t.id, t.occurred_at, t.source_id, s.channel_id
+    FROM attribution_touchpoint t JOIN attribution_source s ON s.id = t.source_id
+    WHERE t.workspace_id = c.workspace_id AND t.person_id = c.person_id
+    AND t.occurred_at > c.occurred_at - %(lookback)s AND t.occurred_at <= c.occurred_at
+"""
+_WITHOUT_DIRECT = """
+    SELECT * FROM (
+        SELECT t.*, bool_and(t.channel_id = %(direct)s) OVER () AS is_all_direct FROM ({touches}) t
+    ) t WHERE t.is_all_direct OR t.channel_id <> %(direct)s
+"""
+_FIRST_OF_CHANNEL = """
+    SELECT * FROM (
+        SELECT t.*, row_number() OVER (PARTITION BY t.channel_id ORDER BY t.occurred_at, t.id) AS nth
+        FROM ({touches}) t
+    ) t WHERE t.nth = 1
+"""
+# What each transform of maths.transforms keeps of a journey.
+_KEPT = {
+    "unique": "{touches}",
+    "exposure": """
+        SELECT * FROM (
+            SELECT t.*, lag(t.channel_id) OVER (ORDER BY t.occurred_at, t.id) AS before FROM ({touches}) t
+        ) t WHERE t.before IS DISTINCT FROM t.channel_id
+    """,
+    "first": _FIRST_OF_CHANNEL,
+    "frequency": _FIRST_OF_CHANNEL,
+    "trim": "SELECT * FROM ({touches}) t ORDER BY t.occurred_at DESC, t.id DESC LIMIT %(trim)s",
+}
+_IS_FIRST = """NOT EXISTS (
+        SELECT FROM attribution_conversion e
+        WHERE e.workspace_id = c.workspace_id AND e.person_id = c.person_id AND e.is_counted
+        AND (%(types)s::text[] = '{}' OR e.conversion_type = ANY(%(types)s))
+        AND (e.occurred_at, e.id) < (c.occurred_at, c.id)
+    )"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +167,7 @@ def journeys_behind(
         params["path"] = [ids.get(key, 0) for key in path]
     params["sources"] = list(Source.objects.filter(**chosen).values_list("id", flat=True)) if chosen else []
     params["limit"] = page_size + 1
-    return _page(_fetch(conditions, params), page_size)
+    return _page(_fetch(query.lens, conditions, params), page_size)
 
 
 def person_timeline(public_id: UUID) -> Timeline:
@@ -165,22 +198,39 @@ def _conditions(query: Query, before: str | None) -> tuple[list[str], dict[str, 
     params: dict[str, Any] = {
         "workspace": scoping.current_id(),
         "lookback": timedelta(days=query.lookback_days),
+        "types": list(query.conversion_types),
+        "trim": query.trim_touches,
+        "direct": Channel.objects.filter(key=DIRECT).values_list("pk", flat=True).first() or 0,
     }
     limits = {
         "c.occurred_at >= %(start)s": ("start", query.start),
         "c.occurred_at < %(end)s": ("end", query.end),
-        "c.conversion_type = %(type)s": ("type", query.conversion_type),
     }
     conditions = [text for text, (_, value) in limits.items() if value is not None]
     params |= {name: value for name, value in limits.values() if value is not None}
+    if query.conversion_types:
+        conditions.append("c.conversion_type = ANY(%(types)s)")
+    if query.counting == "once":
+        conditions.append(_IS_FIRST)
     if before:
         conditions.append("(c.occurred_at, c.id) < (%(before_at)s, %(before_id)s)")
         params["before_at"], params["before_id"] = _read_cursor(before)
     return conditions, params
 
 
-def _fetch(conditions: list[str], params: dict[str, Any]) -> list[tuple[Any, ...]]:
-    query = _BEHIND.format(conditions="".join(f" AND {condition}" for condition in conditions))
+def _seen(lens: Lens) -> str:
+    """The touches of a conversion as a lens shows them: direct visits are dropped before paths are cut."""
+    touches = _IN_WINDOW
+    if lens.direct == "dropped_beside_others":
+        touches = _WITHOUT_DIRECT.format(touches=touches)
+    return _KEPT[lens.transform].format(touches=touches)
+
+
+def _fetch(lens: Lens, conditions: list[str], params: dict[str, Any]) -> list[tuple[Any, ...]]:
+    query = _BEHIND.format(
+        seen=_seen(lens),
+        conditions="".join(f" AND {condition}" for condition in conditions),
+    )
     with connection.cursor() as cursor:
         cursor.execute(query, params)
         return list(cursor.fetchall())

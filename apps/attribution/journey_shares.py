@@ -1,7 +1,7 @@
 """How one journey's conversion is shared among its touches under each model."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -14,12 +14,14 @@ from apps.accounts.errors import DomainError
 from apps.accounts.models import Workspace
 from apps.accounts.permissions import Actor
 from apps.attribution import analysis, fingerprints, markov_training
+from apps.attribution.lenses import DIRECT, Lens
 from apps.attribution.loading import microseconds
+from apps.attribution.maths import transforms
 from apps.attribution.maths.assembly import US_PER_DAY
 from apps.attribution.maths.coalition import Basis, coalition_game
 from apps.attribution.maths.journeys import Journeys
 from apps.attribution.maths.markov import MarkovModel, ShareBasis, journey_shares
-from apps.attribution.maths.models import MODELS, touch_weights
+from apps.attribution.maths.models import AUTO, MODELS, touch_weights
 from apps.attribution.models import Conversion, ModelRun, Touchpoint
 from apps.attribution.questions import Query
 
@@ -74,11 +76,28 @@ def shares_of(
     keys = [touch.source.channel.key for touch in touches]
     if not keys:
         return Shares(np.zeros(0), NO_TOUCHPOINT)
-    if model.order:
-        return _by_chain(keys, model.order, query)
     if model.name.startswith("shapley"):
         return _by_game(actor, keys, query, now=now)
+    if model.is_of_all:
+        return _by_chain(keys, model.order or _order_chosen(actor, query, now=now), query)
     return Shares(touch_weights(_one_journey(touches, keys, conversion), model.name), RULE)
+
+
+def kept(keys: list[str], lens: Lens) -> list[int]:
+    """Places of the touches that a lens leaves of a journey, given their channels in the order of time."""
+    seen = replace(
+        Journeys.of_paths([keys], conversions=[1.0]), age_days=np.arange(len(keys), dtype=np.float64)
+    )  # the ages number the touches
+    if lens.direct == "dropped_beside_others":
+        seen = transforms.remove_if_not_all(seen, channel=DIRECT)
+    if lens.transform == "trim":
+        seen = transforms.trim(seen, touches=lens.trim_touches)
+    elif lens.transform == "exposure":
+        seen = transforms.exposure(seen)
+    elif lens.transform in {"first", "frequency"}:
+        seen = transforms.first(seen)
+    assert seen.age_days is not None  # noqa: S101 - given above
+    return seen.age_days.astype(int).tolist()
 
 
 def _one_journey(touches: list[Touchpoint], keys: list[str], conversion: Conversion) -> Journeys:
@@ -101,7 +120,7 @@ def _by_game(actor: Actor, keys: list[str], query: Query, *, now: datetime) -> S
     The rates stand in the run that answers the question over all time, so that they are not counted anew for
     each journey.
     """
-    answer = analysis.ask(actor, Query(models=("linear",), lookback_days=query.lookback_days), now=now)
+    answer = analysis.ask(actor, Query(models=("linear",), **vars(query.lens)), now=now)
     if answer.result is None:
         raise RatesNotReady(
             "The conversion rates of this workspace are being computed for the first time. Ask again soon.",
@@ -127,6 +146,17 @@ def _channel_sets(workspace_id: int, run_id: int) -> Journeys:
     )
 
 
+def _order_chosen(actor: Actor, query: Query, *, now: datetime) -> int:
+    """The order that the journeys of all time chose."""
+    answer = analysis.ask(actor, Query(models=(AUTO,), **vars(query.lens)), now=now)
+    if answer.result is None:
+        raise RatesNotReady(
+            "The order of the chain is being chosen for the first time. Ask again soon.",
+            retry_after_seconds=RETRY_SECONDS,
+        )
+    return int(answer.result.notes(AUTO).get("order", 1))
+
+
 def _by_chain(keys: list[str], order: int, query: Query) -> Shares:
     """By the newest trained version; without one, by a chain trained here if the data is small."""
     trained = markov_training.latest(order)
@@ -143,7 +173,7 @@ def _by_chain(keys: list[str], order: int, query: Query) -> Shares:
 
 def _trained_here(order: int, query: Query) -> MarkovModel:
     workspace: Workspace = Workspace.objects.get()
-    question = markov_training.question(order, lookback_days=query.lookback_days)
+    question = markov_training.question(order, **vars(query.lens))
     census = fingerprints.take(question, zone=workspace.zone)
     if census.touches > settings.ATTRIBUTION_INLINE_TOUCHES:
         raise ModelNotTrained(f"Train the Markov chain of order {order} first: POST train/markov.")

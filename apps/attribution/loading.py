@@ -5,7 +5,7 @@ the rows. Measured on 1M touches of four columns: 0.65 s this way, 4.5 s by COPY
 message per row.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -53,6 +53,7 @@ class ConversionRows:
 @dataclass(frozen=True)
 class SourceRow:
     id: int
+    channel_id: int
     channel: str
     platform: str
     campaign_id: str
@@ -78,6 +79,12 @@ class SourceTable:
         return tuple(dict.fromkeys(row.channel for row in self.rows))
 
     @property
+    def channel_ids(self) -> Ints:
+        """(n_channels,) the row of each of `channels`."""
+        ids = {row.channel: row.channel_id for row in self.rows}
+        return np.array([ids[key] for key in self.channels], dtype=np.int64)
+
+    @property
     def channel_codes(self) -> NDArray[np.int32]:
         """(n_sources,) position of each source's channel among `channels`."""
         code = {key: number for number, key in enumerate(self.channels)}
@@ -89,15 +96,51 @@ class SourceTable:
         """
         return tuple(_runs([row.names[:depth] for row in self.rows]) for depth in (1, 2, 3, 4))
 
+    def groups(self) -> dict[str, Ints]:
+        """By grouping: (n_sources,) position of the source with the smallest id in each source's group, which
+        sources that come later do not change.
+        """
+        return {level: _smallest(self.rows, name) for level, name in GROUPINGS.items()}
+
     def places(self, source_ids: Ints) -> Ints:
         """Position in `rows` of each source id."""
         order = np.argsort(self.ids)
         return order[np.searchsorted(self.ids, source_ids, sorter=order)]
 
 
+GROUPINGS: dict[str, Callable[[SourceRow], tuple[str, ...]]] = {
+    "channel": lambda row: (row.channel,),
+    "platform": lambda row: (row.platform,),
+    "campaign": lambda row: (row.platform, row.campaign_id),
+    "creative": lambda row: (row.platform, row.campaign_id, row.creative_id),
+}
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Whose rows to read, as a condition on person_id."""
+
+    condition: str
+    params: tuple[Any, ...] = ()
+
+
+EVERYBODY = Crowd("")
+
+
+def these(people: Ints) -> Crowd:
+    return Crowd(" AND person_id = ANY(%s)", (people.tolist(),))
+
+
+def between(after: int, through: int) -> Crowd:
+    """Everybody with an id above `after`, up to `through`."""
+    return Crowd(" AND person_id > %s AND person_id <= %s", (after, through))
+
+
 def sources() -> SourceTable:
     """All sources of the workspace."""
-    found = Source.objects.values_list("id", "channel__key", "platform", "campaign_id", "creative_id")
+    found = Source.objects.values_list(
+        "id", "channel_id", "channel__key", "platform", "campaign_id", "creative_id"
+    )
     return SourceTable(tuple(sorted((SourceRow(*names) for names in found), key=attrgetter("names"))))
 
 
@@ -119,14 +162,31 @@ def touches(
     return TouchRows(id=id_, person=person, at_us=at_us + _POSTGRES_EPOCH_US, source=source)
 
 
+def touches_of(crowd: Crowd) -> TouchRows:
+    """All touches of some people."""
+    columns = ["id", "person_id", "occurred_at", "source_id"]
+    where, params = _within(None, None, crowd)
+    id_, person, at_us, source = _by_id(
+        _columns("SELECT {} FROM attribution_touchpoint WHERE {}", columns, where, params)
+    )
+    return TouchRows(id=id_, person=person, at_us=at_us + _POSTGRES_EPOCH_US, source=source)
+
+
 def conversions(
-    *, start: datetime | None, end: datetime | None, conversion_type: str | None, decimals: int
+    *,
+    start: datetime | None,
+    end: datetime | None,
+    conversion_types: Sequence[str] = (),
+    decimals: int,
+    crowd: Crowd = EVERYBODY,
 ) -> ConversionRows:
-    """The workspace's counted conversions in [start, end). decimals: of the workspace's currency."""
-    where, params = _within(start, end)
+    """The workspace's counted conversions in [start, end), of the types named or of all. decimals: of the
+    workspace's currency.
+    """
+    where, params = _within(start, end, crowd)
     where += " AND is_counted"
-    if conversion_type is not None:
-        where, params = where + " AND conversion_type = %s", [*params, conversion_type]
+    if conversion_types:
+        where, params = where + " AND conversion_type = ANY(%s)", [*params, list(conversion_types)]
     columns = ["id", "person_id", "occurred_at", f"round(value * {10 ** int(decimals)})::bigint"]
     found = _columns("SELECT {} FROM attribution_conversion WHERE {}", columns, where, params)
     id_, person, at_us, minor = _by_id(found)
@@ -143,11 +203,18 @@ def _runs(names: Sequence[tuple[str, ...]]) -> Ints:
     return np.array([number[name] for name in names], dtype=np.int64)
 
 
-def _within(start: datetime | None, end: datetime | None) -> tuple[str, list[Any]]:
+def _smallest(rows: Sequence[SourceRow], name: Callable[[SourceRow], tuple[str, ...]]) -> Ints:
+    least: dict[tuple[str, ...], int] = {}
+    for place in sorted(range(len(rows)), key=lambda place: rows[place].id):
+        least.setdefault(name(rows[place]), place)
+    return np.array([least[name(row)] for row in rows], dtype=np.int64)
+
+
+def _within(start: datetime | None, end: datetime | None, crowd: Crowd = EVERYBODY) -> tuple[str, list[Any]]:
     limits = ((" AND occurred_at >= %s", start), (" AND occurred_at < %s", end))
     where = "".join(condition for condition, moment in limits if moment is not None)
     moments = [moment for _, moment in limits if moment is not None]
-    return f"workspace_id = %s{where}", [scoping.current_id(), *moments]
+    return f"workspace_id = %s{where}{crowd.condition}", [scoping.current_id(), *moments, *crowd.params]
 
 
 def _slices(

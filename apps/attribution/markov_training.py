@@ -16,6 +16,7 @@ from apps.accounts.permissions import Actor
 from apps.attribution import fingerprints, journeys, runs
 from apps.attribution.fingerprints import Census
 from apps.attribution.journeys import JourneySet
+from apps.attribution.lenses import WHOLE, Lens
 from apps.attribution.markov_rows import arrows, counts_of
 from apps.attribution.maths.journeys import NoConversions
 from apps.attribution.maths.markov import MarkovModel
@@ -60,13 +61,10 @@ def start(
     *,
     start: datetime | None = None,
     end: datetime | None = None,
-    conversion_type: str | None = None,
-    lookback_days: float = 30,
+    lens: Lens = WHOLE,
 ) -> Job:
     """Train in a worker; a job that is already on the same question is answered again."""
-    query = question(
-        order, start=start, end=end, conversion_type=conversion_type, lookback_days=lookback_days
-    )
+    query = question(order, start=start, end=end, **vars(lens))
     return _under_way(order, query.digest) or jobs.begin(
         actor,
         KIND,

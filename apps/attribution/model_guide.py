@@ -38,8 +38,8 @@ FAMILIES = (
     Family(label="Linear", models=("linear",)),
     Family(label="Time decay", models=("time_decay",)),
     Family(label="Position", models=("position_based",)),
-    Family(label="Shapley", models=("shapley", "shapley_ordered")),
-    Family(label="Markov", models=("markov_1", "markov_2", "markov_3", "markov_4")),
+    Family(label="Shapley", models=("shapley", "shapley_rate", "shapley_ordered")),
+    Family(label="Markov", models=("markov_auto", "markov_1", "markov_2", "markov_3", "markov_4")),
 )
 
 _MARKOV_MISLEADS = (
@@ -115,6 +115,15 @@ _GUIDES = (
         misleads="As Shapley. Places far from the start rest on few journeys.",
     ),
     Guide(
+        name="shapley_rate",
+        short="By conversion rate",
+        how="The same game, but what channels achieve together is the conversion rate of the journeys that "
+        "met no others. A channel that lowers the rate earns nothing, and that is said.",
+        answers="Which channels raise the chance that a journey converts?",
+        misleads="It rests on journeys through few channels, and where those are few it jumps: look at its "
+        "interval. People who would have come anyway still count for whoever met them alone.",
+    ),
+    Guide(
         name="markov_1",
         short="Order 1",
         how="Journeys become a chain of channels. A channel's credit is how many conversions the chain "
@@ -132,8 +141,60 @@ _GUIDES = (
         )
         for order in (2, 3, 4)
     ),
+    Guide(
+        name="markov_auto",
+        short="Order chosen",
+        how="A chain of the order, 1 to 4, that predicts journeys it has not seen best; of those within one "
+        "standard error of the best, the smallest. The overview says which and why.",
+        answers="Through which channels do journeys have to pass, as far as the data can tell?",
+        misleads="A better prediction of the next touch is no better measure of cause. " + _MARKOV_MISLEADS,
+    ),
 )
-GUIDES: dict[str, Guide] = {guide.name: guide for guide in _GUIDES}
+GUIDES: dict[str, Guide] = {name: guide for name in MODELS for guide in _GUIDES if guide.name == name}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Belief:
+    """model: empty where none of them is to be believed."""
+
+    question: str
+    model: str
+    why: str
+
+    @property
+    def label(self) -> str:
+        return reports.MODEL_LABELS[self.model] if self.model else "A lift test, and no model"
+
+
+BELIEFS = (
+    Belief(
+        question="What would be missing if I switched a channel off?",
+        model="",
+        why="Models describe journeys; only a test that withholds the channel measures what it causes. Where "
+        "there is one, its calibrated figure stands beside the model's.",
+    ),
+    Belief(
+        question="Which channels raise the chance to convert?",
+        model="shapley_rate",
+        why="It alone compares journeys with a channel to journeys without it, and so sees those who left. "
+        "Believe it where its interval is narrow.",
+    ),
+    Belief(
+        question="Through which channels do journeys have to pass?",
+        model="markov_auto",
+        why="It follows the order of touches as far as that predicts unseen journeys, and no further.",
+    ),
+    Belief(
+        question="How is a finished order shared out fairly?",
+        model="shapley",
+        why="Each channel that was there gets its part, however often it came. It is a rule for sharing.",
+    ),
+    Belief(
+        question="Where do people first hear of us, and what closes?",
+        model="first_touch",
+        why="First touch and last touch answer these two and nothing else.",
+    ),
+)
 
 
 def family_of(model: str) -> Family | None:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from apps.attribution import money, order_book
+from apps.attribution.models import Reason
 from apps.attribution.order_book import Entry, Kind
 from apps.attribution.order_rows import Order
 from apps.attribution.parsing import Errors
@@ -15,7 +16,8 @@ from apps.attribution.records import ConversionIn
 class ConversionVerdict:
     """What became of one record. value: what its order is worth now, in the workspace's `currency`.
 
-    A duplicate answers with the record that was stored first. errors: not empty when it was refused.
+    A duplicate answers with the record that was stored first. errors: not empty when it was refused, for
+    `reason`.
     """
 
     event_id: str = ""
@@ -25,6 +27,7 @@ class ConversionVerdict:
     currency: str = ""
     kind: str = Kind.CONVERSION
     is_duplicate: bool = False
+    reason: Reason | None = None
     errors: Errors = field(default_factory=dict)
 
     @property
@@ -41,11 +44,15 @@ class Item:
     given: ConversionIn
     person: int
     entry: Entry
+    new: dict[str, Any] = field(default_factory=dict)
 
     def as_new(self, home: str) -> dict[str, Any]:
-        kind = Kind.CORRECTION if self.given.replaces else Kind.CONVERSION
-        value = money.quantise(self.entry.revenue * self.entry.rate, home)
-        return {**self.as_place(), "value": value, **self.as_record(replace(self.entry, kind=kind))}
+        """The row of a conversion that is not known yet, with its first record."""
+        if not self.new:
+            kind = Kind.CORRECTION if self.given.replaces else Kind.CONVERSION
+            value = money.quantise(self.entry.revenue * self.entry.rate, home)
+            self.new = {**self.as_place(), "value": value, **self.as_record(self.entry), "kind": kind}
+        return self.new
 
     def as_place(self) -> dict[str, Any]:
         return {
@@ -91,7 +98,9 @@ class Account:
             has_own_time=given.has_own_time,
         )
         if decision.errors:
-            return ConversionVerdict(order_id=given.order_id, errors=decision.errors)
+            return ConversionVerdict(
+                order_id=given.order_id, reason=Reason.REFUND_EXCEEDS_ORDER, errors=decision.errors
+            )
         if decision.stored is not None:
             self._store(item, decision.stored, home=home)
         known = decision.stored or decision.duplicate_of

@@ -32,10 +32,14 @@ ADD_NEW = """
         SELECT %(workspace)s, id, kind, event, revenue, currency, rate, occurred_at, received_at, properties
         FROM input JOIN made USING (id) ON CONFLICT (workspace_id, event_id) DO NOTHING
         RETURNING conversion_id, event_id
+    ), stale AS (
+        INSERT INTO attribution_staleperson (workspace_id, person_id)
+        SELECT DISTINCT %(workspace)s::bigint, person_id FROM made
     )
     SELECT input.event, made.id, person.public_id::text, recorded.event_id IS NOT NULL
     FROM made JOIN input USING (id) LEFT JOIN recorded ON recorded.conversion_id = made.id
-    JOIN accounts_person person ON person.workspace_id = %(workspace)s AND person.id = made.person_id
+    JOIN accounts_person person
+        ON person.workspace_id = (SELECT %(workspace)s::bigint) AND person.id = made.person_id
 """
 ADD_PLACES = """
     INSERT INTO attribution_conversion (workspace_id, person_id, conversion_type, order_id, occurred_at,
@@ -47,12 +51,13 @@ ADD_PLACES = """
 """
 LOCK = """
     SELECT order_id, id, person_id, conversion_type, occurred_at, value, is_counted
-    FROM attribution_conversion WHERE workspace_id = %s AND order_id = ANY(%s)
+    FROM attribution_conversion WHERE workspace_id = (SELECT %s::bigint) AND order_id = ANY(%s)
     ORDER BY order_id FOR NO KEY UPDATE
 """
 ENTRIES = """
     SELECT conversion_id, event_id, kind, revenue, currency, exchange_rate, occurred_at, id
-    FROM attribution_conversionrecord WHERE workspace_id = %s AND conversion_id = ANY(%s) ORDER BY id
+    FROM attribution_conversionrecord
+    WHERE workspace_id = (SELECT %s::bigint) AND conversion_id = ANY(%s) ORDER BY id
 """
 ADD_RECORDS = """
     INSERT INTO attribution_conversionrecord (workspace_id, conversion_id, kind, event_id, revenue,
@@ -68,15 +73,18 @@ CHANGE = """
         occurred_at = r.occurred_at, value = r.value, is_counted = r.counted, updated_at = %(now)s
     FROM json_to_recordset(%(rows)s::json) AS r(id bigint, person bigint, type text, occurred_at timestamptz,
         value numeric, counted boolean)
-    WHERE c.workspace_id = %(workspace)s AND c.id = r.id
+    WHERE c.workspace_id = (SELECT %(workspace)s::bigint) AND c.id = r.id
 """
 KNOWN = """
     SELECT r.event_id, r.kind, c.order_id, c.value, person.public_id::text FROM attribution_conversionrecord r
     JOIN attribution_conversion c ON c.workspace_id = r.workspace_id AND c.id = r.conversion_id
     JOIN accounts_person person ON person.workspace_id = c.workspace_id AND person.id = c.person_id
-    WHERE r.workspace_id = %s AND r.event_id = ANY(%s)
+    WHERE r.workspace_id = (SELECT %s::bigint) AND r.event_id = ANY(%s)
 """
-PEOPLE = "SELECT id, public_id::text FROM accounts_person WHERE workspace_id = %s AND id = ANY(%s)"
+PEOPLE = """
+    SELECT id, public_id::text FROM accounts_person
+    WHERE workspace_id = (SELECT %s::bigint) AND id = ANY(%s)
+"""
 
 
 class New(NamedTuple):

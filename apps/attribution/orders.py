@@ -18,9 +18,10 @@ from django.db import transaction
 from apps.accounts import events, scoping
 from apps.accounts.errors import DomainError
 from apps.accounts.permissions import Actor
-from apps.attribution import exchange, money, order_rows, visitors
+from apps.attribution import exchange, money, order_rows, stale_people, visitors
 from apps.attribution.events import ConversionsChanged, ConversionsRecorded
 from apps.attribution.exchange import Purse
+from apps.attribution.models import Reason
 from apps.attribution.order_book import Entry, Kind
 from apps.attribution.order_items import Account, ConversionVerdict, Item
 from apps.attribution.parsing import Errors, new_event_id
@@ -42,11 +43,11 @@ class Contested(DomainError):
 
 @dataclass(frozen=True)
 class StoredConversions:
-    """What became of many. refused: (position, errors)."""
+    """What became of many. refused: (position, reason, errors)."""
 
     stored: int
     duplicates: int
-    refused: list[tuple[int, Errors]]
+    refused: list[tuple[int, Reason, Errors]]
 
 
 def track_conversion(actor: Actor, conversion: ConversionIn, *, now: datetime) -> ConversionVerdict:
@@ -69,7 +70,11 @@ def store_conversions(
 
 def summed(verdicts: Sequence[ConversionVerdict]) -> StoredConversions:
     kinds = Counter("refused" if one.errors else "duplicate" if one.is_duplicate else "" for one in verdicts)
-    refused = [(place, one.errors) for place, one in enumerate(verdicts) if one.errors]
+    refused = [
+        (place, one.reason or Reason.UNUSABLE_FIELDS, one.errors)
+        for place, one in enumerate(verdicts)
+        if one.errors
+    ]
     return StoredConversions(kinds[""], kinds["duplicate"], refused)
 
 
@@ -121,13 +126,13 @@ class _Batch:
         """The record with its rate and an event id; refused without a rate, or when it is too much."""
         currency = given.currency or self.purse.home
         rate = self.purse.rate(currency)
-        errors: Errors = {}
         if rate is None:
-            errors["currency"] = [self.purse.what_is_missing(currency)]
-        elif abs(given.revenue * rate) >= MAX_VALUE:
-            errors["revenue"] = [f"In {self.purse.home} this comes to {MAX_VALUE:,} or more."]
-        if rate is None or errors:
-            self.verdicts[place] = ConversionVerdict(order_id=given.order_id or None, errors=errors)
+            errors = {"currency": [self.purse.what_is_missing(currency)]}
+            self._refuse(place, given, Reason.NO_EXCHANGE_RATE, errors)
+            return None
+        if abs(given.revenue * rate) >= MAX_VALUE:
+            errors = {"revenue": [f"In {self.purse.home} this comes to {MAX_VALUE:,} or more."]}
+            self._refuse(place, given, Reason.AMOUNT_TOO_LARGE, errors)
             return None
         entry = Entry(
             event_id=given.event_id or new_event_id(given.received_at),
@@ -138,6 +143,11 @@ class _Batch:
             occurred_at=given.occurred_at,
         )
         return Item(place, given, person, entry)
+
+    def _refuse(self, place: int, given: ConversionIn, reason: Reason, errors: Errors) -> None:
+        self.verdicts[place] = ConversionVerdict(
+            order_id=given.order_id or None, reason=reason, errors=errors
+        )
 
     def _without_known(self, items: list[Item]) -> list[Item]:
         """Answer those whose event id is stored already; the others go on."""
@@ -207,6 +217,7 @@ class _Batch:
             raise _Raced
         changed = [account for account in accounts if account.order != account.was]
         order_rows.change([account.as_change() for account in changed], now=self.now)
+        stale_people.mark({one.person for account in changed for one in (account.was, account.order)})
         for account in changed:
             if account.had_total:
                 self.changed.append(account.order.id)

@@ -41,11 +41,36 @@ class Link:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lost:
+    """The part of the conversions that the chain loses without it, with its 95 % interval."""
+
+    share: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRow:
+    """From one channel straight to another."""
+
+    source: ChannelName
+    target: ChannelName
+    lost: Lost
+
+    @property
+    def channels(self) -> list[ChannelName]:
+        return [self.source, self.target]
+
+
+@dataclass(frozen=True, kw_only=True)
 class PathRow:
+    """lost: without journeys that begin this way; None where it was not worked out."""
+
     channels: list[ChannelName]
     journeys: int
     conversions: int
     revenue: Decimal
+    lost: "Lost | None" = None
 
     @property
     def keys(self) -> list[str]:
@@ -91,13 +116,21 @@ def links_of(flow: list[list[Any]], names: Names) -> list[Link]:
     ]
 
 
-def path_of(row: list[Any], names: Names, currency: str) -> PathRow:
+def steps_of(rows: list[list[Any]], names: Names) -> list[StepRow]:
+    return [
+        StepRow(source=names[source], target=names[target], lost=Lost(share=share, low=low, high=high))
+        for (source, target), share, low, high in rows
+    ]
+
+
+def path_of(row: list[Any], names: Names, currency: str, *, lost: list[float] | None = None) -> PathRow:
     keys, journeys, conversions, minor = row
     return PathRow(
         channels=[names[key] for key in keys],
         journeys=journeys,
         conversions=conversions,
         revenue=from_minor(minor, currency),
+        lost=Lost(share=lost[0], low=lost[1], high=lost[2]) if lost else None,
     )
 
 

@@ -9,7 +9,8 @@ import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from apps.accounts.errors import Invalid
 from apps.attribution import addresses
@@ -30,6 +31,7 @@ from apps.attribution.records import ConversionIn, IdentityIn, SpendIn, Touch
 
 MAX_ID = 200
 MAX_URL = 4_096
+PAGES_REMEMBERED = 2_048
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 FUTURE_ALLOWED = timedelta(hours=24)
 # A difference below this is the way through the network. One beyond it is no clock that is being read now
@@ -127,7 +129,7 @@ def _walk(record: Any, table: Mapping[str, Cleaner]) -> tuple[dict[str, Any], Er
 
 
 def _check_who(found: Mapping[str, Any], errors: Errors) -> None:
-    if not found.keys() & WHO and not errors.keys() & WHO:
+    if WHO.isdisjoint(found) and WHO.isdisjoint(errors):
         errors["user_id"] = ["Give user_id or anonymous_id: without one nobody can be credited."]
 
 
@@ -162,32 +164,67 @@ def _corrected(found: dict[str, Any], errors: Errors, received_at: datetime) -> 
 def _touch(
     found: dict[str, Any], *, occurred_at: datetime, received_at: datetime, ignored: tuple[str, ...]
 ) -> Touch:
-    page = addresses.read(found.pop("url", ""))
-    referrer = addresses.read(found.pop("referrer", ""))
-    extra = {name: found.pop(name) for name in FIELDS_OF_ADDRESS if name in found}
-    hints = {**page.hints, **extra} if extra else page.hints
-    unsaid = {name: value for name, value in extra.items() if page.hints.get(name) != value}
-    if unsaid:
-        # No column holds these: what the address does not say is kept, for a later change of rules.
-        found["properties"] = {**unsaid, **found.get("properties", {})}
+    url, page_host, told = _page(found.pop("url", ""))
+    referrer, referrer_host, _ = _page(found.pop("referrer", ""))
+    if not addresses.HINTS.isdisjoint(found):
+        told = _told_beside(found, told.hints)
     if "event_id" not in found:
         found["event_id"] = new_event_id(received_at)
-    found.setdefault("campaign_id", hints.get("utm_campaign", "")[:MAX_ID])
-    found.setdefault("creative_id", hints.get("utm_content", "")[:MAX_ID])
+    if "campaign_id" not in found:
+        found["campaign_id"] = told.utm_campaign[:MAX_ID]
+    if "creative_id" not in found and "utm_content" in told.hints:
+        found["creative_id"] = told.hints["utm_content"][:MAX_ID]
     return Touch(
         **found,
         occurred_at=occurred_at,
         received_at=received_at,
-        url=page.text,
-        referrer=referrer.text,
-        page_host=page.host,
-        referrer_host=referrer.host,
-        utm_source=hints.get("utm_source", ""),
-        utm_medium=hints.get("utm_medium", ""),
-        utm_campaign=hints.get("utm_campaign", ""),
-        click_ids=tuple(sorted(addresses.CLICK_IDS.intersection(hints))) if hints else (),
+        url=url,
+        referrer=referrer,
+        page_host=page_host,
+        referrer_host=referrer_host,
+        utm_source=told.utm_source,
+        utm_medium=told.utm_medium,
+        utm_campaign=told.utm_campaign,
+        click_ids=told.click_ids,
         ignored=ignored,
     )
+
+
+class _Told(NamedTuple):
+    """What an address and the fields beside it say of a campaign."""
+
+    hints: Mapping[str, str]
+    utm_source: str
+    utm_medium: str
+    utm_campaign: str
+    click_ids: tuple[str, ...]
+
+
+def _told(hints: Mapping[str, str]) -> _Told:
+    return _Told(
+        hints,
+        hints.get("utm_source", ""),
+        hints.get("utm_medium", ""),
+        hints.get("utm_campaign", ""),
+        tuple(sorted(addresses.CLICK_IDS.intersection(hints))),
+    )
+
+
+@lru_cache(maxsize=PAGES_REMEMBERED)
+def _page(url: str) -> tuple[str, str, _Told]:
+    """What may be kept of an address, its host, and what it tells: few addresses bring most touches."""
+    read = addresses.read(url)
+    return read.text, read.host, _told(read.hints)
+
+
+def _told_beside(found: dict[str, Any], hints: Mapping[str, str]) -> _Told:
+    """With the fields that name labels and click ids themselves; they are used up."""
+    extra = {name: found.pop(name) for name in FIELDS_OF_ADDRESS if name in found}
+    unsaid = {name: value for name, value in extra.items() if hints.get(name) != value}
+    if unsaid:
+        # No column holds these: what the address does not say is kept, for a later change of rules.
+        found["properties"] = {**unsaid, **found.get("properties", {})}
+    return _told({**hints, **extra})
 
 
 def _day(value: Any) -> date:
@@ -198,7 +235,7 @@ def _day(value: Any) -> date:
 
 _FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 _ID: Callable[[Any], str] = text(MAX_ID)
-WHO = {"user_id", "anonymous_id"}
+WHO = frozenset({"user_id", "anonymous_id"})
 FIELDS_OF_ADDRESS = sorted(addresses.HINTS)
 _PERSON_AND_TIME: dict[str, Cleaner] = {
     "user_id": _ID,

@@ -2,18 +2,18 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from apps.accounts.errors import Invalid
 from apps.accounts.models import Workspace
-from apps.attribution.lenses import LOOKBACK_DAYS, Lens
+from apps.attribution.lenses import LOOKBACK_DAYS, MOST_DAYS, Counting, Direct, Lens, Transform, wrong_choices
 from apps.attribution.maths.models import MODELS, resolve
 
+LENS_FIELDS = tuple(field.name for field in fields(Lens))
 GROUPS = ("channel", "platform", "campaign", "creative")
-MOST_DAYS = 3_650
 # Part of every digest: raise it when the same question on the same data gets another answer.
 METHOD = 2
 
@@ -24,32 +24,43 @@ class Query:
 
     models: names of maths.models. start (inclusive), end (exclusive): moments, None for no limit; a
     conversion counts when it occurred between them, a journey without one when its last touch did.
-    conversion_type: None counts all types. Raises Invalid naming the field.
+    conversion_types to direct: the lens (lenses.Lens). Raises Invalid naming the field.
     """
 
     models: tuple[str, ...] = tuple(MODELS)
     start: datetime | None = None
     end: datetime | None = None
-    conversion_type: str | None = None
     group_by: str = "channel"
-    lookback_days: float = LOOKBACK_DAYS
     half_life_days: float = 7.0
+    conversion_types: tuple[str, ...] = ()
+    lookback_days: float = LOOKBACK_DAYS
+    counting: Counting = "every"
+    transform: Transform = "unique"
+    trim_touches: int = 0
+    direct: Direct = "kept"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "models", model_names(self.models))
-        errors = _period_errors(self.start, self.end)
+        object.__setattr__(self, "conversion_types", tuple(sorted(set(self.conversion_types))))
+        if self.transform != "trim":
+            object.__setattr__(self, "trim_touches", 0)
+        errors = _period_errors(self.start, self.end) | wrong_choices(self.lens)
         if self.group_by not in GROUPS:
             errors["group_by"] = [f"Choose from {', '.join(GROUPS)}."]
-        for name in ("lookback_days", "half_life_days"):
-            if not 0 < getattr(self, name) <= MOST_DAYS:
-                errors[name] = [f"This must be more than 0 and at most {MOST_DAYS:,} days."]
+        if not 0 < self.half_life_days <= MOST_DAYS:
+            errors["half_life_days"] = [f"This must be more than 0 and at most {MOST_DAYS:,} days."]
         if errors:
             raise Invalid(errors)
 
     @property
     def lens(self) -> Lens:
-        types = () if self.conversion_type is None else (self.conversion_type,)
-        return Lens(conversion_types=types, lookback_days=self.lookback_days)
+        """Which journeys the question is about."""
+        return Lens(**{name: getattr(self, name) for name in LENS_FIELDS})
+
+    @property
+    def conversion_type(self) -> str | None:
+        """The type that counts, where it is exactly one."""
+        return self.conversion_types[0] if len(self.conversion_types) == 1 else None
 
     @property
     def opens(self) -> datetime | None:
@@ -74,16 +85,21 @@ class Query:
             "models": list(self.models),
             "start": self.start and self.start.isoformat(),
             "end": self.end and self.end.isoformat(),
+            "conversion_types": list(self.conversion_types),
             "lookback_days": float(self.lookback_days),
             "half_life_days": float(self.half_life_days),
         }
 
     @classmethod
     def of_params(cls, params: dict[str, Any]) -> "Query":
+        """Also of a run that was kept when a question named one type or none."""
         moments = {
             name: datetime.fromisoformat(params[name]) if params[name] else None for name in ("start", "end")
         }
-        return cls(**(params | moments | {"models": tuple(params["models"])}))
+        given = dict(params)
+        one = given.pop("conversion_type", None)
+        types = tuple(given.pop("conversion_types", [one] if one else []))
+        return cls(**(given | moments | {"models": tuple(params["models"]), "conversion_types": types}))
 
     def before(self) -> "Query | None":
         """The equally long period before this one; None for an open period."""

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 
-class Touch(msgspec.Struct, kw_only=True):
+class Touch(msgspec.Struct, kw_only=True, gc=False):
     """One contact. channel: as the sender named it, "" to derive it. click_ids: the names present."""
 
     event_id: str

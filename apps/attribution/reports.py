@@ -5,27 +5,35 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count
-
 from apps.accounts.models import Workspace
 from apps.accounts.permissions import Actor
-from apps.attribution import analysis, channel_colours, costs, loading, run_figures
+from apps.attribution import (
+    analysis,
+    channel_colours,
+    conversion_kinds,
+    credit_intervals,
+    lift_tests,
+    run_figures,
+)
 from apps.attribution.analysis import Answer
 from apps.attribution.channel_colours import ChannelName, Names
 from apps.attribution.journey_lists import journeys_behind, person_timeline
-from apps.attribution.maths.models import MODELS
+from apps.attribution.lift_test_comparisons import Calibration
+from apps.attribution.maths.models import AUTO, MODELS, RATES
 from apps.attribution.models import Conversion, Touchpoint
-from apps.attribution.money import exponent, from_minor
+from apps.attribution.money import from_minor
 from apps.attribution.overview_parts import (
     Bin,
     Day,
     Link,
     PathRow,
     Spread,
+    StepRow,
     days_of,
     links_of,
     path_of,
     spread_of,
+    steps_of,
 )
 from apps.attribution.questions import Query, model_names
 from apps.attribution.results import Result, Row, Totals
@@ -34,6 +42,7 @@ from apps.attribution.spreadsheets import csv_lines, safe_cell
 __all__ = [
     "MODEL_LABELS",
     "Bin",
+    "Calibrated",
     "ChannelName",
     "ChannelRow",
     "Comparison",
@@ -43,6 +52,8 @@ __all__ = [
     "Overview",
     "PathRow",
     "Spread",
+    "StepRow",
+    "Surely",
     "breakdown",
     "channels",
     "conversion_types",
@@ -55,6 +66,8 @@ __all__ = [
 ]
 
 PATHS_SHOWN = 20
+STEPS_SHOWN = 10
+ENDS = ("low", "high")
 ZERO = Decimal(0)
 MODEL_LABELS = {
     "first_touch": "First touch",
@@ -65,10 +78,12 @@ MODEL_LABELS = {
     "position_based": "Position based",
     "shapley": "Shapley",
     "shapley_ordered": "Shapley, ordered",
+    "shapley_rate": "Shapley of rates",
     "markov_1": "Markov 1",
     "markov_2": "Markov 2",
     "markov_3": "Markov 3",
     "markov_4": "Markov 4",
+    "markov_auto": "Markov, order chosen",
 }
 
 
@@ -79,9 +94,31 @@ class ModelName:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Surely:
+    """95 % intervals under one model: (low, high). share: of the overview's measure."""
+
+    conversions: tuple[float, float]
+    revenue: tuple[Decimal, Decimal]
+    share: tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibrated:
+    """A channel's credit times what lift tests measured for each unit. measure: conversions or revenue."""
+
+    amount: float
+    low: float
+    high: float
+    tests: int
+    as_of: datetime
+    measure: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChannelRow:
     """A channel under the chosen model. share, low, high, by_model: of the overview's measure; low to high
-    over all models.
+    over all models. surely: the 95 % intervals under the chosen model, None where there is not enough data;
+    surely_by_model: of the share. calibrated: what lift tests make of it, None without one.
     """
 
     key: str
@@ -98,6 +135,9 @@ class ChannelRow:
     cpa: Decimal | None
     by_model: dict[str, float]
     revenue_by_model: dict[str, Decimal]
+    surely: "Surely | None" = None
+    surely_by_model: dict[str, tuple[float, float]] = field(default_factory=dict)
+    calibrated: "Calibrated | None" = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +159,8 @@ class Overview:
     """state: ready; computing (nothing to show yet, see answer.job); no_data (nothing was ever tracked);
     no_conversions.
 
-    measure: what shares are of, "revenue", or "conversions" where there is no revenue.
+    measure: what shares are of, "revenue", or "conversions" where there is no revenue. notes: what models
+    decided by themselves, by model; see credit_intervals.
     """
 
     state: str
@@ -137,6 +178,8 @@ class Overview:
     days: Spread | None = None
     links: list[Link] = field(default_factory=list)
     paths: list[PathRow] = field(default_factory=list)
+    steps: list[StepRow] = field(default_factory=list)
+    notes: dict[str, Any] = field(default_factory=dict)
     daily: list[Day] = field(default_factory=list)
 
     @property
@@ -156,6 +199,16 @@ class Overview:
     @property
     def models_agree_on_order(self) -> bool:
         return len({self._order(model.name) for model in self.models}) <= 1
+
+    @property
+    def is_sure(self) -> bool:
+        """Is there enough data to say how sure the chosen model is?"""
+        return any(row.surely is not None for row in self.rows)
+
+    @property
+    def calibrated_rows(self) -> list[ChannelRow]:
+        """The channels that a lift test speaks of."""
+        return [row for row in self.rows if row.calibrated is not None]
 
     @property
     def roas(self) -> float | None:
@@ -206,21 +259,27 @@ def channels() -> list[ChannelName]:
 
 def conversion_types() -> list[str]:
     """The types seen, the most frequent first."""
-    found = Conversion.objects.values("conversion_type").annotate(count=Count("id"))
-    return list(found.order_by("-count", "conversion_type").values_list("conversion_type", flat=True))
+    return conversion_kinds.seen()
 
 
 def credit_table(shown: Overview) -> list[list[Any]]:
     """The overview's rows as a table, its header first: for a file."""
     header = ["channel", "label", "conversions", "revenue", "share", "lowest share", "highest share"]
     header += ["cost", "roas", "cpa", *(f"revenue {model.name}" for model in shown.models)]
+    header += [f"{figure} {end} of 95 %" for figure in ("conversions", "revenue", "share") for end in ENDS]
+    header += ["calibrated", "calibrated low", "calibrated high", "lift tests"]
     return [header, *(_cells(row, shown) for row in shown.rows)]
 
 
 def _cells(row: ChannelRow, shown: Overview) -> list[Any]:
     by_model = [row.revenue_by_model[model.name] for model in shown.models]
     figures = [row.conversions, row.revenue, row.share, row.low, row.high, row.cost, row.roas, row.cpa]
-    return [row.key, row.label, *figures, *by_model]
+    sure, measured = row.surely, row.calibrated
+    ends: list[Any] = [*sure.conversions, *sure.revenue, *sure.share] if sure else [None] * 6
+    lift: list[Any] = [None] * 4
+    if measured:
+        lift = [measured.amount, measured.low, measured.high, measured.tests]
+    return [row.key, row.label, *figures, *by_model, *ends, *lift]
 
 
 def _filled(empty: Overview, result: Result, workspace: Workspace) -> Overview:
@@ -231,19 +290,28 @@ def _filled(empty: Overview, result: Result, workspace: Workspace) -> Overview:
         measure="revenue" if result.totals.revenue > 0 else "conversions",
         totals=result.totals,
         computed_at=result.computed_at,
-        previous=_previous(empty.query, result.totals, workspace),
+        previous=_previous(empty.query, result, workspace),
     )
     if shown.state != "ready":
         return replace(shown, rows=_channel_rows(shown, result, names))
+    lost = result.notes(credit_intervals.STEPS_OF)
     return replace(
         shown,
         rows=_channel_rows(shown, result, names),
         touches=spread_of(figures["touches_to_convert"], whole=True),
         days=spread_of(figures["days_to_convert"], whole=False),
         links=links_of(figures["flow"], names),
-        paths=[path_of(row, names, result.currency) for row in figures["paths"][:PATHS_SHOWN]],
+        paths=_paths(figures["paths"][:PATHS_SHOWN], lost, names, result.currency),
+        steps=steps_of(lost.get("steps", [])[:STEPS_SHOWN], names),
+        notes={model: result.notes(model) for model in (RATES, AUTO)},
         daily=days_of(figures["daily"], empty.query, workspace),
     )
+
+
+def _paths(rows: list[list[Any]], lost: dict[str, Any], names: Names, currency: str) -> list[PathRow]:
+    """With what the chain loses without each, where that was worked out."""
+    effects = {tuple(keys): figures for keys, *figures in lost.get("ways", [])}
+    return [path_of(row, names, currency, lost=effects.get(tuple(row[0]))) for row in rows]
 
 
 def _state(result: Result) -> str:
@@ -258,11 +326,14 @@ def _channel_rows(shown: Overview, result: Result, names: Names) -> list[Channel
     rows: dict[tuple[str, bool], dict[str, Row]] = {}
     for row in result.rows:
         rows.setdefault((row.channel, row.is_none), {})[row.model] = row
-    made = [_channel_row(key, is_none, found, shown, names) for (key, is_none), found in rows.items()]
+    lifts = lift_tests.calibrations(shown.query, model=shown.model.name)
+    made = [_channel_row(key, is_none, found, shown, lifts) for (key, is_none), found in rows.items()]
     return sorted(made, key=lambda row: (-row.share, -row.revenue, row.is_none, row.label))
 
 
-def _channel_row(key: str, is_none: bool, found: dict[str, Row], shown: Overview, names: Names) -> ChannelRow:
+def _channel_row(
+    key: str, is_none: bool, found: dict[str, Row], shown: Overview, lifts: dict[str, Calibration]
+) -> ChannelRow:
     example = next(iter(found.values()))
     full = {name: found.get(name) or Row(model=name, cost=example.cost) for name in MODELS}
     share = "revenue_share" if shown.measure == "revenue" else "share"
@@ -283,17 +354,44 @@ def _channel_row(key: str, is_none: bool, found: dict[str, Row], shown: Overview
         cpa=chosen.cpa,
         by_model=by_model,
         revenue_by_model={name: row.revenue for name, row in full.items()},
+        surely=_surely(chosen, share),
+        surely_by_model={
+            name: sure.share for name, row in full.items() if (sure := _surely(row, share)) is not None
+        },
+        calibrated=None if is_none else _calibrated(chosen, lifts.get(key)),
     )
 
 
-def _previous(query: Query, totals: Totals, workspace: Workspace) -> Comparison | None:
-    if (before := query.before()) is None:
+def _surely(row: Row, share: str) -> Surely | None:
+    if row.conversions_low is None:
         return None
-    days = run_figures.daily(before, workspace, decimals=exponent(workspace.currency))
-    revenue = from_minor(sum(minor for _, _, minor in days), workspace.currency)
-    conversions = sum(count for _, count, _ in days)
-    spent = costs.by_source(workspace, loading.sources(), start=before.start, end=before.end)
-    cost = sum(spent.values(), ZERO)
+    conversions, revenue, shares = (
+        (getattr(row, f"{name}_low"), getattr(row, f"{name}_high"))
+        for name in ("conversions", "revenue", share)
+    )
+    return Surely(conversions=conversions, revenue=revenue, share=shares)
+
+
+def _calibrated(row: Row, lift: Calibration | None) -> Calibrated | None:
+    if lift is None:
+        return None
+    credited = float(row.revenue) if lift.measure == "revenue" else row.conversions
+    return Calibrated(
+        amount=credited * lift.ratio,
+        low=credited * lift.low,
+        high=credited * lift.high,
+        tests=lift.tests,
+        as_of=lift.as_of,
+        measure=lift.measure,
+    )
+
+
+def _previous(query: Query, result: Result, workspace: Workspace) -> Comparison | None:
+    told = result.figures.get("before") or run_figures.before(query, workspace)
+    if told is None:
+        return None
+    totals, conversions = result.totals, told["conversions"]
+    revenue, cost = from_minor(told["minor"], workspace.currency), Decimal(told["cost"])
     return Comparison(
         revenue=revenue,
         conversions=conversions,

@@ -1,20 +1,28 @@
 """A stored run read back: rows in any grouping, which all add up to the same totals."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+from django.db.models import JSONField
+from django.db.models.expressions import RawSQL
+from numpy.typing import NDArray
 
 from apps.accounts.models import Workspace
+from apps.attribution import credit_intervals
 from apps.attribution.maths.models import NONE
 from apps.attribution.models import Credit, ModelRun, Source
 from apps.attribution.questions import Query
 
 NONE_LABEL = "No known touchpoint"
 ZERO = Decimal(0)
+NOT_KNOWN = (0.0, 0.0, 0.0, 0.0)
+_CENT = Decimal("0.01")
 
 Key = tuple[str, str, str, str]
 _NOTHING: Key = ("", "", "", "")
@@ -36,7 +44,7 @@ class Row:
 
     is_none: the group of conversions without a known touchpoint. share: of the conversions; revenue_share: of
     the revenue, 0 where there is none. cost: None when none is known; roas, cpa: None where they would divide
-    by nothing.
+    by nothing. low, high: 95 % intervals; None where there is not enough data to say.
     """
 
     model: str
@@ -52,6 +60,14 @@ class Row:
     share: float = 0.0
     revenue_share: float = 0.0
     cost: Decimal | None = None
+    conversions_low: float | None = None
+    conversions_high: float | None = None
+    revenue_low: Decimal | None = None
+    revenue_high: Decimal | None = None
+    share_low: float | None = None
+    share_high: float | None = None
+    revenue_share_low: float | None = None
+    revenue_share_high: float | None = None
 
     @property
     def roas(self) -> float | None:
@@ -64,8 +80,7 @@ class Row:
         return (self.cost / Decimal(self.conversions)).quantize(Decimal("0.0001"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Cell:
+class _Cell(NamedTuple):
     """A credit by source, with the source's names. place: of its channel; None for no known touchpoint."""
 
     model: str
@@ -80,7 +95,7 @@ class _Cell:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Result:
-    """The answer to a question."""
+    """The answer to a question. sources: names by id."""
 
     query: Query
     run: ModelRun
@@ -88,15 +103,21 @@ class Result:
     computed_at: datetime
     totals: Totals
     cells: tuple[_Cell, ...]
+    sources: dict[str, Key]
+    _kept_by: dict[str, dict[str, credit_intervals.Kept]] = field(default_factory=dict)
+    _examples_by: dict[str, dict[Key, str]] = field(default_factory=dict)
+    _earned_by: dict[str, dict[tuple[str, Key], float]] = field(default_factory=dict)
 
     @property
     def run_id(self) -> int:
         return self.run.pk
 
-    @property
+    @cached_property
     def figures(self) -> dict[str, Any]:
-        """See run_figures; fetched when first asked for."""
-        return self.run.figures
+        """See run_figures; fetched when first asked for, without the channel sets, which no page shows."""
+        told = RawSQL("figures - 'sets'", (), output_field=JSONField())
+        found: dict[str, Any] = ModelRun.objects.filter(pk=self.run.pk).values_list(told, flat=True).get()
+        return found
 
     @property
     def is_empty(self) -> bool:
@@ -109,20 +130,75 @@ class Result:
 
     def grouped(self, group_by: str) -> list[Row]:
         """One row a model and group; each model's rows add up to the totals."""
-        return self._rows(self.cells, _GROUPINGS[group_by])
+        return self._rows(self.cells, _GROUPINGS[group_by], group_by)
 
     def within(self, *, channel: str, group_by: str) -> list[Row]:
         """The rows inside one channel, adding up to the channel's row. channel: its key, or "none"."""
         inside = (cell for cell in self.cells if _is_of(cell, channel))
-        return self._rows(inside, lambda names: (names[0], *_GROUPINGS[group_by](names)[1:]))
+        return self._rows(inside, lambda names: (names[0], *_GROUPINGS[group_by](names)[1:]), group_by)
 
-    def _rows(self, cells: Iterable[_Cell], group: Callable[[Key], Key]) -> list[Row]:
+    def notes(self, model: str) -> dict[str, Any]:
+        """What the model decided by itself; see credit_intervals."""
+        kept = self._kept("channel").get(model)
+        return kept.notes if kept else {}
+
+    def _rows(self, cells: Iterable[_Cell], group: Callable[[Key], Key], group_by: str) -> list[Row]:
         groups: dict[tuple[str, bool, Key], list[_Cell]] = defaultdict(list)
         for cell in cells:
             groups[cell.model, cell.place is None, group(cell.names)].append(cell)
-        rows = [self._sum(key, inside) for key, inside in groups.items()]
+        rows = self._surrounded([self._sum(key, inside) for key, inside in groups.items()], group_by)
         order = {model: place for place, model in enumerate(self.query.models)}
         return sorted(rows, key=lambda r: (order[r.model], -r.revenue, -r.conversions, r.is_none, r.label))
+
+    def _surrounded(self, rows: list[Row], group_by: str) -> list[Row]:
+        """The rows with their intervals, where they are known."""
+        kept = self._kept(group_by)
+        surrounded: list[Row] = []
+        by_scale: dict[credit_intervals.Scale, list[tuple[Row, Sequence[float]]]] = defaultdict(list)
+        for row in rows:
+            known = kept[row.model].known if row.model in kept else None
+            if known is None:
+                surrounded.append(row)
+            else:
+                by_scale[known.scale].append((row, self._errors(row, known.of, group_by)))
+        for scale, inside in by_scale.items():
+            errors = np.array([found for _, found in inside])
+            surrounded += _between([row for row, _ in inside], errors, scale, self.totals)
+        return surrounded
+
+    def _kept(self, group_by: str) -> dict[str, credit_intervals.Kept]:
+        if group_by not in self._kept_by:
+            self._kept_by[group_by] = credit_intervals.kept(self.run, self.query.models, group_by)
+        return self._kept_by[group_by]
+
+    def _errors(self, row: Row, errors: Mapping[str, Sequence[float]], group_by: str) -> Sequence[float]:
+        """Of one row; one that is a part of its group, inside a channel, has that part of the variance."""
+        if row.is_none:
+            return errors.get(NONE, NOT_KNOWN)
+        names = _GROUPINGS[group_by]((row.channel, row.platform, row.campaign_id, row.creative_id))
+        found = errors.get(self._examples(group_by)[names], NOT_KNOWN)
+        if not row.channel or group_by == "channel":
+            return found
+        earned = self._earned(group_by)[row.model, names]
+        part = row.conversions / earned if 0 < row.conversions < earned else 1.0
+        return [one * part**0.5 for one in found]
+
+    def _examples(self, group_by: str) -> dict[Key, str]:
+        """By group: the smallest id of its sources, by which its errors are kept."""
+        if group_by not in self._examples_by:
+            group, found = _GROUPINGS[group_by], self._examples_by.setdefault(group_by, {})
+            for id_, names in sorted(self.sources.items(), key=lambda one: int(one[0])):
+                found.setdefault(group(names), id_)
+        return self._examples_by[group_by]
+
+    def _earned(self, group_by: str) -> dict[tuple[str, Key], float]:
+        """By model and group: the conversions of the whole group."""
+        if group_by not in self._earned_by:
+            group, found = _GROUPINGS[group_by], self._earned_by.setdefault(group_by, defaultdict(float))
+            for cell in self.cells:
+                if cell.place is not None:
+                    found[cell.model, group(cell.names)] += cell.conversions
+        return self._earned_by[group_by]
 
     def _sum(self, key: tuple[str, bool, Key], cells: list[_Cell]) -> Row:
         model, is_none, (channel, platform, campaign_id, creative_id) = key
@@ -147,7 +223,8 @@ class Result:
 
 def read(run: ModelRun, query: Query, *, workspace: Workspace) -> Result:
     """Read a run's credits for the models that the question names."""
-    cells = tuple(_cells(run, query))
+    names, places = _sources()
+    cells = tuple(_cells(run, query, names, places))
     costs = (cell.cost for cell in cells if cell.cost is not None and cell.model == query.models[0])
     return Result(
         query=query,
@@ -161,11 +238,13 @@ def read(run: ModelRun, query: Query, *, workspace: Workspace) -> Result:
             cost=sum(costs, ZERO),
         ),
         cells=cells,
+        sources=names,
     )
 
 
-def _cells(run: ModelRun, query: Query) -> Iterable[_Cell]:
-    names, places = _sources()
+def _cells(
+    run: ModelRun, query: Query, names: dict[str, Key], places: dict[str, tuple[str, int]]
+) -> Iterable[_Cell]:
     credits = Credit.objects.filter(run=run, model__in=query.models).order_by("id")
     for model, key, *earned in credits.values_list(
         "model", "group_key", "conversions", "revenue", "share", "cost"
@@ -190,6 +269,36 @@ def _sources() -> tuple[dict[str, Key], dict[str, tuple[str, int]]]:
         names[str(id_)] = (channel, platform, campaign_id, creative_id)
         places[str(id_)] = (label, place)
     return names, places
+
+
+def _between(
+    rows: list[Row], errors: NDArray[np.float64], scale: credit_intervals.Scale, totals: Totals
+) -> list[Row]:
+    amounts = credit_intervals.Amounts(
+        conversions=np.array([row.conversions for row in rows]),
+        revenue=np.array([float(row.revenue) for row in rows]),
+        shares=np.array([row.share for row in rows]),
+        revenue_shares=np.array([row.revenue_share for row in rows]),
+    )
+    found = credit_intervals.around(amounts, errors, scale=scale, conversions=totals.conversions)
+    return [
+        replace(
+            row,
+            conversions_low=ends[0],
+            conversions_high=ends[1],
+            revenue_low=_money(ends[2]),
+            revenue_high=_money(ends[3]),
+            share_low=ends[4],
+            share_high=ends[5],
+            revenue_share_low=ends[6],
+            revenue_share_high=ends[7],
+        )
+        for row, ends in zip(rows, found.tolist(), strict=True)
+    ]
+
+
+def _money(amount: float) -> Decimal:
+    return Decimal(amount).quantize(_CENT)
 
 
 def _is_of(cell: _Cell, channel: str) -> bool:

@@ -3,9 +3,7 @@
 Each names the version of the list that it was made on: two people never undo each other unseen.
 """
 
-import hashlib
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +12,7 @@ from django.db import transaction
 from apps.accounts.errors import DomainError, NotHere
 from apps.accounts.models import Workspace
 from apps.accounts.permissions import Actor
-from apps.attribution import channels
+from apps.attribution import channels, rule_versions
 from apps.attribution.models import ChannelRule
 
 Rules = list[dict[str, Any]]
@@ -24,11 +22,6 @@ Edit = Callable[[Rules], Rules]
 class RulesChanged(DomainError):
     code = "rules_changed"
     status = 409
-
-
-def version_of(rules: Sequence[dict[str, Any]]) -> str:
-    """Tells one list of rules from another."""
-    return hashlib.sha256(json.dumps(list(rules), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def current() -> Rules:
@@ -44,9 +37,19 @@ def apply(actor: Actor, edit: Edit, *, version: str, now: datetime, reason: str 
     """
     Workspace.objects.select_for_update(no_key=True).get(pk=actor.workspace_id)
     before = current()
-    if version_of(before) != version:
+    if channels.version_of(before) != version:
         raise RulesChanged("Somebody changed the rules meanwhile. Look at them, then repeat your change.")
     channels.replace_rules(actor, edit([*before]), now=now, reason=reason)
+    return before
+
+
+@transaction.atomic
+def restore(actor: Actor, number: int, *, now: datetime, reason: str = "") -> Rules:
+    """Put an earlier version in force again, as a new one; answers the list before it. Raises NotHere."""
+    rules = rule_versions.named(number).rules
+    Workspace.objects.select_for_update(no_key=True).get(pk=actor.workspace_id)
+    before = current()
+    channels.replace_rules(actor, rules, now=now, reason=reason or f"Version {number} again.")
     return before
 
 

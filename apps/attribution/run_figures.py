@@ -5,15 +5,20 @@ Channels stand by their keys, money in whole minor units. They are kept because 
 the credit does: a page then reads one row where it would otherwise load a million.
 """
 
+from decimal import Decimal
 from typing import Any
 
-from django.db.models import BigIntegerField, Count, F, QuerySet, Sum
+from django.db.models import BigIntegerField, Count, Exists, F, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Cast, Round, TruncDate
 
 from apps.accounts.models import Workspace
-from apps.attribution.journeys import JourneySet
+from apps.attribution import costs, loading
+from apps.attribution.loading import SourceTable
 from apps.attribution.maths import shapes
+from apps.attribution.maths.counts import JourneyCounts
+from apps.attribution.maths.journeys import Journeys
 from apps.attribution.models import Conversion
+from apps.attribution.money import exponent
 from apps.attribution.questions import Query
 
 PATHS_KEPT = 100
@@ -24,26 +29,34 @@ POOLED = "(others)"
 BETWEEN = "(nothing between)"
 
 
-def gather(gathered: JourneySet, query: Query, workspace: Workspace, *, decimals: int) -> dict[str, Any]:
-    """All figures of the journeys of a question."""
-    keys = gathered.table.channels
+def gather(
+    counts: JourneyCounts,
+    table: SourceTable,
+    *,
+    touches: int,
+    daily: list[list[Any]],
+    before: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """All figures of the journeys of a question. touches: how many were looked at."""
+    keys, told = table.channels, counts.channel_paths
     return {
-        "touches": gathered.touches_read,
-        "paths": _paths(gathered, keys),
-        "flow": _flow(gathered, keys),
-        "touches_to_convert": _spread(shapes.touches_to_convert(gathered.journeys)),
-        "days_to_convert": _spread(shapes.days_to_convert(gathered.journeys)),
+        "touches": touches,
+        "paths": _paths(told, keys),
+        "flow": _flow(told, keys),
+        "touches_to_convert": _spread(shapes.touches_to_convert(told)),
+        "days_to_convert": _spread(shapes.days_to_convert(counts.days_to_convert)),
         "sets": [
             [[keys[code] for code in codes], conversions, nulls]
-            for codes, conversions, nulls in shapes.sets_seen(gathered.journeys, most=SETS_KEPT)
+            for codes, conversions, nulls in shapes.sets_seen(told, most=SETS_KEPT)
         ],
-        "daily": daily(query, workspace, decimals=decimals),
+        "daily": daily,
+        "before": before,
     }
 
 
-def _paths(gathered: JourneySet, keys: tuple[str, ...]) -> list[list[Any]]:
+def _paths(told: Journeys, keys: tuple[str, ...]) -> list[list[Any]]:
     """[[keys…], journeys, conversions, revenue in minor units], best first."""
-    found = shapes.top_paths(gathered.journeys, most=PATHS_KEPT)
+    found = shapes.top_paths(told, most=PATHS_KEPT)
     return [
         [[keys[code] for code in codes], int(journeys), int(conversions), round(value)]
         for codes, journeys, conversions, value in zip(
@@ -52,9 +65,9 @@ def _paths(gathered: JourneySet, keys: tuple[str, ...]) -> list[list[Any]]:
     ]
 
 
-def _flow(gathered: JourneySet, keys: tuple[str, ...]) -> list[list[Any]]:
+def _flow(told: Journeys, keys: tuple[str, ...]) -> list[list[Any]]:
     """[first, middle, last, converted, missed]."""
-    found = shapes.flow(gathered.journeys, pool=CHANNELS_SHOWN)
+    found = shapes.flow(told, pool=CHANNELS_SHOWN)
     names = (*keys, POOLED, BETWEEN)  # codes n_channels and -1
     return [
         [names[first], names[middle], names[last], int(converted), int(missed)]
@@ -83,11 +96,39 @@ def daily(query: Query, workspace: Workspace, *, decimals: int) -> list[list[Any
     return [[day.isoformat(), n, int(sum_)] for day, n, sum_ in found.values_list("day", "orders", "revenue")]
 
 
+def before(query: Query, workspace: Workspace) -> dict[str, Any] | None:
+    """What the period before came to; None for an open period. Looking it up takes longer than all the rest
+    of a page.
+    """
+    if (period := query.before()) is None:
+        return None
+    days = daily(period, workspace, decimals=exponent(workspace.currency))
+    spent = costs.by_source(workspace, loading.sources(), start=period.start, end=period.end)
+    return {
+        "conversions": sum(number for _, number, _ in days),
+        "minor": sum(minor for *_, minor in days),
+        "cost": str(sum(spent.values(), Decimal(0))),
+    }
+
+
 def counted(query: Query) -> QuerySet[Conversion]:
     """The conversions that a question counts."""
     rows: QuerySet[Conversion] = Conversion.objects.filter(is_counted=True)
+    if query.counting == "once":
+        rows = rows.exclude(Exists(_earlier(query)))
     if query.start is not None:
         rows = rows.filter(occurred_at__gte=query.start)
     if query.end is not None:
         rows = rows.filter(occurred_at__lt=query.end)
-    return rows if query.conversion_type is None else rows.filter(conversion_type=query.conversion_type)
+    return rows.filter(conversion_type__in=query.conversion_types) if query.conversion_types else rows
+
+
+def _earlier(query: Query) -> QuerySet[Conversion]:
+    """What a person converted to before: the first of each is all that counts once."""
+    same = Q(occurred_at__lt=OuterRef("occurred_at")) | Q(
+        occurred_at=OuterRef("occurred_at"), pk__lt=OuterRef("pk")
+    )
+    earlier = Conversion.objects.filter(same, person=OuterRef("person"), is_counted=True)
+    if query.conversion_types:
+        earlier = earlier.filter(conversion_type__in=query.conversion_types)
+    return earlier

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from apps.accounts.models import Job, Workspace
 from apps.attribution.loading import SourceTable
@@ -16,8 +16,9 @@ from apps.attribution.models import Credit, ModelRun
 from apps.attribution.money import from_minor
 from apps.attribution.questions import Query
 
-# A superseded answer stays this long, for those who were told to come back for it.
+# A superseded answer stays this long, for those who were told to come back for it; less where nobody was.
 KEPT = timedelta(days=1)
+KEPT_UNASKED = timedelta(hours=1)
 BATCH = 5_000
 BY_SOURCE = "source"
 Kind, State = ModelRun.Kind, ModelRun.State
@@ -111,7 +112,6 @@ def _credits(
 
 
 def _drop_superseded(run: ModelRun, query: Query, now: datetime) -> None:
-    old = ModelRun.objects.filter(
-        kind=Kind.ANALYSIS, params_digest=query.digest, id__lt=run.pk, finished_at__lt=now - KEPT
-    )
-    old.filter(params__models__contained_by=list(query.models)).delete()
+    is_old = Q(finished_at__lt=now - KEPT) | Q(finished_at__lt=now - KEPT_UNASKED, job=None)
+    same = ModelRun.objects.filter(kind=Kind.ANALYSIS, params_digest=query.digest, id__lt=run.pk)
+    same.filter(is_old, params__models__contained_by=list(query.models)).delete()

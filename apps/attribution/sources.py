@@ -21,7 +21,7 @@ REMEMBERED = 200_000
 FIND = """
     SELECT c.key, s.platform, s.campaign_id, s.creative_id, s.id
     FROM json_to_recordset(%s::json) AS r(channel text, platform text, campaign_id text, creative_id text)
-    JOIN attribution_channel c ON c.workspace_id = %s AND c.key = r.channel
+    JOIN attribution_channel c ON c.workspace_id = (SELECT %s::bigint) AND c.key = r.channel
     JOIN attribution_source s ON s.workspace_id = c.workspace_id AND s.channel_id = c.id
         AND s.platform = r.platform AND s.campaign_id = r.campaign_id AND s.creative_id = r.creative_id
 """
@@ -29,7 +29,7 @@ ADD = """
     INSERT INTO attribution_source (workspace_id, channel_id, platform, campaign_id, creative_id)
     SELECT c.workspace_id, c.id, r.platform, r.campaign_id, r.creative_id
     FROM json_to_recordset(%s::json) AS r(channel text, platform text, campaign_id text, creative_id text)
-    JOIN attribution_channel c ON c.workspace_id = %s AND c.key = r.channel
+    JOIN attribution_channel c ON c.workspace_id = (SELECT %s::bigint) AND c.key = r.channel
     ORDER BY c.id, r.platform, r.campaign_id, r.creative_id
     ON CONFLICT DO NOTHING
 """
@@ -51,7 +51,7 @@ def of_touches(touches: Iterable[Touch]) -> list[SourceKey]:
     channel_of = channels.book().rules.channel_of
     return [
         SourceKey(
-            (touch.channel and _key_of(touch.channel)) or channel_of(_origin(touch)),
+            (touch.channel and _key_of(touch.channel)) or channel_of(origin(touch)),
             touch.platform,
             touch.campaign_id,
             touch.creative_id,
@@ -60,7 +60,13 @@ def of_touches(touches: Iterable[Touch]) -> list[SourceKey]:
     ]
 
 
-def _origin(touch: Touch) -> Origin:
+def is_named(record: Any) -> bool:
+    """Whether its sender named the channel of a touch or of spend; rules then have no say."""
+    return bool(record.channel and _key_of(record.channel))
+
+
+def origin(touch: Touch) -> Origin:
+    """What a touch says of where it came from."""
     return Origin(
         touch.platform,
         touch.event_type,

@@ -29,12 +29,14 @@ KNOWN_SOURCES = """
     JOIN attribution_channel c ON c.workspace_id = s.workspace_id AND c.id = s.channel_id
 """
 UPSERT = """
-    INSERT INTO attribution_spend (workspace_id, source_id, day, amount, impressions, clicks)
-    SELECT %s, r.source, r.day, r.amount, r.impressions, r.clicks FROM json_to_recordset(%s::json)
-        AS r(source bigint, day date, amount numeric, impressions bigint, clicks bigint)
+    INSERT INTO attribution_spend (workspace_id, source_id, day, amount, impressions, clicks,
+        is_channel_named)
+    SELECT %s, r.source, r.day, r.amount, r.impressions, r.clicks, r.is_named FROM json_to_recordset(%s::json)
+        AS r(source bigint, day date, amount numeric, impressions bigint, clicks bigint, is_named boolean)
     ORDER BY r.source, r.day
     ON CONFLICT (workspace_id, source_id, day) DO UPDATE
-        SET amount = excluded.amount, impressions = excluded.impressions, clicks = excluded.clicks
+        SET amount = excluded.amount, impressions = excluded.impressions, clicks = excluded.clicks,
+            is_channel_named = excluded.is_channel_named
     RETURNING source_id, day, xmax = 0
 """
 
@@ -86,6 +88,7 @@ def _as_row(row: SpendIn, source: int, amount: Decimal) -> dict[str, Any]:
         "amount": amount,
         "impressions": row.impressions,
         "clicks": row.clicks,
+        "is_named": sources.is_named(row),
     }
 
 

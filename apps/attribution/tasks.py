@@ -1,5 +1,29 @@
 """Where a worker finds what attribution does in jobs; each stands with its verb."""
 
-from apps.attribution import analysis, imports, markov_training, uploads
+from apps.attribution import (
+    accuracy,
+    analysis,
+    book_keeping,
+    conversion_probability,
+    dead_letters,
+    experiments,
+    imports,
+    intake,
+    lift_tests,
+    markov_training,
+    uploads,
+)
 
-__all__ = ["analysis", "imports", "markov_training", "uploads"]
+__all__ = [
+    "accuracy",
+    "analysis",
+    "book_keeping",
+    "conversion_probability",
+    "dead_letters",
+    "experiments",
+    "imports",
+    "intake",
+    "lift_tests",
+    "markov_training",
+    "uploads",
+]

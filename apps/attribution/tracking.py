@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from apps.accounts import errors, people
 from apps.accounts.errors import DomainError, Invalid, NotHere
 from apps.accounts.permissions import Actor
-from apps.attribution import ingest, money, orders, parsing
+from apps.attribution import ingest, money, parsing
 from apps.attribution import spend as spending
 from apps.attribution.ingest import TouchVerdict
 from apps.attribution.order_items import ConversionVerdict
@@ -31,34 +31,75 @@ class Answer(NamedTuple):
     body: dict[str, Any]
 
 
+@dataclass
+class Reading:
+    """A request as it was parsed. Each place holds a record that waits to be stored, or its answer."""
+
+    actor: Actor
+    is_batch: bool
+    records: list[Record | None]
+    answers: list[Answer | None]
+    is_identifying: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.is_identifying = any(type(record) is IdentityIn for record in self.records)
+
+    @property
+    def answer(self) -> Answer:
+        """What to say once every record is settled."""
+        answers = [answer for answer in self.answers if answer is not None]
+        return _summed(answers) if self.is_batch else answers[0]
+
+
+Place = tuple[Reading, int]
+
+
 def event(actor: Actor, record: Any, *, now: datetime) -> Answer:
     """Store one touch. Raises Invalid."""
-    touch = parsing.touch(record, received_at=now)
-    return _of_touch(ingest.track_event(actor, touch, now=now), touch)
+    return _alone("event", actor, record, now=now)
 
 
 def conversion(actor: Actor, record: Any, *, now: datetime) -> Answer:
     """Store one conversion, refund or correction. Raises Invalid."""
-    given = parsing.conversion(record, received_at=now)
-    verdict = orders.track_conversion(actor, given, now=now)
-    if verdict.errors:
-        raise Invalid(verdict.errors)
-    return _of_conversion(verdict, given)
+    return _alone("conversion", actor, record, now=now)
 
 
 def identify(actor: Actor, record: Any, *, now: datetime) -> Answer:
     """Say who an anonymous id is. Raises Invalid."""
-    return _identify(actor, parsing.identity(record, received_at=now), now=now)
+    return _alone("identify", actor, record, now=now)
 
 
 def batch(actor: Actor, document: Any, *, now: datetime) -> Answer:
     """Store up to 1,000 records of mixed kinds, in their order; the good ones also when others are bad."""
-    records = _listed(document, "events")
-    made = _Batch(actor, now, [None] * len(records))
-    for place, record in enumerate(records):
-        made.add(place, record)
-    made.flush()
-    return _summed([answer for answer in made.answers if answer is not None])
+    return _alone("batch", actor, document, now=now)
+
+
+def read(deed: str, actor: Actor, document: Any, *, now: datetime) -> Reading:
+    """Parse what came for one of the four deeds, received now. Raises Invalid when none of it can be used."""
+    if deed != "batch":
+        return Reading(actor, False, [PARSERS[deed](document, received_at=now)], [None])
+    places = [_parsed(record, now) for record in _listed(document, "events")]
+    return Reading(
+        actor,
+        True,
+        [None if isinstance(place, Answer) else place for place in places],
+        [place if isinstance(place, Answer) else None for place in places],
+    )
+
+
+def store(readings: Sequence[Reading], *, now: datetime) -> None:
+    """Store the requests of the workspace in scope and answer them, all that is not identifying in one
+    transaction.
+
+    Where a request stands alone, what the verbs refuse is the answer of its records. Raises DomainError for
+    what they refuse of several at once, and of a request that is no batch.
+    """
+    together = [reading for reading in readings if not reading.is_identifying]
+    if together:
+        _attempt([(reading, place) for reading in together for place in _waiting(reading)], now=now)
+    for reading in readings:
+        if reading.is_identifying:
+            _store_in_order(reading, now=now)
 
 
 def spend(actor: Actor, document: Any, *, now: datetime) -> Answer:
@@ -78,62 +119,74 @@ def spend(actor: Actor, document: Any, *, now: datetime) -> Answer:
     return _summed([answer for answer in answers if answer is not None])
 
 
-@dataclass
-class _Batch:
+def _alone(deed: str, actor: Actor, document: Any, *, now: datetime) -> Answer:
+    reading = read(deed, actor, document, now=now)
+    store([reading], now=now)
+    return reading.answer
+
+
+def _waiting(reading: Reading) -> list[int]:
+    return [place for place, record in enumerate(reading.records) if record is not None]
+
+
+def _store_in_order(reading: Reading, *, now: datetime) -> None:
     """Records wait until somebody is identified between them: on a shared device the order decides."""
-
-    actor: Actor
-    now: datetime
-    answers: list[Answer | None]
-    touches: list[tuple[int, Touch]] = field(default_factory=list)
-    conversions: list[tuple[int, ConversionIn]] = field(default_factory=list)
-
-    def add(self, place: int, record: Any) -> None:
-        try:
-            parsed = _parsed(record, self.now)
-        except Invalid as refusal:
-            self.answers[place] = _refused(refusal)
-            return
-        if isinstance(parsed, Touch):
-            self.touches.append((place, parsed))
-        elif isinstance(parsed, ConversionIn):
-            self.conversions.append((place, parsed))
-        else:
-            self.flush()
-            self._try([place], lambda: [_identify(self.actor, parsed, now=self.now)])
-
-    def flush(self) -> None:
-        """Store what waits, in one transaction."""
-        waiting = [*self.touches, *self.conversions]
-        if waiting:
-            self._try([place for place, _ in waiting], self._store)
-        self.touches, self.conversions = [], []
-
-    def _store(self) -> list[Answer]:
-        touches, conversions = [one for _, one in self.touches], [one for _, one in self.conversions]
-        touched, converted = ingest.track(self.actor, touches, conversions, now=self.now)
-        return [
-            *(_of_touch(verdict, given) for verdict, given in zip(touched, touches, strict=True)),
-            *(_of_conversion(verdict, given) for verdict, given in zip(converted, conversions, strict=True)),
-        ]
-
-    def _try(self, places: Sequence[int], deed: Callable[[], list[Answer]]) -> None:
-        try:
-            answers = deed()
-        except DomainError as refusal:
-            answers = [_refused(refusal)] * len(places)
-        for place, answer in zip(places, answers, strict=True):
-            self.answers[place] = answer
+    since: list[Place] = []
+    for place in _waiting(reading):
+        since.append((reading, place))
+        if isinstance(reading.records[place], IdentityIn):
+            _attempt(since[:-1], now=now)
+            _attempt(since[-1:], now=now)
+            since = []
+    _attempt(since, now=now)
 
 
-def _parsed(record: Any, now: datetime) -> Record:
+def _attempt(places: Sequence[Place], *, now: datetime) -> None:
+    """Store and answer these records. What is refused of a batch is the answer of each of them."""
+    readings = {id(reading): reading for reading, _ in places}
+    try:
+        _store(places, now=now)
+    except DomainError as refusal:
+        if len(readings) > 1 or not all(reading.is_batch for reading in readings.values()):
+            raise
+        for reading, place in places:
+            reading.answers[place] = _refused(refusal)
+
+
+def _store(places: Sequence[Place], *, now: datetime) -> None:
+    touches: list[tuple[Place, Touch]] = []
+    conversions: list[tuple[Place, ConversionIn]] = []
+    for reading, place in places:
+        record = reading.records[place]
+        if isinstance(record, Touch):
+            touches.append(((reading, place), record))
+        elif isinstance(record, ConversionIn):
+            conversions.append(((reading, place), record))
+        elif record is not None:
+            reading.answers[place] = _identify(reading.actor, record, now=now)
+    if not touches and not conversions:
+        return
+    touched, converted = ingest.track(
+        places[0][0].actor, [touch for _, touch in touches], [given for _, given in conversions], now=now
+    )
+    for ((reading, place), touch), verdict in zip(touches, touched, strict=True):
+        reading.answers[place] = _of_touch(verdict, touch)
+    for ((reading, place), given), outcome in zip(conversions, converted, strict=True):
+        reading.answers[place] = _of_conversion(outcome, given)
+
+
+def _parsed(record: Any, now: datetime) -> Record | Answer:
+    """The record, or why it cannot be used."""
     if not isinstance(record, dict):
-        raise Invalid({"non_field_errors": ["Give an object of names and values."]})
+        return _refused(Invalid({"non_field_errors": ["Give an object of names and values."]}))
     kind = record.pop("type", None)
     parse = PARSERS.get(kind) if isinstance(kind, str) else None
     if parse is None:
-        raise Invalid({"type": [f"Choose from {', '.join(PARSERS)}."]})
-    return parse(record, received_at=now)
+        return _refused(Invalid({"type": [f"Choose from {', '.join(PARSERS)}."]}))
+    try:
+        return parse(record, received_at=now)
+    except Invalid as refusal:
+        return _refused(refusal)
 
 
 PARSERS: dict[str, Callable[..., Record]] = {

@@ -1,9 +1,39 @@
 """The people behind tracked records."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import numpy as np
+from django.db import connection
+from numpy.typing import NDArray
 
 from apps.accounts import people, scoping
 from apps.attribution.records import ConversionIn, Touch
+from apps.attribution.touch_columns import TouchColumns, microseconds
+
+REMEMBERED = 50_000
+PUBLIC_IDS = """
+    SELECT p.id, p.public_id::text FROM json_array_elements_text(%s::json) AS wanted(id)
+    JOIN accounts_person p ON p.workspace_id = (SELECT %s::bigint) AND p.id = wanted.id::bigint
+"""
+# They never change, and a key is never used again.
+_remembered: dict[tuple[int, int], str] = {}
+
+
+def public_ids(people: Iterable[int]) -> dict[int, str]:
+    """The ids by which people are known outside, by their keys. The process remembers those it has met."""
+    workspace_id = scoping.current_id()
+    found = {person: _remembered.get((workspace_id, person), "") for person in people}
+    missing = [person for person, public_id in found.items() if not public_id]
+    if missing:
+        with connection.cursor() as cursor:
+            cursor.execute(PUBLIC_IDS, [msgspec.json.encode(missing).decode(), workspace_id])
+            met: dict[int, str] = dict(cursor.fetchall())
+        if len(_remembered) + len(met) > REMEMBERED:
+            _remembered.clear()
+        _remembered.update({(workspace_id, person): public_id for person, public_id in met.items()})
+        found |= met
+    return found
 
 
 def resolve(records: Sequence[Touch | ConversionIn]) -> list[int]:
@@ -23,3 +53,17 @@ def resolve(records: Sequence[Touch | ConversionIn]) -> list[int]:
     for place, person in zip(order, found.tolist(), strict=True):
         answer[place] = person
     return answer
+
+
+def resolve_columns(touches: TouchColumns, conversions: Sequence[ConversionIn]) -> NDArray[np.int64]:
+    """The same for a large batch: the touches' people, then the conversions'."""
+    seen = np.concatenate([touches.occurred_at, microseconds([one.occurred_at for one in conversions])])
+    pairs = [*touches.pairs, *((one.user_id, one.anonymous_id) for one in conversions)]
+    order = np.argsort(seen, kind="stable")
+    found = np.empty(len(pairs), dtype=np.int64)
+    found[order] = people.resolve_many(
+        [pairs[place] for place in order.tolist()],
+        workspace_id=scoping.current_id(),
+        seen_at=seen[order].astype("datetime64[us]"),
+    )
+    return found

@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from apps.accounts.figures import count, interval, money, number, percent, times
+from apps.attribution.maths.intervals import LEAST_CONVERSIONS
+from apps.attribution.maths.models import AUTO, RATES
 from apps.attribution.reports import ChannelRow, Overview
 from apps.attribution.results import Totals
 
@@ -70,6 +72,41 @@ def agreement(found: Overview) -> str:
         return f"{order} and on the shares."
     link = "; they disagree most" if found.models_agree_on_order else ", most"
     return f"{order}{link} about {row.label} ({interval(row.low * 100, row.high * 100, 0)} %)."
+
+
+def sureness(found: Overview, *, day: str) -> str:
+    """What chance alone leaves open about the leader, from how much, as of when. The overview is ready."""
+    conversions, leader = _totals(found).conversions, found.leader
+    basis = f"{count(conversions, 'conversion')} as of {day}"
+    if leader is None or leader.surely is None:
+        return f"Not enough data yet to say how sure that is: {basis}, and it takes {LEAST_CONVERSIONS}."
+    low, high = leader.surely.share
+    return (
+        f"Under {found.model.label}, chance alone leaves {leader.label} between {number(low * 100)} and "
+        f"{percent(high, 0)} (95 %, {basis})."
+    )
+
+
+def beyond_chance(found: Overview) -> str:
+    """Whether the largest disagreement is more than chance could make."""
+    row = found.disagreement
+    if row is None or not row.surely_by_model or _width(row) < 0.005:
+        return ""
+    least = min(row.surely_by_model, key=lambda name: row.by_model[name])
+    most = max(row.surely_by_model, key=lambda name: row.by_model[name])
+    names = {model.name: model.label for model in found.models}
+    told = (
+        f"{row.label} gets {percent(row.by_model[least], 0)} under {names[least]} and "
+        f"{percent(row.by_model[most], 0)} under {names[most]}"
+    )
+    if _apart(row, least, most):
+        return f"{told}: that is more than chance, the models see different things in the same journeys."
+    return f"{told}: with this little data that may be chance."
+
+
+def chosen_by_itself(found: Overview) -> list[str]:
+    """What models decided by themselves, said openly."""
+    return [*_order_chosen(found.notes.get(AUTO, {})), *_floored(found), *_sampled(found)]
 
 
 def callout(found: Overview) -> Callout | None:
@@ -157,6 +194,50 @@ def _unsettled(found: Overview) -> Callout | None:
         f"{interval(row.low * 100, row.high * 100, 0)} %. Do not move its budget on one of them."
     )
     return Callout(what="unsettled", text=text, about=row.key)
+
+
+def _apart(row: ChannelRow, least: str, most: str) -> bool:
+    """Both models are estimated from the same journeys, so their difference is at most this uncertain."""
+    below, above = row.surely_by_model[least], row.surely_by_model[most]
+    reach = ((below[1] - row.by_model[least]) ** 2 + (row.by_model[most] - above[0]) ** 2) ** 0.5
+    return row.by_model[most] - row.by_model[least] > reach
+
+
+def _order_chosen(notes: dict[str, Any]) -> list[str]:
+    if not notes:
+        return []
+    order, best = notes["order"], notes["best"]
+    told = f"The Markov chain chose order {order}"
+    if order == best:
+        return [f"{told}: it predicts journeys that it has not seen better than the others."]
+    behind, error = notes["behind"][order - 1], notes["behind_errors"][order - 1]
+    return [
+        f"{told}: order {best} predicts unseen journeys better by only {number(behind, 4)} nats a journey, "
+        f"within one standard error ({number(error, 4)})."
+    ]
+
+
+def _floored(found: Overview) -> list[str]:
+    keys = found.notes.get(RATES, {}).get("floored", [])
+    labels = [row.label for row in found.rows if row.key in keys]
+    if not labels:
+        return []
+    named = " and ".join([", ".join(labels[:-1]), labels[-1]] if len(labels) > 1 else labels)
+    verb = "lowers" if len(labels) == 1 else "lower"
+    return [
+        f"In the game of rates {named} {verb} the conversion rate or the value of a journey: counted "
+        "as nothing there, and the others are scaled to the whole."
+    ]
+
+
+def _sampled(found: Overview) -> list[str]:
+    notes = found.notes.get(RATES, {})
+    if not notes.get("permutations"):
+        return []
+    return [
+        f"The game of rates has too many channels to be exact: {number(notes['permutations'])} random "
+        f"orders, standard error up to {percent(notes['sampling_error'], 2)} of all credit."
+    ]
 
 
 def _change(found: Overview) -> str:

@@ -8,7 +8,9 @@ from pathlib import Path
 from config import embedded
 from config.supervisor.program import Program
 
-WEB_CONNECTIONS = "20"  # Django's default pool of 4 makes requests queue (measured: half the throughput)
+# One for each web thread and for each that tracking goes aside to; Django's default pool of 4 makes requests
+# queue (measured: half the throughput).
+WEB_CONNECTIONS = "28"
 WORKERS = "2"
 # Celery's advice for servers; whoever runs `make run` as root has a reason, as in a container.
 NO_ADVICE = "ignore:You're running the worker with superuser privileges"

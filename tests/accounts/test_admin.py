@@ -226,7 +226,7 @@ def test_large_tables_are_the_ones_that_grow():
         "touchpoint",
         "conversionrecord",
         "markovtransition",
-        "rejectedrow",
+        "deadletter",
         "person",
         "auditentry",
     } <= large

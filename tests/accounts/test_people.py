@@ -99,6 +99,22 @@ def test_a_batch_notes_when_each_was_seen(workspace):
     assert (person.first_seen_at, person.last_seen_at) == (EARLIER, NOW)
 
 
+def test_the_time_last_seen_is_written_again_after_a_minute(workspace):
+    said = []
+    for seconds in (0, 59, 60, 90, 3_600):
+        resolve_many(workspace, [("u1", None)], seen_at=NOW + timedelta(seconds=seconds))
+        said.append((Person.objects.get(external_id="u1").last_seen_at - NOW).total_seconds())
+
+    assert said == [0, 0, 60, 60, 3_600]
+
+
+def test_the_time_first_seen_is_exact(workspace):
+    for moment in (NOW, NOW - timedelta(microseconds=1)):
+        resolve_many(workspace, [(None, "a")], seen_at=moment)
+
+    assert holder("a").first_seen_at == NOW - timedelta(microseconds=1)
+
+
 def test_a_batch_takes_numpy_times_as_utc(workspace):
     moments = np.array(["2026-11-20T12:00:00.123457", "2026-11-17T12:00:00"], dtype="datetime64[us]")
     resolve_many(workspace, [("u1", None), (None, "a")], seen_at=moments)

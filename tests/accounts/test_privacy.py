@@ -26,7 +26,8 @@ from apps.accounts.models import (
     User,
 )
 from apps.accounts.permissions import Actor
-from apps.attribution.models import Conversion, ConversionRecord, FileImport, RejectedRow, Touchpoint
+from apps.attribution import dead_letters
+from apps.attribution.models import Conversion, ConversionRecord, DeadLetter, Reason, Touchpoint
 from tests.factories import NOW, ConversionFactory, TouchpointFactory, UserFactory
 
 EARLIER = NOW - timedelta(days=3)
@@ -91,7 +92,7 @@ def test_a_column_nobody_classified_is_found():
         export=("event_type",),
         on_erase="keep_pseudonymous",
         blank=("url", "referrer"),
-        not_personal=("source", "event_type", "occurred_at", "received_at", "cost"),
+        not_personal=("source", "event_type", "occurred_at", "received_at", "cost", "is_channel_named"),
     )
 
     assert forgetful.unclassified() == {"event_id", "properties"}
@@ -118,6 +119,24 @@ def test_an_export_holds_everything_and_is_plain_json(ann, actor):
     assert told["held"]["attribution.Conversion"][0]["value"] == "99.9900"
     assert told["held"]["attribution.ConversionRecord"][0]["properties"] == {"ship to": "Ann Lee"}
     assert told["held"]["accounts.ConsentRecord"][0]["purpose"] == "newsletter"
+
+
+def test_an_export_holds_what_was_received_and_could_not_be_stored(ann, actor):
+    _set_aside(actor, "user_ann", "user_annika")
+
+    told = privacy.export(actor, ann, now=NOW)["held"]["attribution.DeadLetter"]
+
+    assert [one["payload"] for one in told] == [{"who": "user_ann"}]
+
+
+def _set_aside(actor, *user_ids):
+    refusals = [
+        dead_letters.Refusal(
+            reason=Reason.UNUSABLE_FIELDS, payload={"who": one}, record={}, errors={}, identity=one[::-1]
+        )
+        for one in user_ids
+    ]
+    dead_letters.set_aside(actor, refusals, door="import", received_at=NOW)
 
 
 def test_an_export_is_written_down(ann, actor):
@@ -183,13 +202,7 @@ def test_the_search_for_traces_finds_them_before(ann):
 
 
 def test_nothing_personal_remains_after_an_erasure(ann, actor, workspace, caplog):
-    file = FileImport.objects.create(workspace=workspace, file_name="x.csv", sha256="0")
-    RejectedRow.objects.create(
-        workspace=workspace, file_import=file, line=1, row={"user_id": "user_ann"}, errors={}
-    )
-    RejectedRow.objects.create(
-        workspace=workspace, file_import=file, line=2, row={"user_id": "user_bob"}, errors={}
-    )
+    _set_aside(actor, "user_ann", "user_bob")
 
     privacy.erase(actor, ann, reason="asked on the phone", now=NOW)
 
@@ -198,7 +211,8 @@ def test_nothing_personal_remains_after_an_erasure(ann, actor, workspace, caplog
     assert (erased.data_key, erased.email_sealed, erased.email_index, erased.traits) == (None, None, None, {})
     assert erased.erased_at == NOW
     assert people.find_by_email("ann.lee@example.com") == []
-    assert RejectedRow.objects.get().line == 2
+    letters = {one.state: dead_letters.content_of(one).payload for one in DeadLetter.objects.all()}
+    assert letters == {"dropped": {}, "waiting": {"who": "user_bob"}}
     assert not any(trace in caplog.text for trace in TRACES)
 
 

@@ -202,8 +202,8 @@ def test_after_a_rotation_the_old_key_can_be_removed(settings, monkeypatch):
     said = run("rotate")
     settings.SEALING_KEYS = [NEW]
 
-    assert f"workspace {first.pk}: 5 people" in said
-    assert "7 people sealed under 2027" in said
+    assert f"workspace {first.pk}: 5 data keys" in said
+    assert "7 data keys sealed under 2027" in said
     assert _emails(first) == [f"p{number}@example.com" for number in range(5)]
     assert _emails(second) == ["p0@example.com", "p1@example.com"]
 
@@ -229,8 +229,8 @@ def test_status_shows_a_key_that_is_needed_and_gone(settings):
     settings.SEALING_KEYS = [NEW]
 
     assert run("status").splitlines() == [
-        "2027: 0 people (seals and opens)",
-        "2026: 1 people (NOT IN SEALING_KEYS)",
+        "2027: 0 data keys (seals and opens)",
+        "2026: 1 data keys (NOT IN SEALING_KEYS)",
     ]
     with pytest.raises(CommandError, match="2026"):
         run("rotate")

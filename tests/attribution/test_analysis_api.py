@@ -6,6 +6,7 @@ import pytest
 
 from apps.accounts import jobs, scoping
 from apps.accounts.models import Job
+from apps.attribution.maths.models import MODELS
 from apps.attribution.models import Conversion, ModelRun
 from tests.attribution.stories import journey
 from tests.conftest import api_client
@@ -112,7 +113,7 @@ def test_a_batch_of_all_models(workspace, api):
 
     found = _post(api, BATCH, model_type="all").json()
 
-    assert len(found["models"]) == 12
+    assert len(found["models"]) == len(MODELS)
     assert found["totals"] == {"journeys": 2, "conversions": 1, "revenue": 99.99, "cost": 0.0}
     for model in found["models"]:
         rows = [row for row in found["rows"] if row["model"] == model]

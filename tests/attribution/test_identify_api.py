@@ -4,13 +4,24 @@ import pytest
 
 from apps.accounts.models import Person
 from apps.attribution.models import Conversion, Touchpoint
-from tests.conftest import api_client
+from tests.attribution import doors
 
 IDENTIFY = "/api/v1/attribution/identify"
 EVENT = "/api/v1/attribution/track/event"
 CONVERSION = "/api/v1/attribution/track/conversion"
 BATCH = "/api/v1/attribution/track/batch"
 VISIT = {"event_type": "visit", "platform": "organic"}
+
+
+@pytest.fixture(params=doors.NAMES)
+def door(request):
+    return request.param
+
+
+@pytest.fixture
+def api(door, workspace, now):
+    """A client of either door with a key of scope admin."""
+    return doors.client_of(door, workspace, ["admin"], now)
 
 
 def post(client, url, body):
@@ -49,8 +60,8 @@ def test_an_id_never_seen_may_be_identified_ahead(api):
     assert (answer["merged"], event["person_id"]) == (False, answer["person_id"])
 
 
-def test_traits_are_kept_and_personal_ones_sealed(workspace, now):
-    client = api_client(workspace, ["track"], now)
+def test_traits_are_kept_and_personal_ones_sealed(door, workspace, now):
+    client = doors.client_of(door, workspace, ["track"], now)
 
     post(client, IDENTIFY, {"user_id": "anna", "traits": {"email": "anna@example.com", "plan": "studio"}})
 

@@ -13,8 +13,8 @@ from django.core.management import CommandError, call_command
 from apps.accounts import jobs, scoping
 from apps.accounts.errors import Invalid
 from apps.accounts.models import Job, Person
-from apps.attribution import imports
-from apps.attribution.models import Conversion, FileImport, RejectedRow, Touchpoint
+from apps.attribution import dead_letters, imports
+from apps.attribution.models import Conversion, DeadLetter, FileImport, Touchpoint
 from apps.attribution.row_files import UnreadableFile, rows
 
 HEADER = "user_id,occurred_at,kind,channel,campaign,value\n"
@@ -176,9 +176,9 @@ def test_an_upload_keeps_what_it_set_aside(workspace, actor, now, tmp_path, sett
 
     jobs.run(job_id=made.job_id)
 
-    rejected = RejectedRow.objects.get(file_import=made)
-    assert rejected.line == 6
-    assert list(rejected.errors) == ["occurred_at"]
+    rejected = DeadLetter.objects.get(file_import=made)
+    assert (rejected.line, rejected.reason, rejected.kind) == (6, "unusable_fields", "event")
+    assert list(dead_letters.content_of(rejected).errors) == ["occurred_at"]
     assert Job.objects.get(pk=made.job_id).result == {"rows": 5, "stored": 4, "duplicates": 0, "rejected": 1}
 
 

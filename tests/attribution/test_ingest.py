@@ -68,6 +68,16 @@ def test_a_batch_with_repeats_stores_each_event_once(actor):
     assert Touchpoint.objects.count() == 3
 
 
+def test_an_event_twice_in_a_batch_belongs_to_whom_it_came_with_first(actor):
+    pair = [touch(event_id="e1", user_id=one) for one in ("a", "b")]
+
+    first, second = ingest.track_events(actor, pair, now=NOW)
+
+    stored = Touchpoint.objects.select_related("person").get(event_id="e1")
+    assert str(stored.person.public_id) == first.person_id == second.person_id
+    assert (first.is_duplicate, second.is_duplicate) == (False, True)
+
+
 def test_a_late_event_stands_at_the_time_it_happened(actor):
     ingest.track_event(actor, touch(event_id="new"), now=NOW)
 

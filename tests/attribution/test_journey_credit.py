@@ -10,6 +10,7 @@ from apps.accounts import jobs
 from apps.accounts.errors import Invalid
 from apps.attribution import journey_credit, markov_training
 from apps.attribution.journey_shares import _spread_over
+from apps.attribution.lenses import Lens
 from apps.attribution.maths.models import MODELS
 from apps.attribution.models import Conversion, ConversionRecord, ModelRun, Touchpoint
 from tests.attribution.stories import journey
@@ -179,7 +180,7 @@ def test_only_touches_within_the_look_back_count(workspace, actor, now):
     person = journey(workspace, "b", value="10")
     journey(workspace, "a", end_days=20, person=person)
 
-    assert _shares(_explain(actor, person, now, lookback_days=7)) == {"b": 1}
+    assert _shares(_explain(actor, person, now, lens=Lens(lookback_days=7))) == {"b": 1}
     assert _shares(_explain(actor, person, now)) == {"a": 0.5, "b": 0.5}
 
 

@@ -52,7 +52,7 @@ def test_slices_of_time_lose_and_repeat_nothing(workspace, now):
 def test_money_comes_in_whole_minor_units(workspace, decimals, minor):
     ConversionFactory(workspace=workspace, value=Decimal("99.99"))
 
-    rows = loading.conversions(start=None, end=None, conversion_type=None, decimals=decimals)
+    rows = loading.conversions(start=None, end=None, decimals=decimals)
 
     assert rows.minor.tolist() == [minor]
 
@@ -61,7 +61,7 @@ def test_half_a_penny_rounds_away_from_zero(workspace):
     ConversionFactory(workspace=workspace, value=Decimal("0.005"))
     ConversionFactory(workspace=workspace, value=Decimal("-0.005"))
 
-    rows = loading.conversions(start=None, end=None, conversion_type=None, decimals=2)
+    rows = loading.conversions(start=None, end=None, decimals=2)
 
     assert rows.minor.tolist() == [1, -1]
 
@@ -71,7 +71,7 @@ def test_conversions_that_do_not_count_and_those_of_another_type_are_left_out(wo
     ConversionFactory(workspace=workspace, conversion_type="trial")
     ConversionFactory(workspace=workspace, conversion_type="subscription", is_counted=False)
 
-    rows = loading.conversions(start=None, end=None, conversion_type="subscription", decimals=2)
+    rows = loading.conversions(start=None, end=None, conversion_types=["subscription"], decimals=2)
 
     assert rows.id.tolist() == [wanted.pk]
 
@@ -86,7 +86,7 @@ def test_another_workspace_is_not_seen(workspace, other_workspace):
     ConversionFactory(workspace=other_workspace)
 
     assert len(loading.touches(start=None, end=None).id) == 0
-    assert len(loading.conversions(start=None, end=None, conversion_type=None, decimals=2).id) == 0
+    assert len(loading.conversions(start=None, end=None, decimals=2).id) == 0
     assert loading.sources().rows == ()
 
 

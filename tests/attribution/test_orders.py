@@ -296,7 +296,7 @@ def test_the_bulk_door_says_the_same_in_numbers(actor):
     stored = orders.store_conversions(actor, given, now=NOW)
 
     assert (stored.stored, stored.duplicates) == (2, 1)
-    assert [place for place, _ in stored.refused] == [2]
+    assert [place for place, *_ in stored.refused] == [2]
 
 
 def test_touches_and_conversions_go_in_together(actor):

@@ -10,7 +10,7 @@ from django.urls import reverse
 from apps.accounts import jobs
 from apps.accounts.models import AuditEntry, Job
 from apps.attribution import uploads
-from apps.attribution.models import Conversion, FileImport, RejectedRow, Touchpoint
+from apps.attribution.models import Conversion, DeadLetter, FileImport, Touchpoint
 from tests import factories
 
 IMPORT = reverse("attribution:import")
@@ -105,7 +105,7 @@ def test_after_the_check_it_is_stored(page, brought, media):
 
     assert (brought.stored, brought.rejected) == (2, 1)
     assert (Touchpoint.objects.count(), Conversion.objects.get().value) == (1, 129)
-    assert RejectedRow.objects.count() == 1
+    assert DeadLetter.objects.get().state == "waiting"
     assert "See who earned it" in html
     assert [path for path in media.rglob("*") if path.is_file()] == []
 

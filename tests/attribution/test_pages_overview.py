@@ -73,11 +73,54 @@ def test_every_figure_is_that_of_the_analysis(page, actor, now, model):
 
 
 @pytest.mark.usefixtures("known")
-def test_the_range_is_said_to_be_the_models_and_no_interval(page):
+def test_the_range_of_the_models_is_told_apart_from_the_interval(page):
     text = _text(page.get(OVERVIEW, {"period": "all"}))
 
-    assert "any of the 12 models gives" in text
-    assert "no confidence interval" in text
+    assert f"the lowest and highest share that any of the {len(MODELS)} gives" in text
+    assert "Not enough data yet for intervals." in text
+    assert "Not enough data yet to say how sure that is: 3 conversions as of" in text
+
+
+def test_with_enough_conversions_every_figure_says_between_what_it_lies(workspace, page):
+    for place in range(12):
+        journey(workspace, "meta", *(["email"] if place % 2 else []), value="100")
+        journey(workspace, "email")
+
+    text = _text(page.get(OVERVIEW, {"period": "all", "model": "linear"}))
+
+    assert re.search(
+        r"Under Linear, chance alone leaves Meta between \d+ and \d+ % \(95 %, 12 conversions as of", text
+    )
+    assert "its 95 % interval, what chance alone leaves open" in text
+    assert re.search(r"£900 £[\d,]+ to £1,[\d,]+", text)
+    assert "Lost without" in text
+    assert "The Markov chain chose order" in text
+    assert "Which one to believe" in text
+
+
+def test_a_channels_page_says_how_sure_it_is_under_each_model(workspace, page):
+    for place in range(12):
+        journey(workspace, *(["meta", "email"], ["email", "meta"])[place % 2], value="100")
+
+    answer = page.get(reverse("attribution:channel", args=["meta"]), {"period": "all", "model": "linear"})
+
+    text = _text(answer)
+    assert "chance alone leaves the share between" in text
+    assert "12 conversions in all" in text
+    assert "What each model says, and how sure it is" in text
+    assert len(answer.context["spans"].rows) == len(MODELS) - 1  # too little for the game of rates
+
+
+def test_the_file_carries_the_intervals(workspace, page):
+    for _ in range(12):
+        journey(workspace, "meta", value="100")
+
+    answer = page.get(reverse("attribution:export"), {"period": "all"})
+
+    rows = list(csv.DictReader(io.StringIO(answer.getvalue().decode("utf-8-sig"))))
+
+    assert float(rows[0]["revenue low of 95 %"]) < 1200 < float(rows[0]["revenue high of 95 %"])
+    assert rows[0]["calibrated"] == ""
 
 
 @pytest.mark.usefixtures("known")
@@ -91,7 +134,7 @@ def test_a_goal_counts_its_own_conversions(page):
 def test_comparing_says_who_leads_under_how_many_models(page):
     answer = page.get(OVERVIEW, {"period": "all", "model": "all"})
 
-    assert _first_line(answer) == "Meta leads under every one of 12 models there are."
+    assert _first_line(answer) == f"Meta leads under every one of {len(MODELS)} models there are."
     assert answer.content.index(b"The models side by side") < answer.content.index(b"Who earned it</h2>")
 
 

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from apps.accounts import jobs
 from apps.accounts.models import AuditEntry, Job
-from apps.attribution import rule_edits
+from apps.attribution import channels, rule_edits
 from apps.attribution.maths.models import MODELS
 from apps.attribution.models import Channel, ChannelRule, ModelRun, Touchpoint
 from tests import factories
@@ -73,7 +73,7 @@ def short(page, workspace, actor, now):
     """Three rules, so that a test can name them all."""
     page.get(RULES)
     rules = [{"channel_key": key, "platform": key} for key in ("alpha", "beta", "gamma")]
-    version = rule_edits.version_of(rule_edits.current())
+    version = channels.version_of(rule_edits.current())
     rule_edits.apply(actor, lambda _: rules, version=version, now=now)
 
 
@@ -82,8 +82,16 @@ def _rules():
 
 
 def _do(page, deed, rule="", **fields):
-    version = rule_edits.version_of(rule_edits.current())
-    return page.post(RULES, {"do": deed, "rule": rule, "version": version, **fields})
+    """As the page does it, with the token of the list that it shows."""
+    shown = page.get(RULES).context
+    token = shown["version"] if shown else ""
+    return page.post(RULES, {"do": deed, "rule": rule, "version": token, **fields})
+
+
+def _do_and_apply(page, deed, rule="", **fields):
+    answer = _do(page, deed, rule, **fields)
+    _do(page, "apply")
+    return answer
 
 
 @pytest.mark.usefixtures("short")
@@ -98,23 +106,23 @@ def _do(page, deed, rule="", **fields):
     ],
 )
 def test_a_rule_moves_and_goes(page, deed, rule, left):
-    assert _do(page, deed, rule).status_code == 302
+    assert _do_and_apply(page, deed, rule).status_code == 302
 
     assert _rules() == left
 
 
 @pytest.mark.usefixtures("short")
 def test_a_rule_is_paused_and_resumed(page):
-    _do(page, "pause", 2)
+    _do_and_apply(page, "pause", 2)
     assert list(ChannelRule.objects.filter(is_active=False).values_list("channel_key", flat=True)) == ["beta"]
 
-    _do(page, "resume", 2)
+    _do_and_apply(page, "resume", 2)
     assert not ChannelRule.objects.filter(is_active=False).exists()
 
 
 @pytest.mark.usefixtures("short")
 def test_a_rule_is_added_where_it_is_wanted(page):
-    _do(page, "save", channel_key="New Home", utm_source="aislemap", place=2)
+    _do_and_apply(page, "save", channel_key="New Home", utm_source="aislemap", place=2)
 
     assert _rules() == ["alpha", "new_home", "beta", "gamma"]
     assert Channel.objects.filter(key="new_home").exists()
@@ -123,7 +131,7 @@ def test_a_rule_is_added_where_it_is_wanted(page):
 
 @pytest.mark.usefixtures("short")
 def test_a_rule_is_changed_in_its_place(page):
-    _do(page, "save", 2, channel_key="beta", platform="b|bb", place=2)
+    _do_and_apply(page, "save", 2, channel_key="beta", platform="b|bb", place=2)
 
     assert list(ChannelRule.objects.order_by("position").values_list("platform", flat=True)) == [
         "alpha",
@@ -133,14 +141,43 @@ def test_a_rule_is_changed_in_its_place(page):
 
 
 @pytest.mark.usefixtures("short")
-def test_the_last_change_can_be_undone(page):
+def test_a_draft_changes_nothing_until_it_is_put_in_force(page):
     _do(page, "remove", 1)
-    assert b"Undo it" in page.get(RULES).content
+    _do(page, "remove", 1)
+    assert _rules() == ["alpha", "beta", "gamma"]
+    assert b"You are working on a <strong>draft</strong>" in page.get(RULES).content
 
-    _do(page, "undo")
+    _do(page, "discard")
+    assert b"draft</strong>" not in page.get(RULES).content
+
+    _do(page, "remove", 1)
+    _do(page, "apply", note="alpha is gone")
+    assert _rules() == ["beta", "gamma"]
+    assert AuditEntry.objects.get(deed="channel_rules.replaced", reason="alpha is gone")
+
+
+@pytest.mark.usefixtures("short")
+def test_a_draft_of_an_old_list_is_not_put_in_force(page, actor, now):
+    _do(page, "remove", 1)
+    rule_edits.apply(actor, rule_edits.without(3), version=channels.version_of(rule_edits.current()), now=now)
+
+    _do(page, "apply")
+
+    assert _rules() == ["alpha", "beta"]
+    assert b"Somebody changed the rules meanwhile" in page.get(RULES).content
+
+
+@pytest.mark.usefixtures("short")
+def test_an_earlier_version_is_put_in_force_again(page):
+    _do_and_apply(page, "remove", 1)
+    number = page.get(RULES).context["versions"][1].number
+
+    page.post(RULES, {"do": "restore", "number": number})
 
     assert _rules() == ["alpha", "beta", "gamma"]
-    assert b"Undo it" not in page.get(RULES).content
+    versions = page.get(RULES).context["versions"]
+    assert versions[0].number == number + 2
+    assert versions[0].note == f"Version {number} again."
 
 
 @pytest.mark.usefixtures("short")
@@ -148,7 +185,7 @@ def test_a_change_to_an_old_list_is_refused(page):
     page.post(RULES, {"do": "remove", "rule": 1, "version": "0" * 16})
 
     assert _rules() == ["alpha", "beta", "gamma"]
-    assert b"Somebody changed the rules meanwhile" in page.get(RULES).content
+    assert b"The rules were changed meanwhile" in page.get(RULES).content
 
 
 @pytest.mark.usefixtures("short")
@@ -172,7 +209,7 @@ def test_a_source_that_fits_no_rule_is_one_click_from_its_rule(page):
 
 def test_a_rule_counts_for_what_arrives_next(page):
     page.post(FIRST, {**EVENT, "platform": "aislemap"})
-    _do(page, "save", channel_key="listings", platform="aislemap")
+    _do_and_apply(page, "save", channel_key="listings", platform="aislemap")
     page.post(FIRST, {**EVENT, "platform": "aislemap", "event_type": "visit"})
 
     found = Touchpoint.objects.order_by("id").values_list("source__channel__key", flat=True)

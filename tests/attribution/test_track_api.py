@@ -1,4 +1,4 @@
-"""The tracking endpoints, from outside."""
+"""The tracking endpoints, from outside, through both of their doors."""
 
 import gzip
 import json
@@ -8,7 +8,7 @@ import pytest
 
 from apps.accounts import scoping
 from apps.attribution.models import Conversion, ConversionRecord, Spend, Touchpoint
-from tests.conftest import api_client
+from tests.attribution import doors
 
 EVENT = "/api/v1/attribution/track/event"
 CONVERSION = "/api/v1/attribution/track/conversion"
@@ -18,6 +18,17 @@ CHANNELS = "/api/v1/attribution/channels"
 RULES = "/api/v1/attribution/channel-rules"
 CLICK = {"user_id": "user_123", "event_type": "click", "platform": "meta"}
 PURCHASE = {"user_id": "user_123", "conversion_type": "purchase", "revenue": 99.99}
+
+
+@pytest.fixture(params=doors.NAMES)
+def door(request):
+    return request.param
+
+
+@pytest.fixture
+def api(door, workspace, now):
+    """A client of either door with a key of scope admin."""
+    return doors.client_of(door, workspace, ["admin"], now)
 
 
 def repr_or_type(value):
@@ -225,23 +236,23 @@ def test_no_value_breaks_the_event_endpoint(api, name, value):
 
 
 @pytest.mark.parametrize("url", [EVENT, CONVERSION, BATCH, SPEND, "/api/v1/attribution/identify"])
-def test_a_key_that_may_only_read_is_refused(workspace, now, url):
-    answer = post(api_client(workspace, ["read"], now), url, {**CLICK, **PURCHASE, "events": []})
+def test_a_key_that_may_only_read_is_refused(door, workspace, now, url):
+    answer = post(doors.client_of(door, workspace, ["read"], now), url, {**CLICK, **PURCHASE, "events": []})
 
     assert answer.status_code == 403
     assert Touchpoint.objects.count() == Conversion.objects.count() == 0
 
 
-def test_a_tracking_key_may_track(workspace, now):
-    assert post(api_client(workspace, ["track"], now), EVENT, CLICK).status_code == 201
+def test_a_tracking_key_may_track(door, workspace, now):
+    assert post(doors.client_of(door, workspace, ["track"], now), EVENT, CLICK).status_code == 201
 
 
 def test_nobody_is_refused(client, workspace):
     assert client.post(EVENT, CLICK, content_type="application/json").status_code == 401
 
 
-def test_two_workspaces_may_use_the_same_ids(api, other_workspace, now):
-    other = api_client(other_workspace, ["track"], now)
+def test_two_workspaces_may_use_the_same_ids(api, door, other_workspace, now):
+    other = doors.client_of(door, other_workspace, ["track"], now)
 
     first = post(api, EVENT, {**CLICK, "event_id": "same"})
     second = post(other, EVENT, {**CLICK, "event_id": "same"})

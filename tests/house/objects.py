@@ -2,12 +2,23 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 from apps.accounts import scoping
 from apps.accounts.models import ApiKey, Job, Membership, Person, Workspace
-from apps.attribution import analysis
-from apps.attribution.models import Channel, FileImport
-from tests.factories import PersonFactory
+from apps.accounts.permissions import system
+from apps.attribution import analysis, dead_letters, rule_previews
+from apps.attribution.models import (
+    Channel,
+    DeadLetter,
+    Experiment,
+    FileImport,
+    Goal,
+    LiftTest,
+    Reason,
+    RuleVersion,
+)
+from tests.factories import NOW, ChannelFactory, GoalFactory, PersonFactory
 from tests.house.rows import row_of
 
 Builder = Callable[[Workspace], dict[str, Any]]
@@ -20,6 +31,20 @@ def _id_of(model: type[Any], name: str, column: str = "pk") -> Builder:
 def _job(workspace: Workspace, kind: str) -> Job:
     with scoping.workspace(workspace):
         return Job.objects.create(workspace=workspace, kind=kind, title=kind)
+
+
+def letter_of(workspace: Workspace) -> DeadLetter:
+    """A dead letter that waits and can be stored."""
+    refusal = dead_letters.Refusal(
+        reason=Reason.UNUSABLE_FIELDS,
+        payload={"user_id": "ada"},
+        record={"type": "event", "user_id": "ada", "event_type": "click", "platform": "meta"},
+        errors={"platform": ["This is required."]},
+        identity=uuid4().hex,
+    )
+    with scoping.workspace(workspace):
+        dead_letters.set_aside(system(workspace.pk), [refusal], door="import", received_at=NOW)
+        return DeadLetter.objects.order_by("-pk")[0]
 
 
 # Route → the values of its parameters, naming an object of the given workspace.
@@ -38,10 +63,43 @@ OBJECTS: dict[str, Builder] = {
     "attribution:person": _id_of(Person, "public_id", "public_id"),
     "attribution:import-file": _id_of(FileImport, "import_id"),
     "attribution:import-rejected": _id_of(FileImport, "import_id"),
+    "attribution:dead-letter": lambda workspace: {"letter_id": letter_of(workspace).public_id},
+    "attribution-api:dead-letter": lambda workspace: {"letter_id": letter_of(workspace).public_id},
+    "attribution-api:dead-letter-replay": lambda workspace: {"letter_id": letter_of(workspace).public_id},
+    "attribution-api:dead-letter-drop": lambda workspace: {"letter_id": letter_of(workspace).public_id},
+    "attribution-api:channel-rule-version": _id_of(RuleVersion, "number", "number"),
+    "attribution-api:channel-rule-version-restore": lambda workspace: {"number": _version(workspace).number},
+    "attribution-api:channel-rules-preview-result": lambda workspace: {
+        "job_id": _job(workspace, rule_previews.KIND).public_id
+    },
+    "attribution-api:goal": lambda workspace: {"key": _goal(workspace).key},
+    "attribution:experiment": _id_of(Experiment, "key", "key"),
+    "attribution:lift-test": _id_of(LiftTest, "lift_test_id"),
+    **{
+        f"attribution-api:experiment{deed}": _id_of(Experiment, "key", "key")
+        for deed in ("", "-start", "-stop", "-shares", "-decide", "-assign", "-expose", "-reading")
+    },
+    "attribution-api:lift-test": _id_of(LiftTest, "lift_test_id"),
+    "attribution-api:lift-test-retire": _id_of(LiftTest, "lift_test_id"),
     "attribution-api:analyze-batch-result": lambda workspace: {
         "job_id": _job(workspace, analysis.KIND).public_id
     },
 }
+
+
+def _version(workspace: Workspace) -> RuleVersion:
+    """A version whose rules can be put in force."""
+    version = row_of(RuleVersion, workspace)
+    with scoping.workspace(workspace):
+        RuleVersion.objects.filter(pk=version.pk).update(
+            rules=[{"channel_key": "email", "platform": "email", "is_active": True}]
+        )
+    return version
+
+
+def _goal(workspace: Workspace) -> Goal:
+    return GoalFactory(workspace=workspace)
+
 
 _event = {
     "user_id": "ada",
@@ -69,6 +127,19 @@ _conversion = {
     "event_id": "c-1",
 }
 _period = {"from": "2026-10-01", "to": "2026-11-19", "conversion_type": "purchase", "lookback_days": 30}
+
+_goal_body = {
+    "label": "Buys",
+    "conversion_types": ["purchase"],
+    "lookback_days": 14,
+    "counting": "once",
+    "transform": "trim",
+    "trim_touches": 5,
+    "direct": "kept",
+    "is_default": True,
+    "position": 3,
+    "reason": "asked for",
+}
 
 # (method, route) → a body that is accepted. A route that takes no body has none.
 BODIES: dict[tuple[str, str], Any] = {
@@ -101,6 +172,12 @@ BODIES: dict[tuple[str, str], Any] = {
             }
         ]
     },
+    ("post", "attribution-api:dead-letter-replay"): None,
+    ("post", "attribution-api:dead-letter-drop"): {"reason": "a test of the sender's"},
+    ("post", "attribution-api:dead-letters-replay"): {"reason": "unusable_fields"},
+    ("put", "attribution-api:dead-letter"): {
+        "record": {"type": "event", "user_id": "ada", "event_type": "click", "platform": "meta"}
+    },
     ("post", "attribution-api:identify"): {
         "anonymous_id": "a-1",
         "user_id": "ada",
@@ -113,7 +190,56 @@ BODIES: dict[tuple[str, str], Any] = {
         "lookback_days": 30,
     },
     ("post", "attribution-api:analyze-batch"): {"model_type": ["linear"], "group_by": "channel", **_period},
+    ("post", "attribution-api:train-conversion"): None,
+    ("post", "attribution-api:predict-conversion"): {
+        "touches": [{"channel": "email", "platform": "mail", "occurred_at": "2026-11-19T10:00:00Z"}]
+    },
+    ("post", "attribution-api:predict-conversion-batch"): {
+        "people": [{"user_id": "ada"}],
+        "limit": 20,
+    },
+    ("post", "attribution-api:recalibrate"): {"reason": "asked for"},
     ("post", "attribution-api:train-markov"): {"order": 1, **_period},
+    ("post", "attribution-api:goal-list"): {"key": "buy", **_goal_body},
+    ("patch", "attribution-api:goal"): _goal_body,
+    ("delete", "attribution-api:goal"): None,
+    ("post", "attribution-api:channel-rule-version-restore"): {"reason": "it was better"},
+    ("post", "attribution-api:channel-rules-preview"): {
+        "rules": [{"channel_key": "email", "platform": "email"}],
+        "days": 30,
+    },
+    ("post", "attribution-api:channel-rules-apply"): {"reason": "asked for"},
+    ("post", "attribution-api:experiment-list"): {
+        "key": "subject-line",
+        "name": "A question as the subject",
+        "variants": [
+            {"key": "statement", "name": "Statement", "share": 1, "is_control": True},
+            {"key": "question"},
+        ],
+        "hypothesis": "Questions are opened more",
+        "baseline": 0.04,
+        "minimum_effect": 0.2,
+        "layer": "mail",
+    },
+    ("post", "attribution-api:experiment-start"): None,
+    ("post", "attribution-api:experiment-stop"): {"reason": "enough"},
+    ("post", "attribution-api:experiment-shares"): {"shares": {"a": 1, "b": 3}, "reason": "more of b"},
+    ("post", "attribution-api:experiment-decide"): {"winner": None, "reason": "enough"},
+    ("post", "attribution-api:experiment-assign"): {"units": [{"user_id": "ada"}, {"anonymous_id": "a-1"}]},
+    ("post", "attribution-api:experiment-expose"): {
+        "exposures": [{"user_id": "ada", "variant": "a", "occurred_at": "2026-11-19T10:00:00Z"}]
+    },
+    ("post", "attribution-api:lift-test-list"): {
+        "kind": "external",
+        "channel": "email",
+        "name": "No mail for a week",
+        "first_day": "2026-10-01",
+        "last_day": "2026-10-07",
+        "incremental": 120,
+        "standard_error": 30,
+        "notes": "by our own count",
+    },
+    ("post", "attribution-api:lift-test-retire"): {"reason": "too old"},
     ("put", "attribution-api:channel-rules"): {"rules": [{"channel_key": "email", "platform": "email"}]},
 }
 
@@ -128,5 +254,6 @@ def parameters_of(route: Any, workspace: Workspace) -> dict[str, Any]:
 
 
 def somebody(workspace: Workspace) -> None:
-    """Make the person of whom the bodies speak."""
+    """Make the person and the channel of which the bodies speak."""
     PersonFactory(workspace=workspace, external_id="ada")
+    ChannelFactory(workspace=workspace, key="email")

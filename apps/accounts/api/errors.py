@@ -10,23 +10,18 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from apps.accounts.errors import DomainError, body
+from apps.accounts.errors import DomainError, body, database_lost, headers_of
 
 log = structlog.get_logger(__name__)
-
-
-class Unavailable(DomainError):
-    code = "unavailable"
-    status = 503
 
 
 def answer(exc: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(exc, OperationalError | InterfaceError):
         log.error("database.unavailable", error=type(exc).__name__)
-        exc = Unavailable("The database does not answer. Send this again.", retry_after_seconds=5)
+        exc = database_lost()
     if isinstance(exc, DomainError):
         shown = body(detail=exc.detail, code=exc.code, errors=exc.errors)
-        return Response(shown, status=exc.status, headers=_headers(exc))
+        return Response(shown, status=exc.status, headers=headers_of(exc))
     if isinstance(exc, Http404):
         exc = exceptions.NotFound()
     elif isinstance(exc, PermissionDenied):
@@ -35,13 +30,6 @@ def answer(exc: Exception, context: dict[str, Any]) -> Response | None:
     if response is not None and isinstance(exc, exceptions.APIException):
         response.data = _drf_body(exc)
     return response
-
-
-def _headers(error: DomainError) -> dict[str, str]:
-    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
-    if error.retry_after_seconds is not None:
-        headers["Retry-After"] = str(error.retry_after_seconds)
-    return headers
 
 
 def _drf_body(exc: exceptions.APIException) -> dict[str, Any]:

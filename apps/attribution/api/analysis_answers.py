@@ -8,11 +8,17 @@ from typing import Any
 from django.urls import reverse
 
 from apps.accounts.models import Job
+from apps.attribution import lift_tests
 from apps.attribution.health import Health
 from apps.attribution.journey_credit import JourneyCredit
+from apps.attribution.lift_test_comparisons import Calibration
 from apps.attribution.markov_training import Status
+from apps.attribution.maths.models import AUTO, RATES
 from apps.attribution.models import ModelRun
 from apps.attribution.results import Result, Row
+
+# Models that decide something by themselves, and say what.
+CHOOSING = (RATES, AUTO)
 
 
 def journey(credit: JourneyCredit) -> dict[str, Any]:
@@ -39,17 +45,22 @@ def journey(credit: JourneyCredit) -> dict[str, Any]:
 
 def batch(result: Result) -> dict[str, Any]:
     query = result.query
+    lifts = lift_tests.calibrations_by_model(query)
     return {
         "models": list(query.models),
         "from": query.start,
         "to": query.end,
         "group_by": query.group_by,
         "conversion_type": query.conversion_type,
-        "lookback_days": query.lookback_days,
+        **vars(query.lens),
+        "conversion_types": list(query.conversion_types),
         "half_life_days": query.half_life_days,
         "currency": result.currency,
         "computed_at": result.computed_at,
-        "rows": [_row(row) for row in result.rows],
+        "rows": [_row(row, lifts.get(row.model, {}).get(row.channel)) for row in result.rows],
+        "notes": {
+            model: notes for model in CHOOSING if model in query.models and (notes := result.notes(model))
+        },
         "totals": {
             **vars(result.totals),
             "revenue": float(result.totals.revenue),
@@ -91,7 +102,7 @@ def _version(run: ModelRun | None) -> dict[str, Any]:
         "trained_at": run and run.finished_at,
         "from": params.get("start"),
         "to": params.get("end"),
-        "conversion_type": params.get("conversion_type"),
+        "conversion_type": _one(params.get("conversion_types", [])) or params.get("conversion_type"),
         "lookback_days": params.get("lookback_days"),
         "journeys": run and run.journeys,
         "conversions": run and run.conversions,
@@ -101,7 +112,30 @@ def _version(run: ModelRun | None) -> dict[str, Any]:
     }
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _intervals(row: Row) -> dict[str, list[float]] | None:
+    """[low, high] of 95 %; None where there is not enough data."""
+    if row.conversions_low is None or row.revenue_low is None or row.revenue_high is None:
+        return None
+    return {
+        "conversions": [row.conversions_low, row.conversions_high or 0.0],
+        "revenue": [float(row.revenue_low), float(row.revenue_high)],
+        "share": [row.share_low or 0.0, row.share_high or 0.0],
+    }
+
+
+def _calibrated(row: Row, lift: Calibration) -> dict[str, Any]:
+    """The row's credit times what lift tests of its channel measured."""
+    credited = float(row.revenue) if lift.measure == "revenue" else row.conversions
+    return {
+        "measure": lift.measure,
+        "amount": credited * lift.ratio,
+        "interval": [credited * lift.low, credited * lift.high],
+        "lift_tests": lift.tests,
+        "as_of": lift.as_of,
+    }
+
+
+def _row(row: Row, lift: Calibration | None) -> dict[str, Any]:
     return {
         "model": row.model,
         "channel": row.channel,
@@ -112,6 +146,8 @@ def _row(row: Row) -> dict[str, Any]:
         "conversions": row.conversions,
         "revenue": float(row.revenue),
         "share": row.share,
+        "intervals": _intervals(row),
+        "calibrated": None if lift is None else _calibrated(row, lift),
         "cost": _number(row.cost),
         "roas": row.roas,
         "cpa": _number(row.cpa),
@@ -120,3 +156,7 @@ def _row(row: Row) -> dict[str, Any]:
 
 def _number(amount: Decimal | None) -> float | None:
     return None if amount is None else float(amount)
+
+
+def _one(types: list[str]) -> str | None:
+    return types[0] if len(types) == 1 else None

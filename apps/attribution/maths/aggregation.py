@@ -32,7 +32,7 @@ def unique_paths(journeys: Journeys) -> Aggregation:
     merged into. A collision, made on purpose or by chance, falls back to all 64 bits, then to comparing the
     paths themselves.
     """
-    path_of, example = _group(journeys, path_hashes(journeys))
+    path_of, example = _group(journeys, _path_hashes(journeys))
     lengths = journeys.lengths[example]
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     touches = np.arange(offsets[-1]) + np.repeat(journeys.offsets[example] - offsets[:-1], lengths)
@@ -71,7 +71,7 @@ def _group(journeys: Journeys, hashes: NDArray[np.uint64]) -> tuple[Ints, Ints]:
     return _same_bytes(journeys)
 
 
-def path_hashes(journeys: Journeys) -> NDArray[np.uint64]:
+def _path_hashes(journeys: Journeys) -> NDArray[np.uint64]:
     """(n_journeys,) sum of a scrambled (channel, position) over the touches; the empty path is 0."""
     longest = int(journeys.lengths.max(initial=0))
     position = np.arange(journeys.n_touches) - np.repeat(journeys.offsets[:-1], journeys.lengths)

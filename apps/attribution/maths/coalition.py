@@ -105,7 +105,7 @@ def _coalition_counts(journeys: Journeys, members: tuple[int, ...]) -> tuple[Flo
     size = 1 << len(members)
     converted = sums_by(masks[inside], touched.conversions[inside], groups=size)
     missed = sums_by(masks[inside], touched.nulls[inside], groups=size)
-    return _sum_subsets(converted), _sum_subsets(converted + missed)
+    return sum_subsets(converted), sum_subsets(converted + missed)
 
 
 def _or_over_touches(bits: Ints, journeys: Journeys) -> Ints:
@@ -114,7 +114,7 @@ def _or_over_touches(bits: Ints, journeys: Journeys) -> Ints:
     return np.bitwise_or.reduceat(bits, journeys.offsets[:-1])
 
 
-def _sum_subsets(counts: Floats) -> Floats:
+def sum_subsets(counts: Floats) -> Floats:
     """(2 ** k,) sum of counts over all subsets of each coalition, one player at a time."""
     summed = counts.copy()
     players = (len(counts) - 1).bit_length()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from .apportion import round_to_total
-from .journeys import Floats, Ints, Journeys
-from .models import NONE, credit, touch_credit
+from .counts import JourneyCounts
+from .journeys import Floats, Ints, NoConversions, sums_by
+from .models import credit, resolve
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -25,40 +26,63 @@ class Ledger:
     minor: Ints
 
 
-def ledger(
-    journeys: Journeys,
-    model: str,
-    *,
-    source: Ints,
-    levels: Sequence[Ints],
-    half_life_days: float,
-    direct_channel: str = "direct",
-) -> Ledger:
+def ledger(counts: JourneyCounts, model: str, *, levels: Sequence[Ints]) -> Ledger:
     """Credit the sources of touches so that each source group adds up to its channel's row.
 
-    journeys: value in minor units. source: (n_touches,) where each touch came from, 0 to n_sources - 1.
     levels: (n_sources,) each, group numbers from channel to source, rising by at most one from source to
-    source. Raises ValueError and NoConversions as credit() does.
+    source. Raises ValueError for an unknown model; NoConversions where there is nothing to credit.
     """
-    settings = {"half_life_days": half_life_days, "direct_channel": direct_channel}
-    earned = credit(journeys, model, **settings)  # type: ignore[arg-type]
-    touched = touch_credit(journeys, earned, **settings)  # type: ignore[arg-type]
-    lost = earned.channels[len(journeys.channels) :] == (NONE,)
+    chosen = resolve(model)
+    if not counts.conversions:
+        raise NoConversions("there are no conversions to credit")
+    untouched = counts.paths.lengths == 0
+    lost = float(counts.paths.conversions[untouched].sum()), float(counts.paths.value[untouched].sum())
+    given = counts.credit.get(chosen.name)
+    conversions, value = (
+        (given.conversions, given.value) if given else _shared(counts, chosen.name, channel_of=levels[0])
+    )
     size = len(levels[0])
-
-    def per_source(per_touch: Floats, per_channel: Floats) -> Floats:
-        found = np.bincount(source, weights=per_touch, minlength=size)
-        return np.append(found, per_channel[-1] if lost else 0.0)
-
     return Ledger(
-        model=earned.model,
-        conversions=per_source(touched.conversions, earned.conversions),
+        model=chosen.name,
+        conversions=np.append(conversions, lost[0]),
         minor=round_by_levels(
-            per_source(touched.value, earned.value),
-            total=round(float(journeys.value.sum())),
+            np.append(value, lost[1]),
+            total=counts.minor,
             levels=[np.append(level, level[-1] + 1 if size else 0) for level in levels],
         ),
     )
+
+
+def nothing(model: str, *, levels: Sequence[Ints]) -> Ledger:
+    """The ledger where there is nothing to credit."""
+    zeros = np.zeros(len(levels[0]) + 1)
+    return Ledger(model=resolve(model).name, conversions=zeros, minor=zeros.astype(np.int64))
+
+
+def _shared(counts: JourneyCounts, model: str, *, channel_of: Ints) -> tuple[Floats, Floats]:
+    """A model of all journeys together credits channels: each row is divided over its sources in proportion
+    to their linear credit, or over all its touches where no converting journey touched the channel.
+    """
+    earned = credit(counts.paths, model, merged=counts.paths)
+    size, told = len(counts.channels), len(counts.paths.channels)
+    linear = counts.credit["linear"].conversions
+    conversions = sums_by(counts.channel_of, earned.conversions[:told], groups=size)
+    value = sums_by(counts.channel_of, earned.value[:told], groups=size)
+    return (
+        _share_rows(conversions, channel_of, (linear, counts.touches)),
+        _share_rows(value, channel_of, (counts.gains, linear, counts.touches)),
+    )
+
+
+def _share_rows(rows: Floats, channel_of: Ints, bases: Iterable[Floats]) -> Floats:
+    """Divide each channel's row over its sources by the first basis with any weight on that channel."""
+    left, shared = rows.copy(), np.zeros(len(channel_of))
+    for basis in bases:
+        weight = sums_by(channel_of, basis, groups=len(left))
+        ready = weight > 0
+        shared += basis * np.divide(left, weight, out=np.zeros(len(left)), where=ready)[channel_of]
+        left[ready] = 0.0
+    return shared
 
 
 def round_by_levels(amounts: Floats, *, total: int, levels: Sequence[Ints]) -> Ints:

@@ -11,9 +11,13 @@ from . import rules
 from .aggregation import unique_paths
 from .journeys import Floats, Journeys, NoConversions, sums_by
 from .markov import MarkovModel
+from .order_choice import choose_order
 from .shapley import shapley
+from .shapley_rate import rate_game
 
 NONE = "none"  # the pseudo channel of conversions without a known touchpoint
+RATES = "shapley_rate"
+AUTO = "markov_auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +25,8 @@ class Model:
     """A model by its name.
 
     weigh: journeys to (n_touches,) weights that sum to 1 per journey; None for a model of all journeys
-    together. takes: the settings that weigh reads. order: of the Markov chain, 0 for the others.
-    needs_times: aggregated paths are not enough.
+    together. takes: the settings that weigh reads. order: of the Markov chain, 0 for the others and where the
+    data chooses it. needs_times: aggregated paths are not enough.
     """
 
     name: str
@@ -30,6 +34,11 @@ class Model:
     takes: tuple[str, ...] = ()
     order: int = 0
     needs_times: bool = False
+
+    @property
+    def is_of_all(self) -> bool:
+        """Does it credit channels over all journeys together?"""
+        return self.weigh is None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -72,10 +81,12 @@ MODELS: dict[str, Model] = {
         Model(name="shapley", weigh=shapley),
         # Ordered Shapley breaks the same value down by place (shapley_by_touch): its channels earn the same.
         Model(name="shapley_ordered", weigh=shapley),
+        Model(name=RATES),
         Model(name="markov_1", order=1),
         Model(name="markov_2", order=2),
         Model(name="markov_3", order=3),
         Model(name="markov_4", order=4),
+        Model(name=AUTO),
     )
 }
 _ALIASES = {"markov": "markov_1"}
@@ -99,7 +110,8 @@ def credit(
 ) -> Credit:
     """Credit every conversion of the journeys to channels.
 
-    merged: unique_paths(journeys).journeys, where the caller has it; saves a Markov model most of its time.
+    merged: unique_paths(journeys).journeys, where the caller has it; saves a model of all journeys together
+    most of its time.
 
     Conversions of journeys without a touch go to the pseudo channel "none" under every model, so that the
     totals always agree.
@@ -109,9 +121,9 @@ def credit(
     chosen = resolve(model)
     if not journeys.conversions.sum() > 0:
         raise NoConversions("there are no conversions to credit")
-    if chosen.order:
+    if chosen.is_of_all:
         merged = merged or unique_paths(journeys).journeys
-        conversions, value = _by_chain(merged, order=chosen.order)
+        conversions, value = _of_all(merged, chosen)
     else:
         settings = {"half_life_days": half_life_days, "direct_channel": direct_channel}
         conversions, value = _by_weight(journeys.converting, chosen, settings)
@@ -127,8 +139,8 @@ def touch_weights(
 ) -> Floats:
     """(n_touches,) what share of its journey each touch earns, summing to 1 per journey with a touch.
 
-    Raises ValueError for a Markov model, which credits channels over all journeys: see touch_credit, or
-    markov.journey_shares for one journey.
+    Raises ValueError for a Markov model or the game of rates, which credit channels over all journeys: see
+    touch_credit, or markov.journey_shares and coalition.coalition_game for one journey.
     """
     chosen = resolve(model)
     return _weights(journeys, chosen, {"half_life_days": half_life_days, "direct_channel": direct_channel})
@@ -144,8 +156,8 @@ def touch_credit(
     """Split each channel's credit over its touches, so that any finer grouping adds up to the channel's row.
 
     earned: what credit(journeys, ...) answered, with the same settings. A rule or Shapley gives each touch
-    its own weight. Markov divides a channel's row in proportion to the linear credit of its touches; a
-    channel that no converting journey touched divides its row over all its touches.
+    its own weight. Markov and the game of rates divide a channel's row in proportion to the linear credit of
+    its touches; a channel that no converting journey touched divides its row over all its touches.
     """
     chosen = resolve(earned.model)
     settings = {"half_life_days": half_life_days, "direct_channel": direct_channel}
@@ -173,10 +185,18 @@ def _by_weight(paid: Journeys, chosen: Model, settings: dict[str, object]) -> tu
     return conversions, _per_channel(paid, weights * np.repeat(paid.value, paid.lengths))
 
 
-def _by_chain(journeys: Journeys, *, order: int) -> tuple[Floats, Floats]:
-    if not journeys.converting.n_journeys:
-        return np.zeros(len(journeys.channels)), np.zeros(len(journeys.channels))
-    fitted = MarkovModel.fit(journeys, order=order)
+def chain_order(journeys: Journeys, chosen: Model) -> int:
+    """The order of a chain: the model's own, or the one that the journeys choose."""
+    return chosen.order or choose_order(journeys, merged=journeys).order
+
+
+def _of_all(merged: Journeys, chosen: Model) -> tuple[Floats, Floats]:
+    if not merged.converting.n_journeys:
+        return np.zeros(len(merged.channels)), np.zeros(len(merged.channels))
+    if chosen.name == RATES:
+        game = rate_game(merged)
+        return game.credited_conversions, game.credited_value
+    fitted = MarkovModel.fit(merged, order=chain_order(merged, chosen))
     return fitted.credited_conversions, fitted.credited_value
 
 

@@ -1,4 +1,4 @@
-"""What journeys look like: their paths, how they flow, how long they take."""
+"""What journeys look like: their paths, how they flow, how long they take. All of it from counted paths."""
 
 from __future__ import annotations
 
@@ -78,7 +78,8 @@ def flow(journeys: Journeys, *, pool: int) -> Flow:
     """
     seen = exposure(journeys.touched)
     width = len(seen.channels)
-    kept = np.argsort(-np.bincount(seen.codes, minlength=width), kind="stable")[:pool]
+    times = np.repeat(seen.conversions + seen.nulls, seen.lengths)
+    kept = np.argsort(-np.bincount(seen.codes, weights=times, minlength=width), kind="stable")[:pool]
     shown = np.full(width, width, dtype=np.int64)
     shown[kept] = kept
     first, last = seen.offsets[:-1], seen.offsets[1:] - 1
@@ -97,15 +98,13 @@ def flow(journeys: Journeys, *, pool: int) -> Flow:
 
 def touches_to_convert(journeys: Journeys) -> Spread:
     """How many touches the converting journeys had; those without one are left out."""
-    return _spread(journeys.converting.lengths.astype(np.float64), TOUCH_BINS)
-
-
-def days_to_convert(journeys: Journeys) -> Spread:
-    """Days from the first touch to the conversion. Raises ValueError for journeys without ages."""
     paid = journeys.converting
-    if paid.age_days is None:
-        raise ValueError("days_to_convert needs age_days: aggregated paths have no times")
-    return _spread(paid.age_days[paid.offsets[:-1]], DAY_BINS)
+    return _spread(np.repeat(paid.lengths, paid.conversions.astype(np.int64)).astype(np.float64), TOUCH_BINS)
+
+
+def days_to_convert(days: Floats) -> Spread:
+    """days: (n_converting,) from the first touch to the conversion."""
+    return _spread(days, DAY_BINS)
 
 
 def sets_seen(journeys: Journeys, *, most: int) -> tuple[tuple[tuple[int, ...], float, float], ...]:

@@ -18,10 +18,15 @@ def unique(journeys: Journeys) -> Journeys:
 
 def exposure(journeys: Journeys) -> Journeys:
     """Collapse neighbours of the same channel into the first of them."""
-    changes = np.ones(journeys.n_touches, dtype=np.bool_)
-    changes[1:] = journeys.codes[1:] != journeys.codes[:-1]
-    changes[journeys.offsets[:-1][journeys.lengths > 0]] = True
-    return journeys.keep(changes)
+    return journeys.keep(changes(journeys))
+
+
+def changes(journeys: Journeys) -> Flags:
+    """(n_touches,) is the touch the first of its journey, or of another channel than the one before?"""
+    found = np.ones(journeys.n_touches, dtype=np.bool_)
+    found[1:] = journeys.codes[1:] != journeys.codes[:-1]
+    found[journeys.offsets[:-1][journeys.lengths > 0]] = True
+    return found
 
 
 def first(journeys: Journeys) -> Journeys:
@@ -50,16 +55,27 @@ def frequency(journeys: Journeys) -> Journeys:
 
 def trim(journeys: Journeys, *, touches: int) -> Journeys:
     """Keep the last touches of each journey. touches: >= 1; ValueError for less."""
+    return journeys.keep(among_last(journeys, touches=touches))
+
+
+def among_last(journeys: Journeys, *, touches: int) -> Flags:
+    """(n_touches,) is the touch among the last of its journey?"""
     if touches < 1:
         raise ValueError(f"touches must be >= 1; got {touches}")
     to_the_end = np.repeat(journeys.offsets[1:], journeys.lengths) - np.arange(journeys.n_touches)
-    return journeys.keep(to_the_end <= touches)
+    kept: Flags = to_the_end <= touches
+    return kept
 
 
 def remove_if_not_all(journeys: Journeys, *, channel: str) -> Journeys:
     """Drop a channel from every journey that has another one too."""
+    return journeys.keep(not_beside_others(journeys, channel=channel))
+
+
+def not_beside_others(journeys: Journeys, *, channel: str) -> Flags:
+    """(n_touches,) is the touch of another channel, or of a journey that has no other?"""
     drop = _of(journeys, channel)
-    return journeys.keep(~drop | _only(journeys, drop))
+    return ~drop | _only(journeys, drop)
 
 
 def remove_if_last_and_not_all(journeys: Journeys, *, channel: str) -> Journeys:

@@ -103,6 +103,19 @@ def count_transitions(journeys: Journeys, *, order: int = 1) -> TransitionCounts
     )
 
 
+def windows_of(journeys: Journeys, counts: TransitionCounts) -> tuple[Ints, Flags]:
+    """(n_windows,) the state of every window of journeys, one journey after the other, and whether it is the
+    first of its journey. journeys: some of those that were counted, each with a touch.
+    """
+    base = len(counts.channels) + 1
+    windows, first, _ = _windows(journeys, order=counts.order, base=base)
+    places = base ** np.arange(counts.order - 1, -1, -1, dtype=np.int64)
+    numbers = (counts.states.astype(np.int64) + 1) @ places
+    order = np.argsort(numbers)
+    state: Ints = order[np.searchsorted(numbers, windows, sorter=order)]
+    return state, first
+
+
 def _windows_per_journey(journeys: Journeys, order: int) -> Ints:
     return np.maximum(journeys.lengths - order + 1, 1)
 

@@ -83,6 +83,8 @@ class Spend(WorkspaceOwned):
     amount = models.DecimalField(max_digits=14, decimal_places=4)
     impressions = models.BigIntegerField(null=True, blank=True)
     clicks = models.BigIntegerField(null=True, blank=True)
+    # Whether the sender named the channel; null: from before this was kept.
+    is_channel_named = models.BooleanField(null=True, blank=True)
 
     class Meta:
         verbose_name_plural = "spend"

@@ -26,20 +26,3 @@ class FileImport(WorkspaceOwned):
 
     def __str__(self) -> str:
         return self.file_name
-
-
-class RejectedRow(WorkspaceOwned):
-    """A row that could not be stored: where it was, what it said, and why."""
-
-    file_import = WorkspaceForeignKey(FileImport, on_delete=models.CASCADE)
-    line = models.BigIntegerField()
-    row = models.JSONField()
-    errors = models.JSONField()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["workspace", "file_import", "line"], name="rejected_once")
-        ]
-
-    def __str__(self) -> str:
-        return f"line {self.line}"

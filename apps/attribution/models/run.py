@@ -69,6 +69,31 @@ class Credit(WorkspaceOwned):
         return f"{self.model} {self.group_key}"
 
 
+class CreditErrors(WorkspaceOwned):
+    """How sure one model of a run is of what it gave, in one grouping."""
+
+    run = WorkspaceForeignKey(ModelRun, on_delete=models.CASCADE, db_index=False)
+    model = models.CharField(max_length=30)
+    # channel|platform|campaign|creative
+    group_by = models.CharField(max_length=10)
+    # By the smallest source id of the group, or "none": standard errors of conversions, revenue, share and
+    # revenue share.
+    errors = models.JSONField()
+    # What the model decided by itself: the order it chose, the channels it gave nothing.
+    notes = models.JSONField(default=dict)
+
+    class Meta:
+        verbose_name_plural = "credit errors"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "run", "model", "group_by"], name="credit_errors_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} by {self.group_by}"
+
+
 class MarkovTransition(WorkspaceOwned):
     """One arrow of a trained chain.
 

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from apps.accounts.errors import Invalid
-from apps.attribution import model_guide, reports
+from apps.attribution import goals, model_guide, reports
 from apps.attribution.forms import PERIODS, ReportFilter
 from apps.attribution.model_guide import Family
 from apps.attribution.questions import Query
@@ -36,8 +36,13 @@ class Asked:
 
     @property
     def goal(self) -> str:
-        """The conversion type in words; empty where every one counts."""
+        """The conversion type in words; empty where not exactly one counts."""
         return (self.query.conversion_type or "").replace("_", " ")
+
+    @property
+    def goal_label(self) -> str:
+        """The goal's name; empty where all conversions count."""
+        return "" if self.form.chosen_goal.key == goals.ALL else self.form.chosen_goal.label
 
     @property
     def model_label(self) -> str:
@@ -50,7 +55,7 @@ class Asked:
 def asked(request: HttpRequest) -> Asked:
     """Read the filter. What cannot be used is named at its field, and its default holds."""
     now = timezone.now()
-    form = ReportFilter(request.GET, workspace=request.workspace, goals=reports.conversion_types())
+    form = ReportFilter(request.GET, workspace=request.workspace, types=reports.conversion_types())
     today = timezone.localdate(now)
     chosen = form.chosen("model")
     is_comparing = chosen == model_guide.COMPARE

@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.accounts import people
-from apps.accounts.doors import page
+from apps.accounts.doors import chart_page, page
 from apps.accounts.errors import DomainError, NotHere
 from apps.accounts.models import Person
 from apps.accounts.permissions import require
@@ -21,6 +21,7 @@ from apps.attribution.journey_lists import Entry, JourneyPage, JourneyRow, Timel
 from apps.attribution.models import Conversion
 from apps.attribution.reports import ChannelRow
 from apps.attribution.results import Row
+from apps.attribution.views import figures
 from apps.attribution.views.asking import Asked, asked
 
 GROUPS = (("campaign", "Campaigns"), ("creative", "Creatives"), ("platform", "Platforms"))
@@ -29,6 +30,7 @@ NAMED = ("channel", "platform", "campaign_id", "creative_id")
 STEPS_SHOWN = 8
 
 
+@chart_page
 @require_safe
 @page("attribution:read")
 def channel(request: HttpRequest, key: str) -> HttpResponse:
@@ -52,6 +54,7 @@ def channel(request: HttpRequest, key: str) -> HttpResponse:
     }
     if row is not None:
         context |= _parts(request, question, row, by)
+        context["spans"] = figures.spans(found, row)
     return render(request, "attribution/channel.html", context)
 
 
@@ -196,7 +199,7 @@ def _credit(
             found,
             model_type=question.model,
             conversion_id=conversion_id,
-            lookback_days=question.query.lookback_days,
+            lens=question.query.lens,
             now=question.now,
         ), None
     except NotHere:

@@ -1,13 +1,12 @@
 """The overview's charts with their numbers as tables, as partials/figure.html takes them."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from apps.accounts.figures import money, number, percent
+from apps.accounts.figures import interval, money, number, percent
 from apps.attribution import charts
-from apps.attribution.reports import Link, Overview, Spread
+from apps.attribution.reports import ChannelRow, Link, Overview, Spread
 
 STAGES = ("first to middle", "middle to last", "last to outcome")
 
@@ -34,28 +33,54 @@ def of_overview(found: Overview) -> dict[str, Figure | list[Figure]]:
 
 
 def comparison(found: Overview) -> dict[str, Any]:
-    """Chart and table of each channel's share under each model."""
+    """Chart and table of each channel's share under each model; the table's are ready texts."""
     rows = [
-        {"label": row.label, "token": row.token, "shares": [row.by_model[one.name] for one in found.models]}
+        {
+            "label": row.label,
+            "token": row.token,
+            "shares": [(percent(row.by_model[one.name]), _ends(row, one.name)) for one in found.models],
+        }
         for row in found.rows
     ]
     drawn = charts.comparison(found)
-    drawn.update_layout(showlegend=False)  # the page has its own, which wraps on narrow screens
-    return {"figure": plain(drawn), "rows": rows}
+    drawn["layout"]["showlegend"] = False  # the page has its own, which wraps on narrow screens
+    return {"figure": drawn, "rows": rows}
 
 
-def plain(figure: Any) -> dict[str, Any]:
-    """A plotly figure as the page carries it."""
-    read: dict[str, Any] = json.loads(figure.to_json())
-    return read
+def spans(found: Overview, row: ChannelRow) -> Figure | None:
+    """One channel under each model with how sure that is; None where there is not enough data."""
+    if not row.surely_by_model:
+        return None
+    return Figure(
+        id="spans-figure",
+        figure=charts.spans(found, row),
+        title="What each model says, and how sure it is",
+        note=f"share of the {found.measure}; whiskers: 95 % intervals, what chance alone leaves open",
+        label=f"Share of {row.label} under each model, with its interval",
+        columns=("Model", "Share", "From", "To"),
+        rows=[
+            [model.label, percent(row.by_model[model.name]), *(percent(end) for end in ends)]
+            for model in found.models
+            if (ends := row.surely_by_model.get(model.name))
+        ],
+        tall=True,
+    )
+
+
+def _ends(row: ChannelRow, model: str) -> str:
+    ends = row.surely_by_model.get(model)
+    return interval(ends[0] * 100, ends[1] * 100, 1) if ends else ""
 
 
 def _daily(found: Overview) -> Figure:
     drawn = charts.daily(found.daily)
-    drawn.update_layout(yaxis={"tickprefix": money(0, found.currency).removesuffix("0"), "tickformat": ","})
+    drawn["layout"]["yaxis"] |= {
+        "tickprefix": money(0, found.currency).removesuffix("0"),
+        "tickformat": ",",
+    }
     return Figure(
         id="daily-figure",
-        figure=plain(drawn),
+        figure=drawn,
         title="Revenue by day",
         note="days of the workspace's clock; by the day of the conversion",
         label="Revenue and conversions of each day",
@@ -70,7 +95,7 @@ def _daily(found: Overview) -> Figure:
 def _sankey(links: Sequence[Link]) -> Figure:
     return Figure(
         id="flow-figure",
-        figure=plain(charts.sankey(links)),
+        figure=charts.sankey(links),
         title="How journeys run",
         note="first → middle → last touch → outcome",
         label="Journeys from their first channel to their last, and whether they converted",
@@ -98,7 +123,7 @@ def _spread(name: str, title: str, unit: str, spread: Spread, *, note: str) -> F
     total = sum(one.conversions for one in spread.bins) or 1
     return Figure(
         id=f"{name}-figure",
-        figure=plain(charts.spread(spread, unit=unit)),
+        figure=charts.spread(spread, unit=unit),
         title=title,
         note=note,
         label=f"How many conversions took how many {unit}",

@@ -11,10 +11,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 from apps.accounts.doors import page, refusals_in
 from apps.accounts.errors import DomainError, NotHere
 from apps.accounts.paging import slice_of
-from apps.attribution import uploads
+from apps.attribution import dead_letters, uploads
 from apps.attribution.forms import MappingForm, UploadForm
-from apps.attribution.imports import KEPT_REJECTS
-from apps.attribution.models import FileImport, RejectedRow
+from apps.attribution.imports import KEPT_REJECTS, printable
+from apps.attribution.models import DeadLetter, FileImport
 from apps.attribution.uploads import Preview
 from apps.attribution.views.csv_answer import csv_answer
 
@@ -59,13 +59,13 @@ def import_file(request: HttpRequest, import_id: int) -> HttpResponse:
         done = _act(request, made, form)
         if done is not None:
             return done
-    rejected = RejectedRow.objects.filter(file_import=made).order_by("line")[:REJECTS_SHOWN]
+    rejected = DeadLetter.objects.filter(file_import=made).order_by("line")[:REJECTS_SHOWN]
     context = {
         "made": made,
         "preview": preview,
         "form": form,
         "has_more_guesses": form is not None and any(field.value() for field in form.more_fields),
-        "rejected": list(rejected) if made.rejected else [],
+        "rejected": [_shown(one) for one in rejected] if made.rejected else [],
         "kept_rejects": KEPT_REJECTS,
     }
     status = 400 if form is not None and form.errors else 200
@@ -77,9 +77,14 @@ def import_file(request: HttpRequest, import_id: int) -> HttpResponse:
 def rejected(request: HttpRequest, import_id: int) -> Any:
     """The rows that were set aside, each with its line and the reasons, and the columns that the file had."""
     made = _made(import_id)
-    rows = list(RejectedRow.objects.filter(file_import=made).order_by("line"))
+    rows = [_shown(one) for one in DeadLetter.objects.filter(file_import=made).order_by("line")]
     name = f"{made.file_name} set aside"
     return csv_answer(name, _as_table(rows), day=timezone.localdate())
+
+
+def _shown(letter: DeadLetter) -> dict[str, Any]:
+    content = dead_letters.content_of(letter)
+    return {"letter": letter, "row": printable(content.payload), "errors": content.errors}
 
 
 def _act(request: HttpRequest, made: FileImport, form: MappingForm | None) -> HttpResponse | None:
@@ -123,9 +128,9 @@ def _form(request: HttpRequest, made: FileImport, preview: Preview | None) -> Ma
     return MappingForm(data, columns=preview.columns, guess=made.mapping or preview.guess)
 
 
-def _as_table(rows: list[RejectedRow]) -> Iterator[list[Any]]:
-    names = list(dict.fromkeys(name for row in rows for name in row.row))
+def _as_table(rows: list[dict[str, Any]]) -> Iterator[list[Any]]:
+    names = list(dict.fromkeys(name for row in rows for name in row["row"]))
     yield ["line", "reasons", *names]
     for row in rows:
-        reasons = "; ".join(f"{field}: {' '.join(texts)}" for field, texts in row.errors.items())
-        yield [row.line, reasons, *(row.row.get(name, "") for name in names)]
+        reasons = "; ".join(f"{field}: {' '.join(texts)}" for field, texts in row["errors"].items())
+        yield [row["letter"].line, reasons, *(row["row"].get(name, "") for name in names)]

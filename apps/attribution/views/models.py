@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 
 from apps.accounts.doors import page, refusals_in
 from apps.accounts.permissions import require
-from apps.attribution import channel_colours, markov_training, model_guide, questions
+from apps.attribution import channel_colours, goals, markov_training, model_guide, questions
 from apps.attribution.channel_colours import Names
 from apps.attribution.forms import TrainForm
 from apps.attribution.markov_training import Status
@@ -37,6 +37,7 @@ def models(request: HttpRequest) -> HttpResponse:
         "trained": trained,
         "stale": [one for one in trained if not one["status"].is_current],
         "guides": model_guide.GUIDES.values(),
+        "beliefs": model_guide.BELIEFS,
     }
     return render(request, "attribution/models.html", context, status=400 if form.errors else 200)
 
@@ -50,7 +51,7 @@ def _train(request: HttpRequest, form: TrainForm) -> bool:
             int(form.cleaned_data["order"]),
             start=start,
             end=end,
-            lookback_days=questions.lookback_of(request.workspace),
+            lens=goals.default(request.workspace).lens,
         )
         messages.success(request, "It is being trained. This page shows when it is done.")
     return not form.errors

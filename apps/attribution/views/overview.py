@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from apps.accounts.doors import chart_page, page
 from apps.accounts.permissions import may
-from apps.attribution import reports, wording
+from apps.attribution import model_guide, reports, wording
 from apps.attribution.models import Conversion
 from apps.attribution.reports import Overview, PathRow
 from apps.attribution.views import figures
@@ -54,14 +54,23 @@ def _ready(request: HttpRequest, found: Overview, question: Asked) -> dict[str, 
         if question.is_comparing
         else wording.first_line(found, period=question.period, goal=question.goal),
         "agreement": wording.agreement(found),
+        "sureness": wording.sureness(found, day=_day(request, found)),
+        "beyond_chance": wording.beyond_chance(found),
+        "chosen_by_itself": wording.chosen_by_itself(found),
+        "beliefs": model_guide.BELIEFS,
         "callout": _callout(request, found),
         "facts": wording.facts(found),
-        "most": max(max(row.high, row.share) for row in rows) or 1,
+        "most": max(max(row.high, row.share, row.surely.share[1] if row.surely else 0) for row in rows) or 1,
         "total_cpa": _cpa(found),
         "comparison": figures.comparison(found),
         "charts": figures.of_overview(found),
         "paths": [_path(request, row) for row in found.paths[:PATHS_SHOWN]],
     }
+
+
+def _day(request: HttpRequest, found: Overview) -> str:
+    computed = timezone.localtime(found.computed_at, request.workspace.zone)
+    return f"{computed.day} {computed:%b %Y}"
 
 
 def _cpa(found: Overview) -> Decimal | None:

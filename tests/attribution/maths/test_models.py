@@ -27,7 +27,8 @@ def with_ages(journeys: Journeys) -> Journeys:
 def test_the_models_come_in_the_order_they_are_shown():
     assert list(MODELS) == [
         *("first_touch", "last_touch", "last_non_direct", "linear", "time_decay", "position_based"),
-        *("shapley", "shapley_ordered", "markov_1", "markov_2", "markov_3", "markov_4"),
+        *("shapley", "shapley_ordered", "shapley_rate"),
+        *("markov_1", "markov_2", "markov_3", "markov_4", "markov_auto"),
     ]
     assert [name for name, model in MODELS.items() if model.needs_times] == ["time_decay"]
     assert resolve("markov").name == "markov_1"

@@ -22,7 +22,7 @@ class Command(BaseCommand):
         deeds = parser.add_subparsers(dest="deed", required=True)
         make = deeds.add_parser("new-key", help="print a fresh entry for SEALING_KEYS")
         make.add_argument("key_id", help="a new name, such as 2027-01")
-        deeds.add_parser("status", help="how many people each master key seals")
+        deeds.add_parser("status", help="how many data keys each master key seals")
         deeds.add_parser("rotate", help="seal every data key under the first master key; safe to repeat")
 
     def handle(self, *_: Any, deed: str, **options: Any) -> None:
@@ -44,7 +44,7 @@ class Command(BaseCommand):
             note = (
                 "NOT IN SEALING_KEYS" if key_id not in listed else "opens" if position else "seals and opens"
             )
-            self.stdout.write(f"{key_id}: {totals[key_id]:,} people ({note})")
+            self.stdout.write(f"{key_id}: {totals[key_id]:,} data keys ({note})")
 
     def _rotate(self, **_: Any) -> None:
         started, total = time.perf_counter(), 0
@@ -53,6 +53,6 @@ class Command(BaseCommand):
                 done = sum(key_rotation.rotate())
             total += done
             if done:
-                self.stdout.write(f"workspace {workspace_id}: {done:,} people")
+                self.stdout.write(f"workspace {workspace_id}: {done:,} data keys")
         seconds = time.perf_counter() - started
-        self.stdout.write(f"{total:,} people sealed under {sealing.ring()[0].id} in {seconds:.1f} s")
+        self.stdout.write(f"{total:,} data keys sealed under {sealing.ring()[0].id} in {seconds:.1f} s")

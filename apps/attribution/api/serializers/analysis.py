@@ -5,8 +5,9 @@ from django.utils.dateparse import parse_date, parse_datetime
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from apps.attribution.lenses import COUNTINGS, DIRECTS, MOST_DAYS, MOST_TRIM_TOUCHES, TRANSFORMS
 from apps.attribution.maths.models import MODELS
-from apps.attribution.questions import GROUPS, MOST_DAYS
+from apps.attribution.questions import GROUPS
 
 MODEL_NAMES = ", ".join(MODELS)
 FIRST_YEAR, LAST_YEAR = 1970, 2200
@@ -51,9 +52,16 @@ class ModelTypesField(serializers.Field):
         return list(value)
 
 
-class PeriodSerializer(serializers.Serializer):
-    """`from` and `to` limit when a journey ended; both days are included."""
+class LensSerializer(serializers.Serializer):
+    """Which journeys: a goal's, and what is chosen otherwise."""
 
+    goal = serializers.CharField(
+        max_length=60,
+        required=False,
+        allow_null=True,
+        help_text="Key of a goal. Absent: all conversions with the workspace's look-back. What stands beside "
+        "it in the question wins over the goal.",
+    )
     conversion_type = serializers.CharField(
         max_length=60, required=False, allow_null=True, help_text="Count conversions of this type only."
     )
@@ -61,8 +69,36 @@ class PeriodSerializer(serializers.Serializer):
         min_value=0.001,
         max_value=MOST_DAYS,
         required=False,
-        help_text="How long before a conversion a touch counts; 30 unless the workspace says otherwise.",
+        allow_null=True,
+        help_text="How long before a conversion a touch counts; 30 unless the goal or the workspace says "
+        "otherwise.",
     )
+    counting = serializers.ChoiceField(
+        choices=COUNTINGS,
+        required=False,
+        allow_null=True,
+        help_text="every: each conversion; once: only the first of a person.",
+    )
+    transform = serializers.ChoiceField(
+        choices=TRANSFORMS,
+        required=False,
+        allow_null=True,
+        help_text="unique: the path as it is; exposure: neighbours of a channel as one; first: the first "
+        "touch of each channel; frequency: the same, telling how often it came; trim: the last trim_touches.",
+    )
+    trim_touches = serializers.IntegerField(
+        min_value=0, max_value=MOST_TRIM_TOUCHES, required=False, allow_null=True, help_text="For trim."
+    )
+    direct = serializers.ChoiceField(
+        choices=DIRECTS,
+        required=False,
+        allow_null=True,
+        help_text="Whether direct visits stay in journeys that have other touches too.",
+    )
+
+
+class PeriodSerializer(LensSerializer):
+    """`from` and `to` limit when a journey ended; both days are included."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
         """`from` is a word of Python, so it cannot be declared above."""
@@ -73,7 +109,7 @@ class PeriodSerializer(serializers.Serializer):
         return limits | super().get_fields()
 
 
-class JourneyRequestSerializer(serializers.Serializer):
+class JourneyRequestSerializer(LensSerializer):
     user_id = serializers.CharField(max_length=200, required=False, help_text="Your own id of the person.")
     anonymous_id = serializers.CharField(max_length=200, required=False, help_text="A browser or device.")
     person_id = serializers.UUIDField(required=False, help_text="Our id of the person.")
@@ -84,10 +120,7 @@ class JourneyRequestSerializer(serializers.Serializer):
         max_length=200,
         required=False,
         allow_null=True,
-        help_text="The event id or order id it was tracked with; the latest conversion, if left out.",
-    )
-    lookback_days = serializers.FloatField(
-        min_value=0.001, max_value=MOST_DAYS, required=False, allow_null=True
+        help_text="The event id or order id it was tracked with; the latest that counts, if left out.",
     )
 
 
@@ -150,6 +183,28 @@ class JourneyAnswerSerializer(serializers.Serializer):
     model_version = ModelVersionSerializer(allow_null=True, help_text="The stored run that was used.")
 
 
+def _interval(**options: Any) -> serializers.ListField:
+    return serializers.ListField(child=serializers.FloatField(), min_length=2, max_length=2, **options)
+
+
+class IntervalsSerializer(serializers.Serializer):
+    """[low, high] of 95 %: what chance alone leaves open, not whether the model is right."""
+
+    conversions = _interval()
+    revenue = _interval()
+    share = _interval(help_text="Of the conversions.")
+
+
+class CalibratedSerializer(serializers.Serializer):
+    """The row's credit times what lift tests of its channel measured for each unit of it."""
+
+    measure = serializers.CharField(help_text="conversions or revenue")
+    amount = serializers.FloatField()
+    interval = _interval()
+    lift_tests = serializers.IntegerField(help_text="How many it pools.")
+    as_of = serializers.DateTimeField()
+
+
 class CreditRowSerializer(serializers.Serializer):
     model = serializers.CharField()
     channel = serializers.CharField(
@@ -162,6 +217,8 @@ class CreditRowSerializer(serializers.Serializer):
     conversions = serializers.FloatField()
     revenue = serializers.FloatField(help_text="A model's rows add up to the total, to the cent.")
     share = serializers.FloatField(help_text="Of the conversions.")
+    intervals = IntervalsSerializer(allow_null=True, help_text="null: not enough data yet.")
+    calibrated = CalibratedSerializer(allow_null=True, help_text="null: no lift test of this channel.")
     cost = serializers.FloatField(allow_null=True, help_text="null: none is known.")
     roas = serializers.FloatField(allow_null=True, help_text="Revenue for each unit of cost.")
     cpa = serializers.FloatField(allow_null=True, help_text="Cost of a conversion.")
@@ -177,12 +234,21 @@ class TotalsSerializer(serializers.Serializer):
 class BatchAnswerSerializer(serializers.Serializer):
     models = serializers.ListField(child=serializers.CharField())
     group_by = serializers.CharField()
-    conversion_type = serializers.CharField(allow_null=True)
+    conversion_type = serializers.CharField(allow_null=True, help_text="null: not exactly one.")
+    conversion_types = serializers.ListField(child=serializers.CharField(), help_text="Empty: all.")
     lookback_days = serializers.FloatField()
+    counting = serializers.CharField()
+    transform = serializers.CharField()
+    trim_touches = serializers.IntegerField()
+    direct = serializers.CharField()
     half_life_days = serializers.FloatField()
     currency = serializers.CharField()
     computed_at = serializers.DateTimeField()
     rows = CreditRowSerializer(many=True)
+    notes = serializers.DictField(
+        help_text="What a model decided by itself: the order that markov_auto chose and why, the channels "
+        "that shapley_rate gave nothing because they lower the rate."
+    )
     totals = TotalsSerializer()
 
     def get_fields(self) -> dict[str, serializers.Field]:

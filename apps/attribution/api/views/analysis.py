@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
@@ -11,7 +12,7 @@ from rest_framework.views import APIView
 
 from apps.accounts.errors import DomainError, NotHere
 from apps.accounts.models import Job, Workspace
-from apps.attribution import analysis, health, journey_credit, markov_training
+from apps.attribution import analysis, goals, health, journey_credit, markov_training
 from apps.attribution.api import analysis_answers as answers
 from apps.attribution.api.serializers.analysis import (
     BatchAnswerSerializer,
@@ -23,7 +24,8 @@ from apps.attribution.api.serializers.analysis import (
     StartedJobSerializer,
     TrainRequestSerializer,
 )
-from apps.attribution.questions import Query, lookback_of, period
+from apps.attribution.lenses import Lens
+from apps.attribution.questions import LENS_FIELDS, Query, period
 
 ERROR = {"$ref": "#/components/schemas/Error"}
 NOT_FOUND = OpenApiResponse(ERROR, description="No such person, conversion or job in this workspace.")
@@ -57,7 +59,14 @@ class AnalyzeJourneyView(APIView):
         given = _checked(JourneyRequestSerializer, request)
         ids = {name: given.pop(name, None) for name in ("user_id", "anonymous_id", "person_id")}
         person = journey_credit.find_person(**ids)
-        found = journey_credit.explain(request._request.actor, person, now=timezone.now(), **given)
+        found = journey_credit.explain(
+            request._request.actor,
+            person,
+            model_type=given["model_type"],
+            conversion_id=given.get("conversion_id"),
+            lens=_lens(given),
+            now=timezone.now(),
+        )
         return Response(answers.journey(found))
 
 
@@ -140,7 +149,10 @@ class TrainMarkovView(APIView):
         which.
         """
         given = _checked(TrainRequestSerializer, request)
-        job = markov_training.start(request._request.actor, given["order"], **_limits(given))
+        start, end = _period(given)
+        job = markov_training.start(
+            request._request.actor, given["order"], start=start, end=end, lens=_query(given).lens
+        )
         url = reverse("attribution-api:models-status")
         return Response(answers.started(job, result_url=url), status=status.HTTP_202_ACCEPTED)
 
@@ -172,16 +184,18 @@ def _checked(serializer: type[Serializer], request: Request) -> dict[str, Any]:
 
 
 def _query(given: dict[str, Any], **chosen: Any) -> Query:
-    return Query(**_limits(given), **chosen)
+    start, end = _period(given)
+    return Query(start=start, end=end, **vars(_lens(given)), **chosen)
 
 
-def _limits(given: dict[str, Any]) -> dict[str, Any]:
-    """Period, type and look-back, which have the workspace's clock and default."""
-    workspace: Workspace = Workspace.objects.get()
-    start, end = period(workspace, given.get("from"), given.get("to"))
-    return {
-        "start": start,
-        "end": end,
-        "conversion_type": given.get("conversion_type"),
-        "lookback_days": given.get("lookback_days", lookback_of(workspace)),
-    }
+def _period(given: dict[str, Any]) -> tuple[datetime | None, datetime | None]:
+    return period(Workspace.objects.get(), given.get("from"), given.get("to"))
+
+
+def _lens(given: dict[str, Any]) -> Lens:
+    """The goal's, or that of all conversions, with what was chosen beside it."""
+    chosen = {name: given.get(name) for name in LENS_FIELDS if name != "conversion_types"}
+    one = given.get("conversion_type")
+    return goals.lens_of(
+        Workspace.objects.get(), given.get("goal"), conversion_types=(one,) if one else None, **chosen
+    )

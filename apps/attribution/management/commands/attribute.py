@@ -1,4 +1,7 @@
-"""`manage.py attribute FILE`: a file in, the credit of each channel out; no database is needed."""
+"""`manage.py attribute FILE`: a file in, the credit of each channel out; no database is needed.
+
+With --engine the events are counted where they lie: see docs/how-to/scale.md.
+"""
 
 import argparse
 import json
@@ -6,6 +9,8 @@ import math
 import os
 import shutil
 import sys
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -17,10 +22,13 @@ from apps.attribution.files.opening import seekable_path
 from apps.attribution.files.reading import Reading, read
 from apps.attribution.maths import rules
 from apps.attribution.maths.aggregation import unique_paths
-from apps.attribution.maths.journeys import NoConversions
+from apps.attribution.maths.journeys import Journeys, NoConversions
 from apps.attribution.maths.models import MODELS, Credit, credit, resolve
 from apps.attribution.maths.removal import DidNotConverge
 from apps.attribution.reports import csv_lines
+from apps.attribution.warehouse import command_line
+
+CreditOf = Callable[[str], Credit]
 
 
 class Command(BaseCommand):
@@ -35,7 +43,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", metavar="FILE")
+        parser.add_argument("file", metavar="FILE", nargs="?")
         parser.add_argument(
             "--model", default="all", help=f"all, or names separated by commas, of {', '.join(MODELS)}"
         )
@@ -67,15 +75,20 @@ class Command(BaseCommand):
             metavar="NAME",
             help="pass over a column; repeatable",
         )
+        command_line.add_options(parser)
 
     def handle(self, **options: Any) -> None:
         names = _names(options["model"])
-        reading = self._read(options)
-        answers, left_out = _answers(reading, names, options)
-        self._note(reading, left_out, options)
+        command_line.check(options)
+        if options["engine"]:
+            journeys, models = self._count(names, options)
+        else:
+            journeys, models = self._read(options)
+        answers, left_out = _answers(models, names, options)
+        if left_out and options["format"] != "json":
+            self.stderr.write(_sentence(left_out))
         if not answers:
             raise CommandError(f"No model could be computed. {_sentence(left_out)}")
-        journeys = reading.journeys
         totals = {
             "journeys": float((journeys.conversions + journeys.nulls).sum()),
             "conversions": float(journeys.conversions.sum()),
@@ -84,20 +97,25 @@ class Command(BaseCommand):
         width = shutil.get_terminal_size().columns if self.stdout.isatty() else None
         self._write(_rendered(options["format"], answers, totals, left_out, width=width))
 
-    def _read(self, options: dict[str, Any]) -> Reading:
+    def _read(self, options: dict[str, Any]) -> tuple[Journeys, CreditOf]:
         name = options["file"]
         try:
             with seekable_path(name, standard_input=lambda: sys.stdin.buffer) as path:
-                return read(path, lookback_days=options["lookback_days"], ignored=options["ignore_column"])
+                reading = read(path, lookback_days=options["lookback_days"], ignored=options["ignore_column"])
         except (Refused, OSError) as error:
-            shown = "The standard input" if name == "-" else name
-            raise CommandError(f"{shown}: {error}.") from error
-
-    def _note(self, reading: Reading, left_out: dict[str, str], options: dict[str, Any]) -> None:
-        if left_out and options["format"] != "json":
-            self.stderr.write(_sentence(left_out))
+            raise CommandError(f"{_shown(options)}: {error}.") from error
         if reading.repeats:
             self.stderr.write(f"{reading.repeats:,} rows repeat an event_id and were left out.")
+        return reading.journeys, _from_file(reading, options)
+
+    def _count(self, names: list[str], options: dict[str, Any]) -> tuple[Journeys, CreditOf]:
+        needs_times = any(MODELS[name].needs_times for name in names)
+        try:
+            counted = command_line.count(options, needs_times=needs_times)
+        except Refused as error:
+            raise CommandError(f"{_shown(options)}: {error}.") from error
+        direct_channel = options["direct_channel"]
+        return counted.journeys, lambda name: counted.credit(name, direct_channel=direct_channel)
 
     def _write(self, text: str) -> None:
         """A reader that has seen enough (head, less) is no error, nor a terminal that lacks a character."""
@@ -127,23 +145,38 @@ def _names(given: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def _shown(options: dict[str, Any]) -> str:
+    """What was read, as a message calls it."""
+    if options["engine"]:
+        return str(options["workspace"] or options["touchpoints"])
+    return "The standard input" if options["file"] == "-" else str(options["file"])
+
+
+def _from_file(reading: Reading, options: dict[str, Any]) -> CreditOf:
+    """Each model from journeys; for the chains their paths are merged once. Rows without times are paths."""
+    settings = {name: options[name] for name in ("half_life_days", "direct_channel")}
+    has_times = reading.journeys.age_days is not None
+    merged = cache(lambda: unique_paths(reading.journeys).journeys if has_times else reading.journeys)
+
+    def credit_of(name: str) -> Credit:
+        if MODELS[name].needs_times and not has_times:
+            raise ValueError(f"it needs the time of each touch, and {reading.form} have none")
+        return credit(reading.journeys, name, merged=merged() if MODELS[name].order else None, **settings)
+
+    return credit_of
+
+
 def _answers(
-    reading: Reading, names: list[str], options: dict[str, Any]
+    credit_of: CreditOf, names: list[str], options: dict[str, Any]
 ) -> tuple[dict[str, Credit], dict[str, str]]:
     """What each model credits, and why a model was left out."""
-    settings = {name: options[name] for name in ("half_life_days", "direct_channel")}
-    chains = [name for name in names if MODELS[name].order]
-    merged = unique_paths(reading.journeys).journeys if chains else None
     answers, left_out = {}, {}
     for name in names:
-        if MODELS[name].needs_times and reading.journeys.age_days is None:
-            left_out[name] = f"it needs the time of each touch, and {reading.form} have none"
-            continue
         try:
-            answers[name] = credit(reading.journeys, name, merged=merged, **settings)
+            answers[name] = credit_of(name)
         except NoConversions as error:
             raise CommandError(
-                f"{options['file']} holds no conversions: there is nothing to credit."
+                f"{_shown(options)} holds no conversions: there is nothing to credit."
             ) from error
         except (ValueError, DidNotConverge) as error:
             left_out[name] = str(error)

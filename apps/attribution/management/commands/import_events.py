@@ -63,9 +63,9 @@ class Command(BaseCommand):
             task = bars.add_task(path.name, total=total)
 
             def note(tally: imports.Tally) -> None:
-                for row, errors in tally.rejects:
-                    reasons = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in errors.items())
-                    writer.writerow([row.line, reasons, imports.printable(row.values)])
+                for one in tally.rejects:
+                    reasons = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in one.errors.items())
+                    writer.writerow([one.line, reasons, imports.printable(one.payload)])
                 bars.update(task, completed=tally.rows)
 
             tally = imports.run(

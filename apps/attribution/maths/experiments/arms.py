@@ -1,0 +1,99 @@
+"""What is known of each arm of an experiment: its sums, and its mean with an error."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moments:
+    """Sums over the assigned units of one arm; those of two days or two shards add up.
+
+    y: outcome of a unit. x: its value before the experiment (cuped), or a ratio's denominator (clusters).
+    """
+
+    units: int
+    sum_y: float
+    sum_yy: float
+    sum_x: float = 0.0
+    sum_xx: float = 0.0
+    sum_xy: float = 0.0
+
+    def __post_init__(self) -> None:
+        sums = (self.sum_y, self.sum_yy, self.sum_x, self.sum_xx, self.sum_xy)
+        if self.units < 0 or not all(map(math.isfinite, sums)):
+            raise ValueError(f"units must be >= 0 and sums finite; got {self}")
+
+    @classmethod
+    def of(cls, y: ArrayLike, x: ArrayLike | None = None) -> Moments:
+        """Sum up units. y, x: (n_units,). Raises ValueError for shapes that differ or non-finite values."""
+        outcome = np.asarray(y, dtype=np.float64)
+        other = np.zeros_like(outcome) if x is None else np.asarray(x, dtype=np.float64)
+        if outcome.ndim != 1 or other.shape != outcome.shape:
+            raise ValueError(f"y and x need the same shape (n,); got {outcome.shape} and {other.shape}")
+        return cls(
+            units=len(outcome),
+            sum_y=float(outcome.sum()),
+            sum_yy=float((outcome * outcome).sum()),
+            sum_x=float(other.sum()),
+            sum_xx=float((other * other).sum()),
+            sum_xy=float((other * outcome).sum()),
+        )
+
+    def __add__(self, other: Moments) -> Moments:
+        return Moments(
+            units=self.units + other.units,
+            sum_y=self.sum_y + other.sum_y,
+            sum_yy=self.sum_yy + other.sum_yy,
+            sum_x=self.sum_x + other.sum_x,
+            sum_xx=self.sum_xx + other.sum_xx,
+            sum_xy=self.sum_xy + other.sum_xy,
+        )
+
+    def centred(self) -> tuple[float, float, float]:
+        """Sums of squares and products around the means: (yy, xx, xy), the squares >= 0; 0 for no units."""
+        if not self.units:
+            return 0.0, 0.0, 0.0
+        yy = self.sum_yy - self.sum_y * self.sum_y / self.units
+        xx = self.sum_xx - self.sum_x * self.sum_x / self.units
+        return max(yy, 0.0), max(xx, 0.0), self.sum_xy - self.sum_x * self.sum_y / self.units
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """The mean outcome of one arm.
+
+    variance: of the mean, that is its standard error squared; events: successes of a proportion, None for
+    anything else; degrees_of_freedom: of the variance.
+    """
+
+    units: int
+    mean: float
+    variance: float
+    events: int | None = None
+    degrees_of_freedom: float = math.inf
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """share: what part of the units it was meant to get so far, on any scale, > 0."""
+
+    name: str
+    estimate: Estimate
+    share: float
+
+
+def check_arms(arms: list[Arm]) -> None:
+    """Raises ValueError for fewer than two arms or two of the same name."""
+    if len(arms) < 2:
+        raise ValueError(f"an experiment needs a control and a variant; got {len(arms)} arm(s)")
+    names = [arm.name for arm in arms]
+    if len(set(names)) < len(names):
+        raise ValueError(f"two arms share a name: {names}")

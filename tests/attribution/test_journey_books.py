@@ -1,0 +1,468 @@
+"""Journey books: after whatever was tracked, corrected, merged or erased, in whatever order it was counted,
+the days say what a count from scratch says; and large workspaces are answered from them.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from threading import Thread
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from django.db import connection, transaction
+
+from apps.accounts import jobs, scoping
+from apps.accounts.permissions import system
+from apps.attribution import (
+    analysis,
+    book_building,
+    book_days,
+    book_keeping,
+    ingest,
+    journey_books,
+    loading,
+    stale_people,
+)
+from apps.attribution.lenses import Lens
+from apps.attribution.maths.models import MODELS
+from apps.attribution.models import (
+    AskedQuestion,
+    BookDay,
+    BookedPeople,
+    Conversion,
+    JourneyBook,
+    ModelRun,
+    StalePerson,
+    Touchpoint,
+)
+from apps.attribution.questions import Query
+from tests import factories
+from tests.attribution.histories import (
+    LENSES,
+    History,
+    built,
+    is_what_raw_gives,
+    is_what_scratch_gives,
+)
+from tests.attribution.stories import journey
+from tests.conftest import committed
+from tests.factories import NOW
+
+DAY = timedelta(days=1)
+MIDNIGHT = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+def _settle():
+    while journey_books.catch_up():
+        pass
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_after_any_history_the_books_are_what_a_count_from_scratch_gives(workspace, actor, seed):
+    history = History(actor, np.random.default_rng(seed))
+    for lens in LENSES:
+        built(lens)
+
+    for _ in range(60):
+        history.go_on()
+    _settle()
+
+    assert not StalePerson.objects.exists()
+    assert BookDay.objects.exists()
+    for lens in LENSES:
+        is_what_raw_gives(lens, date(2026, 10, 20), date(2026, 11, 20))
+        is_what_scratch_gives(lens)
+
+
+def test_marks_that_come_twice_change_nothing(workspace, actor):
+    person = journey(workspace, "email", "social", value="10")
+    book = built()
+    before = list(BookDay.objects.values_list("day", "revision", "counts"))
+
+    stale_people.mark([person.pk, person.pk])
+    _settle()
+
+    assert not StalePerson.objects.exists()
+    assert list(BookDay.objects.values_list("day", "revision", "counts")) == before
+    assert JourneyBook.objects.get().revision == book.revision
+
+
+def test_a_day_on_which_nothing_ends_any_more_is_gone(workspace, actor):
+    person = journey(workspace, "email")
+    built()
+    Touchpoint.objects.all().delete()
+
+    stale_people.mark([person.pk])
+    _settle()
+
+    assert not BookDay.objects.exists()
+    assert not BookedPeople.objects.exists()
+
+
+def test_a_change_touches_only_its_days(workspace, actor):
+    journey(workspace, "email", value="10", end_days=40)
+    late = journey(workspace, "email", value="10", end_days=2)
+    book = built()
+    factories.TouchpointFactory(workspace=workspace, person=late, channel="social", age_days=3)
+
+    stale_people.mark([late.pk])
+    _settle()
+
+    revisions = dict(BookDay.objects.values_list("day", "revision"))
+    assert revisions[date(2026, 10, 11)] == book.revision
+    assert revisions[date(2026, 11, 18)] == book.revision + 1
+
+
+def test_a_book_that_does_not_add_up_is_due_again(workspace, actor):
+    person = journey(workspace, "email", value="10")
+    built()
+    day = BookDay.objects.get()
+    other = journey(workspace, "social")
+    BookDay.objects.filter(pk=day.pk).update(counts=_counts_of_another_day(workspace, other))
+    Conversion.objects.filter(person=person).update(value=Decimal(20))
+
+    stale_people.mark([person.pk])
+    _settle()
+
+    assert JourneyBook.objects.get().state == "due"
+
+
+def _counts_of_another_day(workspace, person):
+    lens = Lens(lookback_days=1.0)
+    built(lens)
+    book = journey_books.find(lens)
+    Conversion.objects.all().delete()
+    JourneyBook.objects.filter(pk=book.pk).update(state="due")
+    built(lens)
+    counts = BookDay.objects.filter(book=book).first().counts
+    journey_books.drop([book])
+    return bytes(counts)
+
+
+def test_nobody_waits_where_nobody_keeps_a_book(workspace, actor):
+    stale_people.mark([1, 2, 3])
+
+    _settle()
+
+    assert not StalePerson.objects.exists()
+
+
+def test_a_book_that_is_being_built_hears_when_it_is_done(workspace, actor):
+    person = journey(workspace, "email", value="10")
+    built()
+    JourneyBook.objects.update(state="building")
+    factories.TouchpointFactory(workspace=workspace, person=person, channel="social", age_days=1)
+
+    stale_people.mark([person.pk])
+    _settle()
+
+    book = JourneyBook.objects.get()
+    assert list(StalePerson.objects.values_list("person_id", "book")) == [(person.pk, book.pk)]
+    JourneyBook.objects.update(state="ready")
+    _settle()
+    is_what_scratch_gives(LENSES[0])
+    assert not StalePerson.objects.exists()
+
+
+@pytest.mark.parametrize("stretch", [1, 3, 1_000])
+def test_a_book_is_the_same_however_it_is_cut_while_it_is_built(workspace, actor, stretch):
+    history = History(actor, np.random.default_rng(7))
+    for _ in range(25):
+        history.touch()
+        history.buy()
+    book = journey_books.open_(LENSES[3], workspace=workspace, now=NOW)
+
+    book_building.build(book, now=NOW, stretch=stretch)
+
+    is_what_scratch_gives(LENSES[3])
+
+
+@pytest.mark.parametrize("change", [{"time_zone": "Asia/Tokyo"}, {"currency": "JPY"}])
+def test_another_clock_or_currency_needs_another_book(workspace, actor, change):
+    journey(workspace, "email", value="10")
+    built()
+    for name, value in change.items():
+        setattr(workspace, name, value)
+    workspace.save()
+
+    assert journey_books.ready(LENSES[0], workspace) is None
+    built()
+    assert journey_books.ready(LENSES[0], workspace) is not None
+
+
+def test_moved_sources_make_every_book_due(workspace, actor):
+    journey(workspace, "email", value="10")
+    for lens in LENSES[:2]:
+        built(lens)
+
+    journey_books.rebuild_all()
+
+    assert set(JourneyBook.objects.values_list("state", flat=True)) == {"due"}
+    built()
+    is_what_raw_gives(LENSES[0], date(2026, 11, 1), date(2026, 11, 20))
+
+
+def test_days_are_those_of_the_workspaces_clock():
+    zone = ZoneInfo("America/Sao_Paulo")  # clocks sprang forward at midnight in 2018
+    moments = [
+        datetime(2018, 11, 4, 2, 59, 59, tzinfo=UTC),
+        datetime(2018, 11, 4, 3, 0, tzinfo=UTC),
+        datetime(1, 1, 2, tzinfo=UTC),
+        datetime(2026, 3, 29, 23, 59, tzinfo=UTC),
+    ]
+    found = book_days.ordinals(np.array([loading.microseconds(one) for one in moments]), zone)
+
+    assert [date.fromordinal(day) for day in found.tolist()] == [
+        one.astimezone(zone).date() for one in moments
+    ]
+
+
+def test_a_period_within_a_day_is_no_span():
+    zone = ZoneInfo("Europe/London")
+    summer, winter = datetime(2026, 5, 31, 23, tzinfo=UTC), datetime(2026, 11, 20, tzinfo=UTC)
+
+    assert book_days.span_of(summer, winter, zone) == book_days.Span(
+        first=date(2026, 6, 1), last=date(2026, 11, 19)
+    )
+    assert book_days.span_of(None, None, zone) == book_days.Span(first=None, last=None)
+    assert book_days.span_of(summer + timedelta(minutes=1), None, zone) is None
+    assert book_days.span_of(None, winter + timedelta(hours=3), zone) is None
+
+
+@pytest.fixture
+def large(settings):
+    """Every workspace is too large to be read whole for an answer."""
+    settings.ATTRIBUTION_INLINE_TOUCHES = -1
+
+
+def _ask(actor, **chosen):
+    return analysis.ask(actor, Query(end=MIDNIGHT, **chosen), now=NOW)
+
+
+def _answered(actor, **chosen):
+    answer = _ask(actor, **chosen)
+    if answer.job is not None:
+        jobs.run(job_id=answer.job.pk)
+        ModelRun.objects.update(job=None)
+        answer = _ask(actor, **chosen)
+    return answer.result
+
+
+def _some_journeys(workspace):
+    for path in (["a", "b", "a"], ["b"], ["c", "a"], ["direct", "c", "b", "a"], ["a", "direct"]):
+        journey(workspace, *path, value="10.01")
+    for path in (["a"], ["c", "b"]):
+        journey(workspace, *path)
+    journey(workspace, value="5", conversion_type="lead")
+
+
+def test_a_large_workspace_is_answered_from_its_book_as_from_its_rows(workspace, actor, settings):
+    _some_journeys(workspace)
+    chosen = [{}, {"transform": "frequency"}, {"direct": "dropped_beside_others", "counting": "once"}]
+    raw = [_answered(actor, **lens) for lens in chosen]
+    ModelRun.objects.all().delete()
+    settings.ATTRIBUTION_INLINE_TOUCHES = -1
+
+    for lens, wanted in zip(chosen, raw, strict=True):
+        found = _answered(actor, **lens)
+
+        assert found.totals == wanted.totals
+        assert {row.model for row in found.rows} == set(MODELS)
+        mine, theirs = ({(row.model, row.channel): row for row in one.rows} for one in (found, wanted))
+        assert mine.keys() == theirs.keys()
+        for key, row in theirs.items():
+            assert mine[key].conversions == pytest.approx(row.conversions, abs=1e-9)
+            assert abs(mine[key].revenue - row.revenue) <= Decimal("0.01")
+        same = set(wanted.figures) - {"touches", "sets", "flow", "paths"}
+        assert {name: found.figures[name] for name in same} == {name: wanted.figures[name] for name in same}
+        for name in ("sets", "flow", "paths"):
+            assert sorted(found.figures[name]) == sorted(wanted.figures[name])
+    assert JourneyBook.objects.count() == 3
+
+
+@pytest.mark.usefixtures("large")
+def test_what_was_tracked_a_moment_ago_is_in_the_answer(workspace, actor):
+    journey(workspace, "email", value="10")
+    assert _answered(actor).totals.revenue == Decimal(10)
+
+    buyer = journey(workspace, "social", value="7")
+    stale_people.mark([buyer.pk])
+
+    answer = _ask(actor)
+    assert answer.is_current
+    assert answer.result.totals.revenue == Decimal(17)
+
+
+@pytest.mark.usefixtures("large")
+def test_much_that_was_tracked_is_left_to_a_worker(workspace, actor, settings):
+    settings.ATTRIBUTION_INLINE_PEOPLE = 1
+    journey(workspace, "email", value="10")
+    _answered(actor)
+    buyers = [journey(workspace, "social", value="7") for _ in range(2)]
+    stale_people.mark([buyer.pk for buyer in buyers])
+
+    answer = _ask(actor)
+
+    assert not answer.is_current
+    assert answer.result.totals.revenue == Decimal(10)
+    book_keeping.keep_up()
+    answer = _ask(actor)
+    assert answer.is_current
+    assert answer.result.totals.revenue == Decimal(24)
+
+
+@pytest.mark.usefixtures("large")
+def test_where_paths_are_many_readers_get_what_was_computed_shortly_before(workspace, actor, settings):
+    journey(workspace, "email", value="10")
+    _answered(actor)
+    settings.ATTRIBUTION_INLINE_PATHS = 0
+    ModelRun.objects.update(finished_at=NOW)
+    buyer = journey(workspace, "social", value="7")
+    stale_people.mark([buyer.pk])
+
+    shortly_after = _ask(actor)
+    settings.ATTRIBUTION_REUSE_SECONDS = 0
+    later = _ask(actor)
+
+    assert (shortly_after.result.totals.revenue, shortly_after.job) == (Decimal(10), None)
+    assert later.result.totals.revenue == Decimal(10)
+    assert later.job is not None
+
+
+@pytest.mark.usefixtures("large")
+def test_the_same_question_on_the_same_days_is_read(workspace, actor):
+    journey(workspace, "email", value="10", end_days=40)
+    journey(workspace, "email", value="10")
+    first = _answered(actor, start=MIDNIGHT - 30 * DAY)
+
+    other = journey(workspace, "social", value="7", end_days=90)
+    stale_people.mark([other.pk])
+
+    assert _ask(actor, start=MIDNIGHT - 30 * DAY).result.run_id == first.run_id
+
+
+@pytest.mark.usefixtures("large")
+def test_another_half_life_is_computed_from_the_rows(workspace, actor):
+    journey(workspace, "email", value="10")
+
+    assert _answered(actor, half_life_days=3.0).totals.revenue == Decimal(10)
+
+    assert not JourneyBook.objects.exists()
+
+
+@pytest.mark.usefixtures("large")
+def test_what_was_asked_of_late_is_answered_again_before_anybody_asks(workspace, actor, settings):
+    settings.ATTRIBUTION_REUSE_SECONDS = 0
+    buyer = journey(workspace, "email", value="10")
+    _answered(actor)
+    runs = ModelRun.objects.count()
+    factories.ConversionFactory(workspace=workspace, person=buyer, value=Decimal(5), occurred_at=NOW)
+    stale_people.mark([buyer.pk])
+
+    book_keeping.keep_up()
+
+    assert AskedQuestion.objects.count() == 1
+    newest = ModelRun.objects.order_by("-id").first()
+    assert (ModelRun.objects.count(), newest.revenue) == (runs + 1, Decimal(15))
+    assert _ask(actor).result.run_id == newest.pk
+
+
+@committed
+def test_the_sweep_counts_in_every_workspace_and_drops_what_nobody_asks():
+    made = [factories.WorkspaceFactory() for _ in range(2)]
+    for workspace in made:
+        with scoping.workspace(workspace):
+            person = journey(workspace, "email", value="10")
+            built(now=NOW)
+            journey(workspace, "social", person=person)
+            stale_people.mark([person.pk])
+
+    assert book_keeping.sweep() == 2
+
+    for workspace in made:
+        with scoping.workspace(workspace):
+            assert not StalePerson.objects.exists()
+            is_what_scratch_gives(LENSES[0])
+            JourneyBook.objects.update(asked_at=NOW - 365 * DAY)
+    assert book_keeping.drop_unused() == 2
+    for workspace in made:
+        with scoping.workspace(workspace):
+            assert not JourneyBook.objects.exists()
+            assert not BookDay.objects.exists()
+
+
+def _in_thread(workspace, deed):
+    def run():
+        try:
+            with scoping.workspace(workspace):
+                deed()
+        finally:
+            connection.close()
+
+    thread = Thread(target=run)
+    thread.start()
+    return thread
+
+
+@committed
+def test_a_transaction_that_commits_late_is_not_lost():
+    workspace = factories.WorkspaceFactory()
+    with scoping.workspace(workspace):
+        actor, history = system(workspace.pk), History(system(workspace.pk), np.random.default_rng(3))
+        history.touch()
+        built()
+        with transaction.atomic():
+            ingest.track_events(actor, history.touches(4, 3.0), now=NOW)
+            thread = _in_thread(workspace, _settle)
+            thread.join()
+        assert StalePerson.objects.exists()
+
+        _settle()
+
+        is_what_scratch_gives(LENSES[0])
+        assert sum(day.journeys for day in BookDay.objects.all()) > 0
+
+
+def _write(actor, seed, name):
+    history = History(actor, np.random.default_rng(seed), name=name)
+    for _ in range(25):
+        history.touch()
+        history.buy()
+
+
+def _count():
+    for _ in range(40):
+        journey_books.catch_up(most=5)
+
+
+def _build_again(book):
+    for _ in range(3):
+        JourneyBook.objects.filter(pk=book.pk).update(state="due")
+        book_building.build(book, now=NOW, stretch=3)
+
+
+@committed
+@pytest.mark.parametrize("seed", [1, 2])
+def test_nothing_is_lost_while_writers_counters_and_builders_work_at_once(seed):
+    workspace = factories.WorkspaceFactory()
+    with scoping.workspace(workspace):
+        actor = system(workspace.pk)
+        lenses = (*LENSES[:2], LENSES[3])
+        History(actor, np.random.default_rng(0)).touch()
+        *_, third = [built(lens) for lens in lenses]
+        deeds = [
+            lambda: _write(actor, [seed, 1], "first-"),
+            lambda: _write(actor, [seed, 2], "second-"),
+            _count,
+            _count,
+            lambda: _build_again(third),
+        ]
+
+        for thread in [_in_thread(workspace, deed) for deed in deeds]:
+            thread.join()
+        _settle()
+
+        assert not StalePerson.objects.exists()
+        for lens in lenses:
+            is_what_scratch_gives(lens)
+            is_what_raw_gives(lens, date(2026, 10, 20), date(2026, 11, 20))
