@@ -10,6 +10,7 @@ rendering included. Each size is measured in a process of its own.
 """
 
 import argparse
+import gc
 import logging
 import statistics
 import time
@@ -233,6 +234,8 @@ def _asked_over_http(made: Any, now: datetime, steps: Steps) -> tuple[float, flo
     api.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
     first, last = END.date() - timedelta(days=90), END.date() - timedelta(days=1)
     address = f"/attribution/?since={first}&until={last}"
+    gc.collect()
+    gc.freeze()  # as the server does when it starts (apps/attribution/door/commit.py)
     body = {"from": first.isoformat(), "to": last.isoformat(), "model_type": "all"}
     return (
         _middle("overview page", lambda: page.get(address), steps.server),

@@ -1,7 +1,7 @@
-"""Each night: how well models foretell journeys that they have not seen, and whether the world has drifted.
+"""Each night: how well models predict journeys that they have not seen, and whether the world has drifted.
 
 Learnt from: journeys, as known at the cut, of people who are not held out, that had ended a look-back before.
-Foretold: the journeys so far of held-out people, right after a touch, from the cut on, once their window has
+Predicted: the journeys so far of held-out people, right after a touch, from the cut on, once their window has
 passed. So no model sees a person, or a day, that it is judged by; an open journey is never taken for one that
 did not convert. docs/models/accuracy.md.
 """
@@ -21,7 +21,7 @@ from apps.accounts import scoping
 from apps.accounts.models import Workspace
 from apps.accounts.tasks_base import workspace_task
 from apps.attribution import conversion_probability, drift_watch, goals, journey_books, past_journeys
-from apps.attribution.maths import accuracy, foretelling, snapshots
+from apps.attribution.maths import accuracy, model_predictions, snapshots
 from apps.attribution.maths.accuracy import Accuracy
 from apps.attribution.maths.journeys import Journeys
 from apps.attribution.maths.snapshots import Snapshots
@@ -84,7 +84,7 @@ def run_night(goal: Goal, *, workspace: Workspace, now: datetime) -> AccuracyNig
 
 
 def measure(past: Past, *, goal: Goal, now: datetime) -> AccuracyNight:
-    """Foretell and judge; keep the figures of the night, or what is missing for them."""
+    """Predict and judge; keep the figures of the night, or what is missing for them."""
     night = AccuracyNight(
         workspace=past.workspace,
         night=now.astimezone(past.workspace.zone).date(),
@@ -163,13 +163,13 @@ def _data(past: Past, night: AccuracyNight, *, now: datetime) -> _Data:
 def _judged(past: Past, data: _Data, night: date) -> dict[str, Accuracy]:
     channels, outcome = past.channels, data.judged.outcome
     paths = data.judged.paths(channels)
-    tellers = foretelling.foretellers(data.learnt, data.so_far.paths(channels))
+    tellers = model_predictions.predictors(data.learnt, data.so_far.paths(channels))
     told: dict[str, Floats] = {name: tell(paths) for name, tell in tellers.items()}
     row = conversion_probability.newest(past.lens)
     if row is not None:
         design = conversion_probability.describe(past, data.judged)
         told[PROBABILITY] = conversion_probability.loaded(row).fitted.predict(design)
-    base_rate = float(told[foretelling.BASE][0])
+    base_rate = float(told[model_predictions.BASE][0])
     return {
         name: accuracy.judge(
             one, outcome, base_rate=base_rate, rng=np.random.default_rng([night.toordinal(), number])

@@ -433,7 +433,7 @@ def _seen_before(row: ConversionModel, told: float) -> dict[str, Any]:
 
 
 def _compare(past: Past, made: ConversionModel, recalibration_id: int, *, now: datetime) -> None:
-    """Write down how the version before foretells the journeys that the new one was judged on."""
+    """Write down how the version before predicts the journeys that the new one was judged on."""
     row = Recalibration.objects.get(pk=recalibration_id)
     lot = judged_on(
         past, since_us=loading.microseconds(made.cut_at), until_us=loading.microseconds(made.until)

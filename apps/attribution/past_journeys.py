@@ -24,9 +24,9 @@ Flags = NDArray[np.bool_]
 
 # Of the people: learnt from, calibrated on, and the rest held out for ever.
 LEARNT, CALIBRATED = 0.5, 0.2
-# The newest settled days are foretold: this many, or a quarter of what there is.
-FORETOLD_DAYS = 28
-FORETOLD_SHARE = 0.25
+# The newest settled days are predicted: this many, or a quarter of what there is.
+PREDICTED_DAYS = 28
+PREDICTED_SHARE = 0.25
 LEAST_JOURNEYS, LEAST_CONVERSIONS = 500, 50
 LEAST_JUDGED, LEAST_JUDGED_CONVERSIONS = 200, 20
 US_PER_HOUR = US_PER_DAY // 24
@@ -72,7 +72,7 @@ class Past:
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """Moments: what is learnt from is settled by `cut_us`; what is foretold lies from there to `until_us`."""
+    """Moments: what is learnt from is settled by `cut_us`; what is predicted, from there to `until_us`."""
 
     since_us: int
     cut_us: int
@@ -133,8 +133,8 @@ def split(past: Past, *, now: datetime) -> Split:
             "Not enough data yet: no journey's window has passed. "
             f"Wait {max(days, 1)} more day{'s' if days > 1 else ''}."
         )
-    foretold = min(FORETOLD_DAYS * US_PER_DAY, round(settled * FORETOLD_SHARE))
-    return Split(since_us=first, cut_us=until - foretold, until_us=until)
+    predicted = min(PREDICTED_DAYS * US_PER_DAY, round(settled * PREDICTED_SHARE))
+    return Split(since_us=first, cut_us=until - predicted, until_us=until)
 
 
 def enough(what: str, journeys_: int, conversions: int, *, least: int, least_conversions: int) -> None:

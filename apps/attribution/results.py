@@ -9,8 +9,6 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from django.db.models import JSONField
-from django.db.models.expressions import RawSQL
 from numpy.typing import NDArray
 
 from apps.accounts.models import Workspace
@@ -112,12 +110,10 @@ class Result:
     def run_id(self) -> int:
         return self.run.pk
 
-    @cached_property
+    @property
     def figures(self) -> dict[str, Any]:
-        """See run_figures; fetched when first asked for, without the channel sets, which no page shows."""
-        told = RawSQL("figures - 'sets'", (), output_field=JSONField())
-        found: dict[str, Any] = ModelRun.objects.filter(pk=self.run.pk).values_list(told, flat=True).get()
-        return found
+        """See run_figures; fetched when first asked for."""
+        return self.run.figures
 
     @property
     def is_empty(self) -> bool:

@@ -193,7 +193,7 @@ def test_the_same_night_moves_the_charts_once(workspace, short_goal, rng):
 
 
 def test_the_page_and_the_api_are_there_without_data_and_with_it(workspace, short_goal, rng, page, api):
-    assert "Nothing has been foretold yet" in page.get("/attribution/accuracy/").content.decode()
+    assert "Nothing has been predicted yet" in page.get("/attribution/accuracy/").content.decode()
     assert api.get("/api/v1/attribution/accuracy").json()["newest"] is None
     assert api.get("/api/v1/attribution/models/conversion").json()["code"] == "conversion_model_not_trained"
 
@@ -212,7 +212,7 @@ def test_the_page_and_the_api_are_there_without_data_and_with_it(workspace, shor
     assert card["weights"]
 
 
-def test_the_api_foretells_one_many_and_all(workspace, short_goal, rng, api):
+def test_the_api_predicts_one_many_and_all(workspace, short_goal, rng, api):
     fill(workspace, people=9_000, rng=rng)
     night(workspace)
     person = journey(workspace, "channel-c", "channel-d")

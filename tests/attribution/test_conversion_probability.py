@@ -46,7 +46,7 @@ def test_before_a_look_back_has_passed_it_says_how_long_to_wait(workspace):
         trained(workspace)
 
 
-def test_before_it_is_trained_nothing_is_foretold(workspace):
+def test_before_it_is_trained_nothing_is_predicted(workspace):
     person = journey(workspace, "email")
 
     with pytest.raises(NotTrained):
@@ -71,7 +71,7 @@ def test_a_version_carries_its_card(workspace, crowd):
     assert trained(workspace).version == 2
 
 
-def test_what_was_stored_foretells_the_same_as_what_was_trained(workspace, crowd):
+def test_what_was_stored_predicts_the_same_as_what_was_trained(workspace, crowd):
     row = trained(workspace)
     person = journey(workspace, "channel-c", "channel-d")
     before = conversion_probability.predict_one(person, now=NOW)
@@ -98,7 +98,7 @@ def test_the_parts_add_up_to_the_probability(workspace, crowd):
     assert found.observed_of > 0
 
 
-def test_a_path_told_is_foretold_as_the_same_path_stored(workspace, crowd):
+def test_a_path_told_is_predicted_as_the_same_path_stored(workspace, crowd):
     trained(workspace)
     person = journey(workspace, "channel-c", "channel-d")
     moments = [NOW - timedelta(hours=25), NOW - timedelta(hours=1)]
@@ -115,7 +115,7 @@ def test_a_path_told_is_foretold_as_the_same_path_stored(workspace, crowd):
     assert told.probability == pytest.approx(stored.probability, abs=1e-6)
 
 
-def test_only_open_journeys_are_foretold(workspace, crowd):
+def test_only_open_journeys_are_predicted(workspace, crowd):
     trained(workspace)
     long_ago, never = journey(workspace, "channel-a", end_days=21), PersonFactory(workspace=workspace)
     now_ = journey(workspace, "channel-a", end_days=1)

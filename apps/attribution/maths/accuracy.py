@@ -1,4 +1,4 @@
-"""How well probabilities foretold what happened: ranking, likelihood and calibration, each with its interval.
+"""How well probabilities predicted what happened: ranking, likelihood, calibration, each with its interval.
 
 Every row is a person's journey by itself: rows are taken as independent.
 """

@@ -12,10 +12,10 @@ class AccuracyNight(WorkspaceOwned):
     goal_key = models.CharField(max_length=60)
     lens = models.JSONField()
     lens_digest = models.CharField(max_length=64)
-    # Journeys up to here were learnt from; those looked at from here to `until` were foretold.
+    # Journeys up to here were learnt from; those looked at from here to `until` were predicted.
     cut_at = models.DateTimeField(null=True)
     until = models.DateTimeField(null=True)
-    # Of the journeys learnt from, and of those foretold.
+    # Of the journeys learnt from, and of those predicted.
     learnt_journeys = models.BigIntegerField(default=0)
     learnt_conversions = models.BigIntegerField(default=0)
     journeys = models.BigIntegerField(default=0)
@@ -36,7 +36,7 @@ class AccuracyNight(WorkspaceOwned):
 
 
 class ModelAccuracy(WorkspaceOwned):
-    """How well one model foretold that night: maths.accuracy.Accuracy, figures with 95 % intervals."""
+    """How well one model predicted that night: maths.accuracy.Accuracy, figures with 95 % intervals."""
 
     night = WorkspaceForeignKey(AccuracyNight, on_delete=models.CASCADE, db_index=False)
     model = models.CharField(max_length=30)

@@ -97,7 +97,7 @@ class DriftCheck(WorkspaceOwned):
 
 
 class Recalibration(WorkspaceOwned):
-    """Models learnt anew: why, what was in force before and after, and how each foretells the same."""
+    """Models learnt anew: why, what was in force before and after, and how each predicts the same."""
 
     reason = models.CharField(max_length=500)
     alarms = models.JSONField()

@@ -1,4 +1,4 @@
-"""How well models foretell, whether the world has drifted, and what the probability to convert rests on."""
+"""How well models predict, whether the world has drifted, and what the probability to convert rests on."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from apps.attribution.reports import MODEL_LABELS
 
 OTHERS = {accuracy.PROBABILITY: "Probability to convert", "base_rate": "Base rate"}
 CHARTS = (
-    ("worse", "Foretells worse"),
+    ("worse", "Predicts worse"),
     ("higher", "More convert than told"),
     ("lower", "Fewer convert than told"),
 )

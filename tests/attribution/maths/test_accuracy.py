@@ -1,10 +1,10 @@
-"""Figures of accuracy as published, their coverage, and what each model foretells."""
+"""Figures of accuracy as published, their coverage, and what each model predicts."""
 
 import numpy as np
 import pytest
 from scipy.special import expit
 
-from apps.attribution.maths import accuracy, foretelling
+from apps.attribution.maths import accuracy, model_predictions
 from apps.attribution.maths.journeys import Journeys
 from tests.attribution.maths.market import market
 from tests.attribution.maths.prediction_market import CHANCE
@@ -64,9 +64,9 @@ def test_what_cannot_be_judged_is_refused(told, outcome, base, rng):
         accuracy.judge(np.array(told), np.array(outcome, dtype=float), base_rate=base, rng=rng)
 
 
-def test_a_chain_foretells_what_the_equations_of_the_chain_say():
+def test_a_chain_predicts_what_the_equations_of_the_chain_say():
     journeys = market(60_000, np.random.default_rng(5))
-    tell = foretelling.foretellers(journeys, journeys.select(np.arange(60_000) < 5_000))["markov_1"]
+    tell = model_predictions.predictors(journeys, journeys.select(np.arange(60_000) < 5_000))["markov_1"]
     paths = Journeys.of_paths([["a"], ["c", "d"], ["e", "b"]], conversions=[1, 0, 0], channels="abcde")
 
     assert tell(paths) == pytest.approx(CHANCE[[0, 3, 1]], abs=0.01)
@@ -75,10 +75,10 @@ def test_a_chain_foretells_what_the_equations_of_the_chain_say():
 def test_a_higher_order_knows_what_came_before_and_falls_back_where_it_was_never_seen():
     paths = [["a", "x"], ["b", "x"]]
     journeys = Journeys.of_paths(paths, conversions=[900, 100], nulls=[100, 900], channels="abxy")
-    chain = foretelling.chains(journeys)
+    chain = model_predictions.chains(journeys)
     asked = Journeys.of_paths([["a", "x"], ["b", "x"], ["y", "x"]], conversions=[1, 0, 0], channels="abxy")
 
-    one, two = (foretelling._of_order(chain, order)(asked) for order in (1, 2))
+    one, two = (model_predictions._of_order(chain, order)(asked) for order in (1, 2))
 
     assert one == pytest.approx([0.5, 0.5, 0.5])
     assert two[:2] == pytest.approx([0.9, 0.1], abs=0.01)
@@ -90,17 +90,17 @@ def test_a_path_that_is_shorter_than_the_order_stands_for_how_journeys_went_on()
     journeys = Journeys.of_paths(paths, conversions=[0, 400, 0], nulls=[400, 0, 200], channels="abc")
     asked = Journeys.of_paths([["a"]], conversions=[1], channels="abc")
 
-    for level in foretelling.chains(journeys):
-        chance, seen = foretelling._known(level, asked)
+    for level in model_predictions.chains(journeys):
+        chance, seen = model_predictions._known(level, asked)
         assert chance == pytest.approx([0.4])
         assert seen == pytest.approx([1_000])
 
 
-def test_every_model_foretells_probabilities(rng):
+def test_every_model_predicts_probabilities(rng):
     journeys = market(3_000, rng)
-    tellers = foretelling.foretellers(journeys, journeys)
+    tellers = model_predictions.predictors(journeys, journeys)
 
-    assert set(tellers) == {"base_rate", *foretelling.CHAINS, "shapley_rate", *foretelling.SCORED}
+    assert set(tellers) == {"base_rate", *model_predictions.CHAINS, "shapley_rate", *model_predictions.SCORED}
     for name, tell in tellers.items():
         told = tell(journeys)
         assert told.shape == (3_000,), name

@@ -123,7 +123,7 @@ class NightSerializer(serializers.Serializer):
     until = serializers.DateTimeField(allow_null=True)
     learnt_journeys = serializers.IntegerField()
     learnt_conversions = serializers.IntegerField()
-    journeys = serializers.IntegerField(help_text="Foretold, and settled since.")
+    journeys = serializers.IntegerField(help_text="Predicted, and settled since.")
     conversions = serializers.IntegerField()
     missing = serializers.CharField(help_text="What there was not enough of; empty where it was measured.")
     models = JudgedModelSerializer(many=True)

@@ -118,7 +118,7 @@ class AccuracyView(APIView):
 
     @extend_schema(operation_id="accuracy", responses=AccuracySerializer)
     def get(self, request: Request) -> Response:
-        """How well each model foretold journeys it had not seen, night by night; drift, and what was done."""
+        """How well each model predicted journeys it had not seen, by night; drift, and what was done."""
         newest, nights = accuracy.newest(), accuracy.nights()
         rows = accuracy.figures_of([*nights, *([newest] if newest else [])])
         last = drift_watch.newest()

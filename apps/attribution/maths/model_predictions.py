@@ -1,7 +1,7 @@
-"""What attribution models foretell: the probability that a journey converts, from its path so far.
+"""What attribution models predict: the probability that a journey converts, from its path so far.
 
 A Markov chain is a model of how journeys end and says it by itself. The others divide conversions that have
-happened; they foretell nothing until their credit is turned into a score and the score is calibrated on the
+happened; they predict nothing until their credit is turned into a score and the score is calibrated on the
 journeys they learnt from. What is judged then is that reading of them.
 """
 
@@ -32,7 +32,7 @@ DOUBT = 10.0  # journeys' worth of the less specific guess that every state, or 
 SWEEPS = 5_000
 _SETTLED = 1e-10
 
-Foretell = Callable[[Journeys], Floats]
+Predict = Callable[[Journeys], Floats]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -45,14 +45,14 @@ class _Level:
     by_number: Ints
 
 
-def foretellers(journeys: Journeys, so_far: Journeys) -> dict[str, Foretell]:
-    """By name of the model, what it foretells of paths so far.
+def predictors(journeys: Journeys, so_far: Journeys) -> dict[str, Predict]:
+    """By name of the model, what it predicts of paths so far.
 
     journeys: whole journeys to learn from, with age_days. so_far: earlier journeys as they stood at a moment,
     with what followed, to calibrate scores on. Raises NoConversions where nothing converted; ValueError or
     ArithmeticError for a chain that cannot be solved.
     """
-    found: dict[str, Foretell] = {BASE: _always(_rate(so_far))}
+    found: dict[str, Predict] = {BASE: _always(_rate(so_far))}
     chain = chains(journeys)
     for order, name in enumerate(CHAINS, start=1):
         found[name] = _of_order(chain, order)
@@ -71,7 +71,7 @@ def chains(journeys: Journeys) -> list[_Level]:
     return [_level(merged, order) for order in range(1, MOST_ORDER + 1)]
 
 
-def of_chain(model: MarkovModel) -> Foretell:
+def of_chain(model: MarkovModel) -> Predict:
     """What one fitted chain of order 1 says."""
     return _of_order([_solved(model.transitions)], 1)
 
@@ -99,17 +99,17 @@ def _solved(counts: TransitionCounts) -> _Level:
     return _Level(counts=counts, chance=chance, numbers=numbers[order], by_number=order)
 
 
-def _of_order(levels: list[_Level], order: int) -> Foretell:
+def _of_order(levels: list[_Level], order: int) -> Predict:
     """The last k touches decide; where they were seen rarely, the last k - 1, and so on to all."""
 
-    def foretell(paths: Journeys) -> Floats:
+    def predict(paths: Journeys) -> Floats:
         told = np.full(paths.n_journeys, _mean_chance(levels[0]))
         for level in levels[:order]:
             chance, seen = _known(level, paths)
             told = (seen * chance + DOUBT * told) / (seen + DOUBT)
         return np.clip(told, SURELY, 1 - SURELY)
 
-    return foretell
+    return predict
 
 
 def _mean_chance(level: _Level) -> float:
@@ -150,7 +150,7 @@ def _looked_up(level: _Level, number: Ints, wide: int) -> tuple[Floats, Floats]:
     return np.divide(won[high] - won[low], times, out=np.zeros(len(times)), where=times > 0), times
 
 
-def _set_rates(journeys: Journeys) -> Foretell:
+def _set_rates(journeys: Journeys) -> Predict:
     """Rate of the journeys that touched just these channels; of a set that few took, nearer to the rate of
     all. rate_game plays with the same rates.
     """
@@ -160,13 +160,13 @@ def _set_rates(journeys: Journeys) -> Foretell:
     rates = (sets.conversions + DOUBT * rate) / (times + DOUBT)
     known = dict(zip(_keys(sets), rates.tolist(), strict=True))
 
-    def foretell(paths: Journeys) -> Floats:
+    def predict(paths: Journeys) -> Floats:
         merged = channel_sets(paths)
         found = np.array([known.get(key, rate) for key in _keys(merged.journeys)])
         told: Floats = found[merged.path_of_journey]
         return told
 
-    return foretell
+    return predict
 
 
 def _keys(sets: Journeys) -> list[tuple[int, ...]]:
@@ -175,7 +175,7 @@ def _keys(sets: Journeys) -> list[tuple[int, ...]]:
     return [tuple(sorted(codes[start:stop])) for start, stop in pairwise(ends)]
 
 
-def _added_credit(journeys: Journeys, name: str) -> Foretell:
+def _added_credit(journeys: Journeys, name: str) -> Predict:
     """Conversions that the model credits to a touch of each channel, added up over the path."""
     size = len(journeys.channels)
     credited = credit(journeys, name).conversions[:size]
@@ -183,25 +183,25 @@ def _added_credit(journeys: Journeys, name: str) -> Foretell:
     touches = sums_by(journeys.codes, times, groups=size)
     each = np.divide(credited, touches, out=np.zeros(size), where=touches > 0)
 
-    def foretell(paths: Journeys) -> Floats:
+    def predict(paths: Journeys) -> Floats:
         added = sums_by(paths.journey_of_touch, each[paths.codes], groups=paths.n_journeys)
         told: Floats = np.clip(-np.expm1(-added), 1e-6, 1 - 1e-6)
         return told
 
-    return foretell
+    return predict
 
 
-def _calibrated(score: Foretell, so_far: Journeys) -> Foretell:
+def _calibrated(score: Predict, so_far: Journeys) -> Predict:
     slope, shift = calibration(logit(np.clip(score(so_far), SURELY, 1 - SURELY)), so_far.conversions)
 
-    def foretell(paths: Journeys) -> Floats:
+    def predict(paths: Journeys) -> Floats:
         told: Floats = expit(shift + slope * logit(np.clip(score(paths), SURELY, 1 - SURELY)))
         return told
 
-    return foretell
+    return predict
 
 
-def _always(rate: float) -> Foretell:
+def _always(rate: float) -> Predict:
     return lambda paths: np.full(paths.n_journeys, rate)
 
 
