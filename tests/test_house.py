@@ -511,7 +511,8 @@ def test_every_event_is_waited_for_or_listed():
 
     assert silent == set(WEBHOOK_ONLY)
     for name in ours:
-        assert re.fullmatch(r"[a-z]+(\.[a-z_]+){1,2}", name)
+        # The one name of two parts stands in what was promised to the floors above.
+        assert name == "attribution.drifted" or re.fullmatch(r"[a-z]+\.[a-z_]+\.[a-z_]+", name)
 
 
 def _templates() -> list[str]:

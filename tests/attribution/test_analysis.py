@@ -414,3 +414,14 @@ def test_superseded_answers_that_no_job_gave_are_dropped_after_an_hour(workspace
     assert set(Credit.objects.values_list("run_id", flat=True)) == set(
         ModelRun.objects.values_list("pk", flat=True)
     )
+
+
+def test_superseded_answers_of_jobs_are_dropped_after_a_day(workspace, actor, now):
+    person = journey(workspace, "a", value="10")
+    job = jobs.begin(actor, analysis.KIND, title="Credit", params={}, total=1)
+    for hours in (0, 1, 25):
+        _ask(actor, now + timedelta(hours=hours))
+        ModelRun.objects.filter(job=None).update(job=job)
+        _late_touch(workspace, person)
+
+    assert ModelRun.objects.count() == 2
