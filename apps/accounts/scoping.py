@@ -55,10 +55,6 @@ def current_id() -> int:
     return workspace_id
 
 
-def current_id_or_none() -> int | None:
-    return _current.get()
-
-
 @contextmanager
 def workspace(target: Any) -> Iterator[None]:
     """Run the block in one workspace: a Workspace or its id. Nests; the outer one comes back after."""

@@ -63,16 +63,6 @@ class Query:
         return self.conversion_types[0] if len(self.conversion_types) == 1 else None
 
     @property
-    def opens(self) -> datetime | None:
-        """From when on touches matter: the look-back reaches before the period."""
-        if self.start is None:
-            return None
-        try:
-            return self.start - timedelta(days=self.lookback_days)
-        except OverflowError:
-            return None
-
-    @property
     def digest(self) -> str:
         """The question without its models and grouping: one stored run answers all of those."""
         basis = self.as_params() | {"method": METHOD}

@@ -82,8 +82,3 @@ def _student(amount: Floats, error: Floats) -> Floats:
     """Quantiles for as many degrees of freedom as the amount has events."""
     events = np.divide(amount, error, out=np.zeros(amount.shape), where=error > 0) ** 2
     return np.asarray(stdtrit(2 * np.clip(events, 1.0, 1e6) + 1, 1 - _TAIL))
-
-
-def difference_interval(difference: Floats, error: Floats) -> tuple[Floats, Floats]:
-    """The normal interval of a difference of two shares."""
-    return difference - _WIDTH * error, difference + _WIDTH * error

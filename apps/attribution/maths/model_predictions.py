@@ -16,7 +16,6 @@ from scipy.special import expit, logit
 
 from .aggregation import channel_sets, unique_paths
 from .journeys import Floats, Ints, Journeys, sums_by
-from .markov import MarkovModel
 from .models import MODELS, credit
 from .prediction import SURELY, calibration
 from .removal import Chain, DidNotConverge
@@ -69,11 +68,6 @@ def chains(journeys: Journeys) -> list[_Level]:
     """
     merged = unique_paths(journeys).journeys
     return [_level(merged, order) for order in range(1, MOST_ORDER + 1)]
-
-
-def of_chain(model: MarkovModel) -> Predict:
-    """What one fitted chain of order 1 says."""
-    return _of_order([_solved(model.transitions)], 1)
 
 
 def _level(merged: Journeys, order: int) -> _Level:
