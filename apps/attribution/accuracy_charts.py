@@ -10,6 +10,9 @@ import plotly.graph_objects as go
 from apps.attribution.models import ModelAccuracy
 
 MOST_LINES = 5
+# Up to so many nights each has its tick; plotly would mark hours between them.
+FEW = 8
+DAY_MS = 86_400_000
 
 Trend = Sequence[tuple[date, Mapping[str, ModelAccuracy]]]
 
@@ -28,9 +31,10 @@ def trend(nights: Trend, models: Sequence[tuple[str, str]]) -> go.Figure:
         )
         for place, (name, label) in enumerate(models, start=1)
     ]
-    layout: dict[str, Any] = {"xaxis": {"type": "date"}, "yaxis": {"tickformat": ".1%"}}
-    if len(nights) == 1:
-        layout["xaxis"] = {"type": "category"}
+    layout: dict[str, Any] = {
+        "xaxis": {"type": "date", "tickformat": "%-d %b\n%Y", "dtick": DAY_MS if len(nights) < FEW else None},
+        "yaxis": {"tickformat": ".1%"},
+    }
     return go.Figure(data=lines, layout={"template": {}, **layout})
 
 

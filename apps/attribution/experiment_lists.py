@@ -69,6 +69,15 @@ def overview(*, now: datetime) -> Overview:
     return Overview(rows=sorted(rows, key=lambda row: (order.index(row.needs), -row.experiment.pk)))
 
 
+def decisions_due() -> int:
+    """How many running experiments have proven what they asked; whether units went astray is not looked at."""
+    asked = Look.objects.filter(
+        experiment__state=State.RUNNING, experiment__reading=Experiment.Reading.PROVE_LIFT
+    )
+    newest = asked.order_by("experiment_id", "-number").distinct("experiment_id")
+    return sum(newest.values_list("is_conclusive", flat=True))
+
+
 def _listed(one: Experiment, came: Came, shares: Shares, look: Look | None, now: datetime) -> Listed:
     ratio = _ratio(came, shares) if came else None
     return Listed(

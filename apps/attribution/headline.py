@@ -9,7 +9,8 @@ from apps.accounts import today
 from apps.accounts.figures import ago, count
 from apps.accounts.models import Workspace
 from apps.accounts.permissions import Actor, may
-from apps.attribution import goals, model_guide, questions, reports, wording
+from apps.attribution import experiment_lists, goals, model_guide, questions, reports, wording
+from apps.attribution.models import DeadLetter
 from apps.attribution.questions import Query
 
 DAYS = 90
@@ -33,6 +34,36 @@ def overview_headline(actor: Actor, now: datetime) -> today.Headline | None:
         note=f"{label} over {size} of the last {DAYS} days, computed {ago(found.computed_at, now=now)}.",
         href=reverse("attribution:overview"),
         label="Who earned it",
+    )
+
+
+@today.headline("experiments")
+def experiments_headline(actor: Actor, now: datetime) -> today.Headline | None:
+    """The experiments that have an answer which nobody has acted on."""
+    waiting = experiment_lists.decisions_due() if may(actor, "attribution:read") else 0
+    if not waiting:
+        return None
+    return today.Headline(
+        sentence=f"{count(waiting, 'experiment waits', 'experiments wait')} for your decision.",
+        note="Their last planned look answered the question. Until somebody decides, all variants go on.",
+        href=reverse("attribution:experiments"),
+        label="Decide",
+    )
+
+
+@today.headline("dead letters")
+def dead_letters_headline(actor: Actor, now: datetime) -> today.Headline | None:
+    """What was accepted and could not be stored."""
+    if not may(actor, "imports:write"):
+        return None
+    waiting = DeadLetter.objects.filter(state=DeadLetter.State.WAITING).count()
+    if not waiting:
+        return None
+    return today.Headline(
+        sentence=f"{count(waiting, 'record waits', 'records wait')} to be mended.",
+        note="They came in and could not be stored; no figure counts them yet.",
+        href=reverse("attribution:data-health"),
+        label="See why",
     )
 
 

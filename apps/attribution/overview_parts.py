@@ -150,7 +150,7 @@ def days_of(rows: list[list[Any]], query: Query, workspace: Workspace) -> list[D
 
 def _bin_label(low: int, high: int | None, *, whole: bool) -> str:
     if high is None:
-        return f"{low}+" if whole else f"over {low}"
+        return f"{low}+"
     if low == 0:
         return f"up to {high}"
     return str(low) if low == high else f"{low}\N{EN DASH}{high}"

@@ -139,6 +139,22 @@ class ChannelRow:
     surely_by_model: dict[str, tuple[float, float]] = field(default_factory=dict)
     calibrated: "Calibrated | None" = None
 
+    @property
+    def roas_ends(self) -> tuple[float, float] | None:
+        """The 95 % interval of the return; what was spent is known."""
+        if self.surely is None or not self.cost:
+            return None
+        low, high = self.surely.revenue
+        return float(low / self.cost), float(high / self.cost)
+
+    @property
+    def cpa_ends(self) -> tuple[Decimal, Decimal] | None:
+        """The 95 % interval of the cost of one; None where there may have been no conversion at all."""
+        if self.surely is None or not self.cost or self.surely.conversions[0] <= 0:
+            return None
+        low, high = self.surely.conversions
+        return self.cost / Decimal(high), self.cost / Decimal(low)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:

@@ -97,7 +97,7 @@ def _drawn(
         "trend": accuracy_charts.plain(accuracy_charts.trend(trend, [(one, label_of(one)) for one in shown])),
         "trend_columns": ["Night", *(label_of(one) for one in shown)],
         "trend_rows": [
-            [night.isoformat(), *(_skill(by_name.get(one)) for one in shown)]
+            [f"{night.day} {night:%b %Y}", *(_skill(by_name.get(one)) for one in shown)]
             for night, by_name in reversed(trend)
         ],
         "reliability": accuracy_charts.plain(accuracy_charts.reliability(best)),

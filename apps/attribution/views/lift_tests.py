@@ -63,8 +63,7 @@ def lift_test(request: HttpRequest, lift_test_id: int) -> HttpResponse:
         "name": channel_colours.names()[found.channel.key],
         "ratios": ratios,
         "most": max([*highs, 1.0]),
-        "low": found.incremental - 1.96 * found.standard_error,
-        "high": found.incremental + 1.96 * found.standard_error,
+        **_ends(found),
     }
     return render(request, "attribution/lift_test.html", context)
 
@@ -96,9 +95,15 @@ def _rows(channel: str) -> list[dict[str, Any]]:
         rows = rows.filter(channel__key=channel)
     names = channel_colours.names()
     return [
-        {"test": test, "name": names[test.channel.key], "ratio": _default_ratio(test)}
+        {"test": test, "name": names[test.channel.key], "ratio": _default_ratio(test), **_ends(test)}
         for test in rows[:MOST_SHOWN]
     ]
+
+
+def _ends(test: LiftTest) -> dict[str, float]:
+    """The 95 % interval of what it caused."""
+    reach = 1.96 * test.standard_error
+    return {"low": test.incremental - reach, "high": test.incremental + reach}
 
 
 def _default_ratio(test: LiftTest) -> Any:

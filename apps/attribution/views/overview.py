@@ -59,13 +59,20 @@ def _ready(request: HttpRequest, found: Overview, question: Asked) -> dict[str, 
         "chosen_by_itself": wording.chosen_by_itself(found),
         "beliefs": model_guide.BELIEFS,
         "callout": _callout(request, found),
-        "facts": wording.facts(found),
+        "facts": _facts(request, found),
         "most": max(max(row.high, row.share, row.surely.share[1] if row.surely else 0) for row in rows) or 1,
         "total_cpa": _cpa(found),
         "comparison": figures.comparison(found),
         "charts": figures.of_overview(found),
         "paths": [_path(request, row) for row in found.paths[:PATHS_SHOWN]],
     }
+
+
+def _facts(request: HttpRequest, found: Overview) -> list[dict[str, Any]]:
+    """What was earned, and how often, leads to the journeys that it is counted from."""
+    journeys = {"href": reverse("attribution:journeys") + _link(request)}
+    revenue, conversions, *others = wording.facts(found)
+    return [revenue | journeys, conversions | journeys, *others]
 
 
 def _day(request: HttpRequest, found: Overview) -> str:

@@ -65,6 +65,12 @@
   const prepare = () => {
     if (navigator.clipboard) document.querySelectorAll("[data-copy][hidden]").forEach((one) => (one.hidden = false));
     document.querySelectorAll("[data-close][hidden]").forEach((one) => (one.hidden = false));
+    document.querySelectorAll(".scroll:not([tabindex])").forEach((one) => {
+      if (one.scrollWidth <= one.clientWidth) return;
+      one.tabIndex = 0; // what scrolls sideways can be reached and moved by the keyboard
+      one.setAttribute("role", "region");
+      one.setAttribute("aria-label", "Table, scrolls sideways");
+    });
   };
   if (matchMedia("(max-width: 40rem)").matches) {
     document.querySelectorAll("details.filters").forEach((filters) => (filters.open = false));
