@@ -8,7 +8,7 @@ from apps.attribution.models import Channel
 from apps.attribution.results import NONE_LABEL
 from apps.attribution.run_figures import BETWEEN, POOLED
 
-COLOURS = 12
+COLOURS = 14
 MUTED = "muted"
 CONVERTED, MISSED = "(converted)", "(not converted)"
 _WORDS = {
@@ -22,7 +22,7 @@ _WORDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelName:
-    """token: c1 … c12 by the channel's position, or muted for what is no channel."""
+    """token: c1 … c14 by the channel's position, or muted for what is no channel."""
 
     key: str
     label: str

@@ -46,7 +46,7 @@ TEXT_PAIRS = [
     ("paper", "ink"),
     ("card", "bad"),
 ]
-SHAPE_PAIRS = [(f"c{number}", ground) for number in range(1, 13) for ground in GROUNDS] + [
+SHAPE_PAIRS = [(f"c{number}", ground) for number in range(1, 15) for ground in GROUNDS] + [
     ("edge", "card"),
     ("brass", "paper"),
 ]

@@ -7,6 +7,7 @@ from apps.accounts.models import Person
 from apps.attribution import experiments
 from apps.attribution.experiments import Arm
 from apps.attribution.models import Conversion
+from tests.attribution import many_rows
 from tests.factories import NOW
 
 ASKED = {"minimum_effect": 0.2, "planned_units": 4_000, "outcome_window_days": 7.0, "duration_days": 10.0}
@@ -14,10 +15,7 @@ ASKED = {"minimum_effect": 0.2, "planned_units": 4_000, "outcome_window_days": 7
 
 def people(workspace, count):
     """Their keys."""
-    made = Person.objects.bulk_create(
-        [Person(workspace=workspace, first_seen_at=NOW) for _ in range(count)], batch_size=5_000
-    )
-    return [one.pk for one in made]
+    return many_rows.insert(Person, workspace_id=workspace.pk, first_seen_at=[NOW] * count)
 
 
 def experiment(actor, *, key="colour", variants=("blue", "green"), started_at=NOW, **chosen):
@@ -48,19 +46,14 @@ def show(made, people_ids, *, at=NOW, now=None, by_lot=False):
 
 def buy(workspace, people_ids, *, at, value="10", kind="purchase"):
     """One order each."""
-    Conversion.objects.bulk_create(
-        [
-            Conversion(
-                workspace=workspace,
-                person_id=one,
-                conversion_type=kind,
-                occurred_at=at,
-                value=Decimal(value),
-                updated_at=at,
-            )
-            for one in people_ids
-        ],
-        batch_size=5_000,
+    many_rows.insert(
+        Conversion,
+        workspace_id=workspace.pk,
+        person_id=list(people_ids),
+        conversion_type=kind,
+        occurred_at=at,
+        value=Decimal(value),
+        updated_at=at,
     )
 
 

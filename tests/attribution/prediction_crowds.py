@@ -1,12 +1,13 @@
 """A workspace full of people of the market whose chances are known (tests/attribution/maths/market.py)."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
 
 from apps.accounts.models import Person
 from apps.attribution.models import Conversion, Touchpoint
+from tests.attribution import many_rows
 from tests.attribution.maths.market import CHANNELS, market
 from tests.factories import NOW, ChannelFactory, SourceFactory
 
@@ -27,45 +28,34 @@ def fill(workspace, *, people, rng, days=150, until=NOW, chance=None):
         ).pk
         for name in CHANNELS
     ]
-    made = Person.objects.bulk_create(
-        [Person(workspace=workspace, first_seen_at=until) for _ in range(people)], batch_size=5_000
-    )
+    made = many_rows.insert(Person, workspace_id=workspace.pk, first_seen_at=[until] * people)
     begins = rng.uniform(0, days, people)
     place = np.arange(journeys.n_touches) - np.repeat(journeys.offsets[:-1], journeys.lengths)
     at_days = begins[journeys.journey_of_touch] + place / 2 - days
-    keep = at_days < 0
-    Touchpoint.objects.bulk_create(
-        [
-            Touchpoint(
-                workspace=workspace,
-                person_id=made[person].pk,
-                source_id=sources[code],
-                event_id=f"{made[person].pk}-{number}",
-                event_type="click",
-                occurred_at=until + timedelta(days=float(at)),
-            )
-            for number, (person, code, at, kept) in enumerate(
-                zip(journeys.journey_of_touch, journeys.codes, at_days, keep, strict=True)
-            )
-            if kept
-        ],
-        batch_size=5_000,
+    kept = np.flatnonzero(at_days < 0)
+    persons = np.array(made)[journeys.journey_of_touch[kept]]
+    many_rows.insert(
+        Touchpoint,
+        workspace_id=workspace.pk,
+        person_id=persons,
+        source_id=np.array(sources)[journeys.codes[kept]],
+        event_id=[f"{person}-{number}" for person, number in zip(persons, kept, strict=True)],
+        event_type="click",
+        occurred_at=_moments(at_days[kept], until),
     )
     won = (journeys.conversions > 0) & (rng.random(people) < (1.0 if chance is None else chance(begins)))
     ends = at_days[journeys.offsets[1:] - 1] + 1 / 24
-    won &= ends < 0
-    Conversion.objects.bulk_create(
-        [
-            Conversion(
-                workspace=workspace,
-                person_id=made[person].pk,
-                conversion_type="purchase",
-                occurred_at=until + timedelta(days=float(ends[person])),
-                value=Decimal(10),
-                updated_at=until,
-            )
-            for person in np.flatnonzero(won)
-        ],
-        batch_size=5_000,
+    buyers = np.flatnonzero(won & (ends < 0))
+    many_rows.insert(
+        Conversion,
+        workspace_id=workspace.pk,
+        person_id=np.array(made)[buyers],
+        conversion_type="purchase",
+        occurred_at=_moments(ends[buyers], until),
+        value=Decimal(10),
+        updated_at=until,
     )
-    return made
+
+
+def _moments(days: np.ndarray, until: datetime) -> list[datetime]:
+    return [until + timedelta(days=day) for day in days.tolist()]

@@ -17,7 +17,7 @@ from apps.accounts import figures
 
 register = template.Library()
 
-COLOURS = 12
+COLOURS = 14
 
 
 @register.filter

@@ -30,7 +30,7 @@
     layout: {
       font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: "var(--ink-2)" },
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-      colorway: Array.from({ length: 12 }, (_, index) => `var(--c${index + 1})`),
+      colorway: Array.from({ length: 14 }, (_, index) => `var(--c${index + 1})`),
       margin: { l: 8, r: 8, t: 8, b: 8 }, xaxis: axis, yaxis: axis, bargap: 0.35,
       legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
       hoverlabel: { bgcolor: "var(--ink)", bordercolor: "var(--ink)", font: { color: "var(--paper)" } },
