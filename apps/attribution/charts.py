@@ -114,7 +114,12 @@ def daily(days: Sequence[Day]) -> Drawn:
     if len(days) <= MOST_DAYS_AS_BARS:
         shape = {"type": "bar", "marker": {"color": "var(--brand)"}}
     trace = shape | {"x": dates, "y": amounts, "hovertemplate": "%{x|%-d %b %Y}: %{y:,.2f}<extra></extra>"}
-    return _figure([trace], xaxis={"type": "date", "tickformat": "%-d %b\n%Y"}, yaxis={"rangemode": "tozero"}, showlegend=False)
+    return _figure(
+        [trace],
+        xaxis={"type": "date", "tickformat": "%-d %b\n%Y"},
+        yaxis={"rangemode": "tozero"},
+        showlegend=False,
+    )
 
 
 def colour(token: str, *, opacity: int | None = None) -> str:

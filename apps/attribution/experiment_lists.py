@@ -70,7 +70,7 @@ def overview(*, now: datetime) -> Overview:
 
 
 def decisions_due() -> int:
-    """How many running experiments have proven what they asked; whether units went astray is not looked at."""
+    """How many running experiments have their answer. Whether units went astray is not looked at."""
     asked = Look.objects.filter(
         experiment__state=State.RUNNING, experiment__reading=Experiment.Reading.PROVE_LIFT
     )

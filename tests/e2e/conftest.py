@@ -1,6 +1,7 @@
-"""The product as it runs, seen through Chromium: a web server of its own, on services of its own, with a demo.
+"""The product as it runs, seen through Chromium: a server and services of its own, and a simulated company.
 
-Collected for `make e2e` alone: a browser drives an event loop in this process, in which Django's ORM refuses to work.
+Collected for `make e2e` alone: a browser drives an event loop in this process, in which Django's ORM
+refuses to work.
 """
 
 import json
@@ -72,7 +73,7 @@ class Site:
     def fill(self) -> None:
         run: dict[str, Any] = {"cwd": REPOSITORY, "env": self.surroundings, "check": True}
         subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], **run)
-        made = subprocess.run([sys.executable, "-c", FILL], **run, capture_output=True, text=True)
+        made = subprocess.run([sys.executable, "-c", FILL], **run, capture_output=True, text=True)  # noqa: S603
         self.login = json.loads(made.stdout.splitlines()[-1])
 
     def serve(self) -> "subprocess.Popen[bytes]":
@@ -115,7 +116,9 @@ def browser() -> Iterator[Any]:
 
     with sync_playwright() as driver:
         # As root, as in a container, Chromium has no sandbox to start; it opens nothing but our own pages.
-        opened = driver.chromium.launch(executable_path=found, args=["--no-sandbox"] if os.getuid() == 0 else [])
+        opened = driver.chromium.launch(
+            executable_path=found, args=["--no-sandbox"] if os.getuid() == 0 else []
+        )
         yield opened
         opened.close()
 
@@ -137,7 +140,7 @@ def signed_in(browser: Any, site: Site) -> Any:
 
 @dataclass(frozen=True)
 class Tab:
-    """A page, and what it complained of on the console: script errors and what the security policy refused."""
+    """A page, and its complaints on the console: script errors, and what the security policy refused."""
 
     page: Any
     complaints: list[str]
