@@ -8,7 +8,7 @@ run: ## the whole suite on this machine: http://127.0.0.1:8000 (PORT=, HOST=); C
 	@bin/bootstrap base && exec $(PY) -m config.supervisor
 
 test: ## every test, on real PostgreSQL and Redis, on two cores (ARGS= for pytest)
-	@bin/bootstrap dev && $(PY) -m pytest -n 2 $(ARGS)
+	@bin/bootstrap dev && $(PY) -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: ## format, lint, types, floor plan, templates, migrations, deployment
 	@bin/bootstrap dev && bin/check

@@ -59,6 +59,16 @@ def test_a_reason_that_nobody_registered_is_refused(actor):
         set_aside(actor, EVENT, reason="mood")
 
 
+def test_today_says_that_it_waits_to_whoever_may_mend_it(client, workspace, letter):
+    factories.PersonFactory(workspace=workspace)
+
+    client.force_login(factories.member(workspace, "operator"))
+    assert "1\N{NO-BREAK SPACE}record waits to be mended." in client.get("/").content.decode()
+
+    client.force_login(factories.member(workspace, "viewer"))
+    assert "to be mended" not in client.get("/").content.decode()
+
+
 def test_a_replay_stores_it_as_of_when_it_came(actor, letter):
     later = NOW.replace(day=25)
 

@@ -66,6 +66,15 @@ def test_the_list_says_first_what_wants_somebody(page, actor, workspace):
     assert line == "1 experiment cannot be read: its units went astray. 1 other waits for a decision."
 
 
+def test_today_says_that_a_decision_waits(page, actor, workspace):
+    crowds.experiment(actor, key="other")
+    assert "for your decision" not in _text(page.get("/").content.decode())
+
+    _ran(actor, workspace, {"blue": 0.1, "green": 0.3})
+
+    assert "1 experiment waits for your decision." in _text(page.get("/").content.decode())
+
+
 def test_a_proven_lift_is_the_first_line_with_its_interval(page, actor, workspace):
     _ran(actor, workspace, {"blue": 0.1, "green": 0.3})
 

@@ -48,6 +48,22 @@ def test_the_models_are_held_side_by_side_and_the_widest_gap_is_named(workspace,
     assert len(shown.models) == len(MODELS)
 
 
+def test_return_and_cost_of_one_carry_the_interval_of_what_was_earned(workspace, actor, now):
+    for _ in range(40):
+        journey(workspace, "email", value="10")
+    journey(workspace, "search", value="1")
+    source = Source.objects.get(channel__key="email")
+    Spend.objects.create(workspace=workspace, source=source, day=now.date(), amount=80)
+
+    rows = {row.key: row for row in _overview(actor, now).rows}
+
+    email = rows["email"]
+    assert email.surely is not None
+    assert email.roas_ends[0] < email.roas < email.roas_ends[1]
+    assert email.cpa_ends[0] < email.cpa < email.cpa_ends[1]
+    assert (rows["search"].roas_ends, rows["search"].cpa_ends) == (None, None)
+
+
 def test_no_known_touchpoint_is_a_row_but_never_the_leader(workspace, actor, now):
     journey(workspace, value="90")
     journey(workspace, "email", value="10")
