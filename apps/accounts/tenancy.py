@@ -16,6 +16,9 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
 
+from apps.accounts import statement_keys
+from apps.accounts.statement_keys import Key
+
 log = structlog.get_logger(__name__)
 
 CURRENT = "(SELECT nullif(current_setting('app.ws', true), '')::bigint)"
@@ -90,7 +93,7 @@ def install(database: BaseDatabaseWrapper) -> None:
                 for statement in _policies(model, roles):
                     cursor.execute(statement)
         for model in owned_models():
-            _install_foreign_keys(cursor, model, existing)
+            _install_foreign_keys(database, model, existing)
 
 
 def _grants(tables: set[str], roles: dict[str, sql.Identifier]) -> Iterator[sql.Composed]:
@@ -126,7 +129,9 @@ def _policies(model: type[models.Model], roles: dict[str, sql.Identifier]) -> It
         )
 
 
-def _install_foreign_keys(cursor: Any, model: type[models.Model], existing: set[str]) -> None:
+def _install_foreign_keys(
+    database: BaseDatabaseWrapper, model: type[models.Model], existing: set[str]
+) -> None:
     """A row may only point at a row of its own workspace.
 
     FOREIGN KEY (workspace_id, x_id) → (workspace_id, id).
@@ -135,16 +140,27 @@ def _install_foreign_keys(cursor: Any, model: type[models.Model], existing: set[
         if not getattr(field, "is_workspace_bound", False):
             continue
         related = cast(type[models.Model], field.related_model)
-        table, target = model._meta.db_table, related._meta.db_table
-        if {table, target} <= existing:
-            _add_constraint(cursor, target, f"{target}_workspace_and_id"[:63], "UNIQUE (workspace_id, id)")
-            _add_constraint(
-                cursor,
-                table,
-                f"{table}_{field.column}_in_workspace"[:63],
-                f'FOREIGN KEY (workspace_id, "{field.column}") REFERENCES "{target}" (workspace_id, id)'
-                " DEFERRABLE INITIALLY DEFERRED",
-            )
+        key = Key(model._meta.db_table, field.column, related._meta.db_table)
+        if {key.child, key.parent} <= existing:
+            with database.cursor() as cursor:
+                _install_key(database, cursor, key, by_statement=getattr(field, "is_checked_by_statement"))  # noqa: B009
+
+
+def _install_key(database: BaseDatabaseWrapper, cursor: Any, key: Key, *, by_statement: bool) -> None:
+    if by_statement and statement_keys.is_set(cursor, key):
+        statement_keys.write_functions(cursor, key)
+        return
+    unique = f"{key.parent}_workspace_and_id"[:63]
+    _add_constraint(cursor, key.parent, unique, "UNIQUE (workspace_id, id)")
+    _add_constraint(
+        cursor,
+        key.child,
+        key.name,
+        f'FOREIGN KEY (workspace_id, "{key.column}") REFERENCES "{key.parent}" (workspace_id, id)'
+        " DEFERRABLE INITIALLY DEFERRED",
+    )
+    if by_statement:
+        statement_keys.take_over(database, key)
 
 
 def _add_constraint(cursor: Any, table: str, name: str, definition: str) -> None:

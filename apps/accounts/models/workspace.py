@@ -63,11 +63,16 @@ class WorkspaceOwned(models.Model):
 class WorkspaceForeignKey(models.ForeignKey[Any, Any]):
     """A pointer that cannot leave the workspace.
 
-    Tenancy.install adds FOREIGN KEY (workspace_id, this) to the database.
+    Tenancy.install adds FOREIGN KEY (workspace_id, this) to the database. is_checked_by_statement: of tables
+    that take tens of thousands of rows at once; their parents have to be there before they are
+    (statement_keys.py).
     """
 
     is_workspace_bound = True
 
-    def __init__(self, to: Any, on_delete: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, to: Any, on_delete: Any, *, is_checked_by_statement: bool = False, **kwargs: Any
+    ) -> None:
         kwargs.update(db_constraint=False, related_name="+")
+        self.is_checked_by_statement = is_checked_by_statement
         super().__init__(to, on_delete, **kwargs)

@@ -16,7 +16,9 @@ class Conversion(WorkspaceOwned):
     workspace = models.ForeignKey(
         Workspace, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
     )
-    person = WorkspaceForeignKey(Person, on_delete=models.CASCADE, db_index=False)
+    person = WorkspaceForeignKey(
+        Person, on_delete=models.CASCADE, db_index=False, is_checked_by_statement=True
+    )
     conversion_type = models.CharField(max_length=60)
     order_id = models.CharField(max_length=200, null=True, blank=True)
     occurred_at = models.DateTimeField()
@@ -51,7 +53,9 @@ class ConversionRecord(WorkspaceOwned):
     workspace = models.ForeignKey(
         Workspace, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
     )
-    conversion = WorkspaceForeignKey(Conversion, on_delete=models.CASCADE, db_index=False)
+    conversion = WorkspaceForeignKey(
+        Conversion, on_delete=models.CASCADE, db_index=False, is_checked_by_statement=True
+    )
     kind = models.CharField(max_length=10, choices=Kind.choices)
     event_id = models.CharField(max_length=200)
     revenue = models.DecimalField(max_digits=16, decimal_places=4)

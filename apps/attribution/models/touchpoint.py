@@ -13,8 +13,12 @@ class Touchpoint(WorkspaceOwned):
     workspace = models.ForeignKey(
         Workspace, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
     )
-    person = WorkspaceForeignKey(Person, on_delete=models.CASCADE, db_index=False)
-    source = WorkspaceForeignKey(Source, on_delete=models.PROTECT, db_index=False)
+    person = WorkspaceForeignKey(
+        Person, on_delete=models.CASCADE, db_index=False, is_checked_by_statement=True
+    )
+    source = WorkspaceForeignKey(
+        Source, on_delete=models.PROTECT, db_index=False, is_checked_by_statement=True
+    )
     event_id = models.CharField(max_length=200)
     event_type = models.CharField(max_length=40)
     occurred_at = models.DateTimeField()
