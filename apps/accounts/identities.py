@@ -39,18 +39,27 @@ FIND_USERS = """
     FROM json_array_elements_text(%s::json) AS wanted(id)
     JOIN accounts_person p ON p.workspace_id = (SELECT %s::bigint) AND p.external_id = wanted.id
 """
-# One statement for those who are new and for anonymous people who become a user, so that user ids are taken
-# in their order. Somebody who took one at the same moment shows as a broken unique constraint.
+# Somebody who took one of these user ids at the same moment shows as a broken unique constraint.
 ADD_USERS = """
     WITH sequence AS MATERIALIZED (SELECT pg_get_serial_sequence('accounts_person', 'id')::regclass AS name)
     INSERT INTO accounts_person
         (id, workspace_id, public_id, external_id, traits, first_seen_at, last_seen_at)
-    SELECT COALESCE((v->>1)::bigint, nextval((SELECT name FROM sequence))), %(workspace)s, gen_random_uuid(),
-        v->>0, '{}', timestamptz 'epoch' + (v->>2)::bigint * interval '1 microsecond',
-        timestamptz 'epoch' + (v->>3)::bigint * interval '1 microsecond'
-    FROM json_array_elements(%(rows)s::json) AS wanted(v)
-    ON CONFLICT (id) DO UPDATE SET external_id = EXCLUDED.external_id RETURNING external_id, id
+    SELECT {id}, %(workspace)s, gen_random_uuid(), wanted.name, '{{}}',
+        timestamptz 'epoch' + first * interval '1 microsecond',
+        timestamptz 'epoch' + last * interval '1 microsecond'
+    FROM ROWS FROM (
+        json_array_elements_text(%(names)s::json), unnest(%(people)s::bigint[]),
+        unnest(%(first)s::bigint[]), unnest(%(last)s::bigint[])
+    ) AS wanted(name, person, first, last)
+    {exists} RETURNING external_id, id
 """
+_NEXT = "nextval((SELECT name FROM sequence))"
+ADD_NEW_USERS = ADD_USERS.format(id=_NEXT, exists="")
+# With anonymous people who become a user: in the same statement, so that user ids are taken in their order.
+ADD_AND_PROMOTE_USERS = ADD_USERS.format(
+    id=f"COALESCE(person, {_NEXT})",
+    exists="ON CONFLICT (id) DO UPDATE SET external_id = EXCLUDED.external_id",
+)
 FIND_HOLDERS = """
     SELECT a.anonymous_id, a.person_id FROM json_array_elements_text(%s::json) AS wanted(id)
     JOIN accounts_alias a ON a.workspace_id = (SELECT %s::bigint) AND a.anonymous_id = wanted.id
@@ -176,17 +185,27 @@ def add_users(batch: Batch, user_people: Integers, promoted: dict[int, int]) -> 
 
     Answers the keys by the numbers below 0. Raises PersonMoved when somebody else made one meanwhile.
     """
-    new = np.flatnonzero(user_people < 0).tolist()
-    first, last = batch.user_spans()
-    rows = [
-        [batch.users[code], promoted.get(-1 - code), int(first[code]), int(last[code])]
-        for code in sorted(new, key=batch.users.__getitem__)
-    ]
+    new = np.flatnonzero(user_people < 0)
+    new = np.array(sorted(new.tolist(), key=batch.users.__getitem__), dtype=np.int64)
+    statement = ADD_AND_PROMOTE_USERS if promoted else ADD_NEW_USERS
+    spans = [column[new] for column in batch.user_spans()]
+    added: dict[str, int] = {}
     try:
-        added = dict(_in_parts(rows, lambda part: _add(ADD_USERS, part)))
+        for start in range(0, len(new), ROWS_PER_STATEMENT):
+            part = slice(start, start + ROWS_PER_STATEMENT)
+            codes = new[part].tolist()
+            first, last = (_array(column[part].tolist()) for column in spans)
+            rows = {
+                "workspace": scoping.current_id(),
+                "names": msgspec.json.encode([batch.users[code] for code in codes]).decode(),
+                "people": _array([promoted.get(-1 - code, "NULL") for code in codes]) if promoted else "{}",
+                "first": first,
+                "last": last,
+            }
+            added.update(_run(statement, rows))
     except IntegrityError as error:
         raise PersonMoved from error
-    return {-1 - code: added[batch.users[code]] for code in new}
+    return {-1 - code: added[batch.users[code]] for code in new.tolist()}
 
 
 def add_aliases(batch: Batch, known: dict[str, int], holders: Integers) -> dict[int, int]:
@@ -285,7 +304,7 @@ def _merged_into(survivors: Iterable[int]) -> set[int]:
     return {person_id for (person_id,) in rows}
 
 
-def _array(numbers: list[int]) -> str:
+def _array(numbers: Sequence[int | str]) -> str:
     """An array as PostgreSQL writes it: the driver takes longer over a list than the server over the rows."""
     return f"{{{','.join(map(str, numbers))}}}"
 

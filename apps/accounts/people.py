@@ -56,9 +56,13 @@ def resolve_many(pairs: Sequence[Pair], *, workspace_id: int, seen_at: SeenAt) -
     in order, so that a merge or an erasure waits, and nothing is left behind on somebody who was absorbed.
     Raises Invalid before any of that.
     """
+    return resolve_batch(identities.batch_of(pairs, seen_at), workspace_id=workspace_id)
+
+
+def resolve_batch(batch: Batch, *, workspace_id: int) -> Integers:
+    """The same for ids that were checked and numbered already."""
     if workspace_id != scoping.current_id():
         raise ValueError("workspace_id is not the workspace in scope")
-    batch = identities.batch_of(pairs, seen_at)
     with transaction.atomic(savepoint=False):
         return _settled(batch)
 

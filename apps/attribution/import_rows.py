@@ -26,7 +26,7 @@ from apps.attribution.cleaning import Problem
 from apps.attribution.parsing import Errors
 from apps.attribution.records import ConversionIn, Touch
 from apps.attribution.row_files import Row, Table
-from apps.attribution.touch_columns import EPOCH, MICROSECOND, TouchColumns
+from apps.attribution.touch_columns import EPOCH, MICROSECOND, Ints, TouchColumns, texts
 
 CONVERSION_WORDS = {"conversion", "purchase", "order", "refund", "sale"}
 TOUCH_WORDS = {"event", "touch", "touchpoint", ""}
@@ -37,6 +37,8 @@ REMEMBERED = 50_000
 
 _in_order = json.JSONEncoder(sort_keys=True).encode
 _BAD = object()
+# Kinds of rows that are told apart by one number, with room for another column's.
+_MANY = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Batch:
     next_line: int = 0
     touches: TouchColumns = field(default_factory=lambda: TouchColumns.of([]))
     parsed: list[Parsed] = field(default_factory=list)
-    tables: list[tuple[Table, list[str], list[int]]] = field(default_factory=list)
+    tables: list[tuple[Table, pa.StringArray, list[int]]] = field(default_factory=list)
 
     @property
     def lines(self) -> list[int]:
@@ -121,11 +123,11 @@ class Reader:
 
     def one_by_one(self, batch: Batch) -> list[Parsed]:
         """The plain rows of a batch, each by itself."""
-        return [
-            self._parse(table.row(place), event_ids[place])
-            for table, event_ids, places in batch.tables
-            for place in places
-        ]
+        return [one for table in batch.tables for one in self._each(*table)]
+
+    def _each(self, table: Table, event_ids: pa.StringArray, places: Sequence[int]) -> list[Parsed]:
+        own = event_ids.take(pa.array(places, pa.int64())).to_pylist()
+        return list(map(self._parse, table.rows(places), own))
 
     def _read_rows(self, rows: list[Row], batch: Batch, start_line: int) -> None:
         for row in rows:
@@ -137,79 +139,95 @@ class Reader:
                 batch.rows, batch.next_line = batch.rows + 1, row.line + 1
 
     def _read_table(self, table: Table, batch: Batch, start_line: int) -> None:
-        columns = dict(zip(table.names, zip(*table.cells, strict=True), strict=True))
+        columns = table.columns()
+        if columns is None:
+            self._read_rows(table.rows(range(len(table))), batch, start_line)
+            return
         mapped = {own: columns[column] for own, column in self.mapping.items() if column in columns}
         event_ids = self._event_ids(mapped)
         first = bisect_left(table.lines, start_line)
         if first == len(table):
             return
-        touches, places = self._plain(mapped, event_ids, first)
-        odd = set(range(first, len(table))).difference(places)
-        batch.parsed += [self._parse(table.row(place), event_ids[place]) for place in sorted(odd)]
+        touches, is_plain = self._plain(mapped, event_ids, first)
+        places = np.flatnonzero(is_plain).tolist()
+        batch.parsed += self._each(table, event_ids, (np.flatnonzero(~is_plain[first:]) + first).tolist())
+        touches = touches.taken(places) if len(places) < len(table) else touches
         batch.touches = batch.touches.and_also(touches) if len(batch.touches) else touches
         batch.tables.append((table, event_ids, places))
         batch.rows += len(table) - first
         batch.next_line = table.lines[-1] + 1
 
     def _plain(
-        self, mapped: dict[str, tuple[str, ...]], event_ids: list[str], first: int
-    ) -> tuple[TouchColumns, list[int]]:
-        """The touches from place `first` on in which all is plain, and their places."""
+        self, mapped: dict[str, pa.StringArray], event_ids: pa.StringArray, first: int
+    ) -> tuple[TouchColumns, NDArray[np.bool_]]:
+        """All rows as touches, and from place `first` on, which of them are plain."""
         if len(self.likes) > REMEMBERED:
             self.likes.clear()
-        count = len(event_ids)
-        rest = [mapped.get(own, ("",) * count) for own in self.likes.names]
-        likes = (
-            list(map(self.likes.__getitem__, zip(*rest, strict=True))) if rest else [self.likes[()]] * count
-        )
-        users = _cleaned(mapped.get("user_id"), "user_id", count)
-        anons = _cleaned(mapped.get("anonymous_id"), "anonymous_id", count)
-        ids = _cleaned(event_ids, "event_id", count) if "event_id" in mapped else event_ids
-        moments, has_moment = _moments(mapped.get("occurred_at", ("",) * count))
+        nothing = pa.nulls(len(event_ids), pa.string())
+        empty = nothing.fill_null("")
+        kinds, kind = self._kinds([mapped.get(own, empty) for own in self.likes.names], len(event_ids))
+        users, is_user = _ids(mapped.get("user_id", nothing), "user_id")
+        anons, is_anon = _ids(mapped.get("anonymous_id", nothing), "anonymous_id")
+        ids, is_id = _ids(event_ids, "event_id") if "event_id" in mapped else (event_ids, True)
+        moments, has_moment = _moments(mapped.get("occurred_at", empty))
         earliest, latest = parsing.EARLIEST, self.now + parsing.FUTURE_ALLOWED
         is_plain = has_moment & (moments >= _micros(earliest)) & (moments <= _micros(latest))
+        is_plain &= is_user & is_anon & is_id & _is_there(ids) & (_is_there(users) | _is_there(anons))
+        is_plain &= np.array([one is not None for one in kinds], dtype=bool)[kind]
         is_plain[:first] = False
-        is_plain &= np.array(
-            [
-                like is not None
-                and user is not _BAD
-                and anon is not _BAD
-                and (user is not None or anon is not None)
-                and event_id is not _BAD
-                and event_id is not None
-                for like, user, anon, event_id in zip(likes, users, anons, ids, strict=True)
-            ]
-        )
-        touches = TouchColumns(users, anons, ids, moments, cast(list[Touch], likes))
-        places = np.flatnonzero(is_plain).tolist()
-        return (touches if len(places) == count else touches.taken(places)), places
+        return TouchColumns(users, anons, ids, moments, kind, cast(list[Touch], kinds)), is_plain
 
-    def _event_ids(self, mapped: dict[str, tuple[str, ...]]) -> list[str]:
+    def _kinds(self, rest: list[pa.StringArray], count: int) -> tuple[list[Touch | None], Ints]:
+        """What rows say beside who, when and which: each once, and which of them each row says."""
+        kind, possible = np.zeros(count, dtype=np.int64), 1
+        for column in rest:
+            encoded = column.dictionary_encode()
+            kind = kind * len(encoded.dictionary) + encoded.indices.to_numpy()
+            possible *= len(encoded.dictionary)
+            if possible > _MANY:
+                kind = np.unique(kind, return_inverse=True)[1]
+                possible = count
+        _, places, kind = np.unique(kind, return_index=True, return_inverse=True)
+        told = (
+            zip(*(column.take(pa.array(places)).to_pylist() for column in rest), strict=True)
+            if rest
+            else [()]
+        )
+        return list(map(self.likes.__getitem__, told)), kind
+
+    def _event_ids(self, mapped: dict[str, pa.StringArray]) -> pa.StringArray:
         """Each row's own, or one worked out from what it says and how often the file said it before."""
-        given = mapped.get("event_id", ())
+        given = mapped.get("event_id")
         others = {own: column for own, column in mapped.items() if own != "event_id"}
-        if others and not any(given):
+        if given is None or (others and pc.max(pc.binary_length(given)).as_py() in (0, None)):
             return self._made_up_ids(others)
-        return [
-            event_id or self._made_up_id({own: column[place] for own, column in mapped.items()})
-            for place, event_id in enumerate(given)
-        ]
+        if pc.min(pc.binary_length(given)).as_py() != 0:
+            return given
+        cells = zip(*(column.to_pylist() for column in mapped.values()), strict=True)
+        rows = (dict(zip(mapped, row, strict=True)) for row in cells)
+        return texts(row["event_id"] or self._made_up_id(row) for row in rows)
 
     def _made_up_id(self, values: dict[str, Any]) -> str:
         told = {name: str(value) for name, value in values.items() if value not in (None, "")}
-        return self._numbered(_in_order(told))
+        return self._numbered([hashlib.sha256(_in_order(told).encode()).digest()])[0]
 
-    def _made_up_ids(self, mapped: dict[str, tuple[str, ...]]) -> list[str]:
+    def _made_up_ids(self, mapped: dict[str, pa.StringArray]) -> pa.StringArray:
         """The same for a table, its JSON put together from columns."""
-        parts = [_members(own, mapped[own]) for own in sorted(mapped)]
-        return [self._numbered(f"{{{''.join(row)[:-2]}}}") for row in zip(*parts, strict=True)]
+        told = _json([(name, mapped[name]) for name in sorted(mapped)]).to_pylist()
+        return texts(self._numbered([hashlib.sha256(one).digest() for one in told]))
 
-    def _numbered(self, text: str) -> str:
-        digest = hashlib.sha256(text.encode()).digest()
+    def _numbered(self, digests: list[bytes]) -> list[str]:
+        rows = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
         # A number of half the digest takes half the memory; two rows that shared it would still differ in it.
-        place = int.from_bytes(digest[:8])
-        self.seen[place] = times = self.seen.get(place, 0) + 1
-        return f"row-{digest[:16].hex()}-{times}"
+        seen, times = self.seen, []
+        for place in np.ascontiguousarray(rows[:, :8]).view(">u8").ravel().tolist():
+            seen[place] = count = seen.get(place, 0) + 1
+            times.append(count)
+        names = np.ascontiguousarray(rows[:, :16]).tobytes().hex()
+        return [
+            f"row-{names[at : at + 32]}-{count}"
+            for at, count in zip(range(0, len(names), 32), times, strict=True)
+        ]
 
     def _parse(self, row: Row, event_id: Any) -> Parsed:
         if row.fault:
@@ -249,32 +267,81 @@ def _as_touch(values: dict[str, Any], word: str) -> dict[str, Any]:
     return given
 
 
-def _members(name: str, column: Sequence[str]) -> list[str]:
-    """`"name": "value", ` for each cell that says something, as JSON writes it."""
-    text = "".join(column)
-    if '"' in text or "\\" in text or not (text.isascii() and text.isprintable()):
-        return [f'"{name}": {_in_order(cell)}, ' if cell else "" for cell in column]
-    return [f'"{name}": "{cell}", ' if cell else "" for cell in column]
+def _json(columns: list[tuple[str, pa.StringArray]]) -> pa.BinaryArray:
+    """An object for each row, of the cells that say something, as JSON writes it."""
+    whole = [place for place, (_, column) in enumerate(columns) if pc.min(pc.binary_length(column)).as_py()]
+    # Commas before or after each member: a column in which all cells say something needs none.
+    pivot = whole[0] if whole else len(columns)
+    parts: list[Any] = ["{"]
+    for place, (name, column) in enumerate(columns):
+        parts += _member(name, column, ", " * (place > pivot), ", " * (place < pivot), place in whole)
+    told = pc.binary_join_element_wise(*parts, "}" if whole else "", "").cast(pa.binary())
+    return told if whole else _without_last_comma(told)
 
 
-def _cleaned(column: Sequence[str] | None, name: str, count: int) -> list[Any]:
-    if column is None:
-        return [None] * count
-    return list(map(_Cleaned(parsing.TOUCH_FIELDS[name]).__getitem__, column))
+def _without_last_comma(told: pa.BinaryArray) -> pa.BinaryArray:
+    cut = [one.removesuffix(b", ") + b"}" for one in told.to_pylist()]
+    return pa.array(cut, pa.binary())
 
 
-def _moments(column: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _member(name: str, column: pa.StringArray, before: str, after: str, is_whole: bool) -> list[Any]:
+    """`"name": "value"` for each cell that says something, in parts to be joined."""
+    begun = f'{before}"{name}": '
+    if not _has_only(column, *_PRINTABLE):
+        encoded = column.dictionary_encode()
+        written = [_in_order(one) for one in encoded.dictionary.to_pylist()]
+        told = texts(f"{begun}{one}{after}" if len(one) > 2 else "" for one in written)
+        return [told.take(encoded.indices)]
+    parts = [f'{begun}"', column, f'"{after}']
+    return (
+        parts if is_whole else [pc.if_else(pc.equal(column, ""), "", pc.binary_join_element_wise(*parts, ""))]
+    )
+
+
+_PRINTABLE = (b" ", b"~", b'"\\')
+_UNBROKEN = (b"!", b"~", b"")
+
+
+def _has_only(column: pa.StringArray, first: bytes, last: bytes, but: bytes) -> bool:
+    """Whether each character is one of those from first to last, and none of `but`."""
+    _, offsets, data = column.buffers()
+    if data is None or not len(column):
+        return True
+    ends = np.frombuffer(offsets, np.int32)
+    start, end = ends[column.offset], ends[column.offset + len(column)]
+    found = np.bincount(np.frombuffer(data, np.uint8)[start:end], minlength=256)
+    return int(found[first[0] : last[0] + 1].sum()) == end - start and not found[list(but)].any()
+
+
+def _ids(column: pa.StringArray, name: str) -> tuple[pa.StringArray, NDArray[np.bool_]]:
+    """Ids as the parser takes them, null where there is none; and which of the rows it takes."""
+    longest = pc.max(pc.binary_length(column)).as_py() or 0
+    if longest <= parsing.MAX_ID and _has_only(column, *_UNBROKEN):
+        return pc.if_else(pc.equal(column, ""), None, column), np.ones(len(column), dtype=bool)
+    encoded = column.dictionary_encode()
+    cleaned = list(map(_Cleaned(parsing.TOUCH_FIELDS[name]).__getitem__, encoded.dictionary.to_pylist()))
+    taken = texts(None if one is _BAD else one for one in cleaned).take(encoded.indices)
+    is_good = np.array([one is not _BAD for one in cleaned], dtype=bool)
+    return taken, is_good[encoded.indices.to_numpy()]
+
+
+def _is_there(column: pa.StringArray) -> NDArray[np.bool_]:
+    return column.is_valid().to_numpy(zero_copy_only=False)
+
+
+def _moments(column: pa.StringArray) -> tuple[Ints, NDArray[np.bool_]]:
     """Microseconds since 1970, and which of them there are."""
     for zone in ("UTC", None):
-        try:
-            read = pc.cast(pa.array(column, pa.string()), pa.timestamp("us", zone))
-        except (pa.ArrowException, UnicodeEncodeError):
-            continue
-        return read.cast(pa.int64()).to_numpy(), np.ones(len(column), dtype=bool)
-    cleaned = _cleaned(column, "occurred_at", len(column))
-    has_moment = np.array([isinstance(one, datetime) for one in cleaned])
-    found = [_micros(one) if isinstance(one, datetime) else 0 for one in cleaned]
-    return np.array(found, dtype=np.int64), has_moment
+        with suppress(pa.ArrowException):
+            read = pc.cast(column, pa.timestamp("us", zone))
+            return read.cast(pa.int64()).to_numpy(), np.ones(len(column), dtype=bool)
+    encoded = column.dictionary_encode()
+    clean = _Cleaned(parsing.TOUCH_FIELDS["occurred_at"])
+    cleaned = list(map(clean.__getitem__, encoded.dictionary.to_pylist()))
+    has_moment = np.array([isinstance(one, datetime) for one in cleaned], dtype=bool)
+    found = np.array([_micros(one) if isinstance(one, datetime) else 0 for one in cleaned], dtype=np.int64)
+    places = encoded.indices.to_numpy()
+    return found[places], has_moment[places]
 
 
 def _micros(moment: datetime) -> int:

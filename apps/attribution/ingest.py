@@ -15,7 +15,7 @@ from apps.attribution.models import Door
 from apps.attribution.order_items import ConversionVerdict
 from apps.attribution.orders import StoredConversions
 from apps.attribution.records import ConversionIn, Touch
-from apps.attribution.touch_columns import TouchColumns
+from apps.attribution.touch_columns import Ints, TouchColumns
 
 
 class TouchVerdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -84,9 +84,9 @@ def store(
 
     def deed() -> tuple[Stored, StoredConversions]:
         _plan_anew()
-        people = visitors.resolve_columns(columns, conversions).tolist()
+        people = visitors.resolve_columns(columns, conversions)
         stored = _load(columns, people[: len(columns)])
-        sold = orders.summed(orders.write(conversions, people[len(columns) :], now=now))
+        sold = orders.summed(orders.write(conversions, people[len(columns) :].tolist(), now=now))
         intake.count(
             Door.IMPORT,
             at=now,
@@ -155,11 +155,11 @@ def _verdict(
     return verdict
 
 
-def _load(touches: TouchColumns, people: Sequence[int]) -> Stored:
+def _load(touches: TouchColumns, people: Ints) -> Stored:
     if not len(touches):
         return Stored(0, 0)
     loaded = touch_rows.load(touches, people)
-    if loaded.first_id is not None and loaded.last_id is not None:
+    if loaded.total:
         _publish(loaded.total, loaded.first_id, loaded.last_id)
     return Stored(loaded.total, len(touches) - loaded.total)
 

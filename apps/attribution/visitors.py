@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 from django.db import connection
-from numpy.typing import NDArray
 
 from apps.accounts import people, scoping
+from apps.accounts.identities import Batch
 from apps.attribution.records import ConversionIn, Touch
-from apps.attribution.touch_columns import TouchColumns, microseconds
+from apps.attribution.touch_columns import Ints, TouchColumns, codes, microseconds, texts
 
 REMEMBERED = 50_000
 PUBLIC_IDS = """
@@ -55,15 +56,16 @@ def resolve(records: Sequence[Touch | ConversionIn]) -> list[int]:
     return answer
 
 
-def resolve_columns(touches: TouchColumns, conversions: Sequence[ConversionIn]) -> NDArray[np.int64]:
+def resolve_columns(touches: TouchColumns, conversions: Sequence[ConversionIn]) -> Ints:
     """The same for a large batch: the touches' people, then the conversions'."""
     seen = np.concatenate([touches.occurred_at, microseconds([one.occurred_at for one in conversions])])
-    pairs = [*touches.pairs, *((one.user_id, one.anonymous_id) for one in conversions)]
+    users = pa.concat_arrays([touches.users, texts(one.user_id for one in conversions)])
+    anons = pa.concat_arrays([touches.anons, texts(one.anonymous_id for one in conversions)])
     order = np.argsort(seen, kind="stable")
-    found = np.empty(len(pairs), dtype=np.int64)
-    found[order] = people.resolve_many(
-        [pairs[place] for place in order.tolist()],
+    (users, user_codes), (anons, anon_codes) = codes(users), codes(anons)
+    found = np.empty(len(seen), dtype=np.int64)
+    found[order] = people.resolve_batch(
+        Batch(users, anons, user_codes[order], anon_codes[order], seen[order]),
         workspace_id=scoping.current_id(),
-        seen_at=seen[order].astype("datetime64[us]"),
     )
     return found

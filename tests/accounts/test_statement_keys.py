@@ -16,7 +16,13 @@ from apps.accounts.statement_keys import Key
 from apps.accounts.tenancy import owned_models
 from apps.attribution.models import Conversion, ConversionRecord, Source, Touchpoint
 from tests.conftest import committed
-from tests.factories import ConversionFactory, PersonFactory, SourceFactory, TouchpointFactory, WorkspaceFactory
+from tests.factories import (
+    ConversionFactory,
+    PersonFactory,
+    SourceFactory,
+    TouchpointFactory,
+    WorkspaceFactory,
+)
 
 KEYS = [
     Key(model._meta.db_table, field.column, field.related_model._meta.db_table)
@@ -192,7 +198,9 @@ def _done(made: psycopg.Connection, statement: str, values: list[object]) -> str
     return "done"
 
 
-def _rivals(first: tuple[str, list[object]], second: tuple[str, list[object]], *, workspace, ends: str) -> str:
+def _rivals(
+    first: tuple[str, list[object]], second: tuple[str, list[object]], *, workspace, ends: str
+) -> str:
     """The first is done but not committed when the second begins; what becomes of the second once it ends."""
     with _somebody(workspace) as one, _somebody(workspace) as other, ThreadPoolExecutor(1) as pool:
         one.execute(*first)
@@ -270,7 +278,9 @@ def test_rows_that_hang_in_the_air_stop_the_taking_over():
         touch = TouchpointFactory(workspace=workspace)
     owner = connections["owner"]
     with owner.cursor() as cursor:
-        cursor.execute(f"ALTER TABLE attribution_touchpoint DISABLE TRIGGER {PEOPLE_OF_TOUCHES.named('changed')}")
+        cursor.execute(
+            f"ALTER TABLE attribution_touchpoint DISABLE TRIGGER {PEOPLE_OF_TOUCHES.named('changed')}"
+        )
         cursor.execute("UPDATE attribution_touchpoint SET person_id = 0 WHERE id = %s", [touch.pk])
         with pytest.raises(IntegrityError):
             tenancy.install(owner)
