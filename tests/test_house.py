@@ -15,9 +15,10 @@ from django.template import engines
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from apps.accounts import events, scoping
+from apps.accounts import events, scoping, statement_keys
 from apps.accounts.models import ApiKey, Membership, Workspace
 from apps.accounts.permissions import ALLOWED_ROLES, ALLOWED_SCOPES
+from apps.accounts.statement_keys import Key
 from apps.accounts.tenancy import APPEND_ONLY, EXEMPT, owned_models
 from tests.conftest import api_client
 from tests.factories import NOW, MembershipFactory, PersonFactory, UserFactory, member
@@ -459,6 +460,11 @@ def test_a_pointer_cannot_leave_its_workspace(db):
             target = column.remote_field.model if column.is_relation else None
             if target in set(owned_models()) - {Workspace}:
                 assert getattr(column, "is_workspace_bound", False), f"{model._meta.label}.{column.name}"
+                if column.is_checked_by_statement:
+                    key = Key(model._meta.db_table, column.column, target._meta.db_table)
+                    with connection.cursor() as cursor:
+                        assert statement_keys.is_set(cursor, key), key
+                    continue
                 found = _sql(
                     "SELECT count(*) FROM pg_constraint "
                     "WHERE contype = 'f' AND conrelid = %s::regclass AND conname = %s",

@@ -1,4 +1,4 @@
-"""Foreign keys that are checked once per statement instead of once per row, for tables that take many rows at once.
+"""Foreign keys that are checked once per statement instead of once per row, for tables that grow by the bulk.
 
 PostgreSQL's own checks cost as much as the row itself. These do the same with triggers, set by tenancy.py for
 each WorkspaceForeignKey that says `is_checked_by_statement`: a statement that adds or changes children looks
@@ -56,7 +56,7 @@ BEGIN
     ) AS found ON true WHERE found.is_there IS NULL;
     IF FOUND THEN
         RAISE foreign_key_violation USING CONSTRAINT = {key_text}, TABLE = {child_text}, SCHEMA = 'public',
-            MESSAGE = format('insert or update on table "%s" violates foreign key "%s"', {child_text}, {key_text}),
+            MESSAGE = format('row of table "%s" violates foreign key "%s"', {child_text}, {key_text}),
             DETAIL = format('There is no row %s in workspace %s.', orphan.id, orphan.workspace_id);
     END IF;
     RETURN NULL;
@@ -86,7 +86,7 @@ BEGIN
     END IF;
     IF is_orphaned THEN
         RAISE foreign_key_violation USING CONSTRAINT = {key_text}, TABLE = {child_text}, SCHEMA = 'public',
-            MESSAGE = format('%s violates foreign key "%s" of table "%s"', lower(TG_OP), {key_text}, {child_text});
+            MESSAGE = format('%s leaves rows that foreign key "%s" needs', lower(TG_OP), {key_text});
     END IF;
     RETURN NULL;
 END $$
@@ -97,8 +97,8 @@ _TRIGGERS = {
     " FOR EACH STATEMENT EXECUTE FUNCTION public.{key}()",
     "changed": "CREATE TRIGGER {changed} AFTER UPDATE ON {child} REFERENCING NEW TABLE AS written"
     " FOR EACH STATEMENT EXECUTE FUNCTION public.{key}()",
-    "parent_gone": "CREATE CONSTRAINT TRIGGER {parent_gone} AFTER DELETE OR UPDATE OF workspace_id, id ON {parent}"
-    " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.{parent_gone}()",
+    "parent_gone": "CREATE CONSTRAINT TRIGGER {parent_gone} AFTER DELETE OR UPDATE OF workspace_id, id"
+    " ON {parent} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION public.{parent_gone}()",
     "parents_gone": "CREATE TRIGGER {parents_gone} AFTER TRUNCATE ON {parent}"
     " FOR EACH STATEMENT EXECUTE FUNCTION public.{parent_gone}()",
 }

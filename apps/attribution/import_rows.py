@@ -8,7 +8,6 @@ rows with anything odd, are read one by one. Both say the same.
 import hashlib
 import json
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -107,7 +106,8 @@ class Reader:
     """Reads one file with one mapping. seen: how often the file said the same, by digest."""
 
     def __init__(self, mapping: dict[str, str], now: datetime) -> None:
-        self.mapping, self.now, self.seen = mapping, now, Counter[int]()
+        self.mapping, self.now = mapping, now
+        self.seen: dict[int, int] = {}
         rest = [own for own in mapping if own not in WHO_WHEN_WHICH | (OF_CONVERSIONS - {"conversion_type"})]
         self.likes = _Likes(rest, now)
 
@@ -217,17 +217,23 @@ class Reader:
         return texts(self._numbered([hashlib.sha256(one).digest() for one in told]))
 
     def _numbered(self, digests: list[bytes]) -> list[str]:
-        rows = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
         # A number of half the digest takes half the memory; two rows that shared it would still differ in it.
-        seen, times = self.seen, []
-        for place in np.ascontiguousarray(rows[:, :8]).view(">u8").ravel().tolist():
-            seen[place] = count = seen.get(place, 0) + 1
-            times.append(count)
+        rows = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
+        places = np.ascontiguousarray(rows[:, :8]).view(">u8").ravel().tolist()
         names = np.ascontiguousarray(rows[:, :16]).tobytes().hex()
+        starts = range(0, len(names), 32)
+        if len(set(places)) == len(places) and self.seen.keys().isdisjoint(places):
+            self.seen.update(dict.fromkeys(places, 1))
+            return [f"row-{names[at : at + 32]}-1" for at in starts]
         return [
-            f"row-{names[at : at + 32]}-{count}"
-            for at, count in zip(range(0, len(names), 32), times, strict=True)
+            f"row-{names[at : at + 32]}-{self._times(place)}"
+            for at, place in zip(starts, places, strict=True)
         ]
+
+    def _times(self, place: int) -> int:
+        """How often the file said that by now."""
+        self.seen[place] = times = self.seen.get(place, 0) + 1
+        return times
 
     def _parse(self, row: Row, event_id: Any) -> Parsed:
         if row.fault:

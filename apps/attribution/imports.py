@@ -34,7 +34,7 @@ from apps.attribution.records import ConversionIn, Touch
 from apps.attribution.row_files import Row, Table, blocks, columns
 from apps.attribution.touch_columns import TouchColumns
 
-BATCH = 100_000
+BATCH = 200_000
 KEPT_REJECTS = 10_000
 # More than any field may have (parsing.py), so that what is cut is refused again.
 KEPT_CHARACTERS = 10_000

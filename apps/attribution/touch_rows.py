@@ -8,7 +8,9 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
+from django.db.backends.utils import CursorWrapper
+from psycopg.errors import UniqueViolation
 
 from apps.accounts import scoping
 from apps.attribution import sources
@@ -49,14 +51,16 @@ STAGE = """
 """
 NUMBER = "SELECT array_agg(nextval('attribution_touchpoint_id_seq'))::text FROM generate_series(1, %s)"
 COPY = "COPY given_touches (id, p, e, o, k) FROM STDIN"
+# ON CONFLICT adds a quarter to each row, and most batches hold nothing that is known: so first without. Where
+# one row in a thousand is known, that fails after some thousand rows.
 LOAD = """
     INSERT INTO attribution_touchpoint (id, workspace_id, person_id, source_id, event_id, event_type,
         occurred_at, received_at, cost, url, referrer, properties, is_channel_named)
     SELECT given.id, %s, p, s, e, t, timestamptz 'epoch' + o * interval '1 microsecond', r, c, u, f, x, n
     FROM given_touches AS given LEFT JOIN json_to_recordset(%s::json) AS kind(k integer, s bigint, t text,
         r timestamptz, c numeric, u text, f text, x jsonb, n boolean) USING (k)
-    ON CONFLICT (workspace_id, event_id) DO NOTHING
 """
+LOAD_UNKNOWN = f"{LOAD} ON CONFLICT (workspace_id, event_id) DO NOTHING"
 # Who has something new: everybody, or those of the touches that were stored under their numbers.
 STALE = """
     INSERT INTO attribution_staleperson (workspace_id, person_id) SELECT %s, unnest(%s::bigint[])
@@ -133,27 +137,46 @@ def load(touches: TouchColumns, people: Ints) -> Load:
     Stored in the order of their event ids, as by INSERT. Each goes where the last one went, in the index of
     event ids as in that of keys: that took a quarter off.
     """
-    order = pc.array_sort_indices(touches.events).to_numpy()
-    workspace_id, whose = scoping.current_id(), people[order]
-    met, kind = np.unique(touches.kind, return_inverse=True)
+    order = _once_each(touches.events)
+    workspace_id, whose, at = scoping.current_id(), people[order], touches.occurred_at[order]
+    met, kind = np.unique(touches.kind[order], return_inverse=True)
     kinds = _kinds([touches.kinds[place] for place in met.tolist()])
     with connection.cursor() as cursor:
         cursor.execute(NUMBER, [len(order)])
         numbers = np.fromstring(cursor.fetchone()[0][1:-1], dtype=np.int64, sep=",")
-        ids = _numbered(numbers, order, whose, touches.occurred_at[order])
-        columns = ids, whose, touches.events.take(order), touches.occurred_at[order], kind[order]
+        ids = _numbered(numbers, order, whose, at)
         cursor.execute(STAGE)
         with cursor.copy(COPY) as copy:
-            copy.write(_as_copy(columns))
-        cursor.execute(LOAD, [workspace_id, kinds])
-        total = cursor.rowcount
+            copy.write(_as_copy([ids, whose, touches.events.take(order), at, kind]))
+        total = _from_stage(cursor, [workspace_id, kinds])
         if total == len(order):
-            marked = ",".join(map(str, np.unique(people).tolist()))
+            marked = ",".join(map(str, np.unique(whose).tolist()))
             cursor.execute(STALE, [workspace_id, f"{{{marked}}}"])
         elif total:
             cursor.execute(STALE_OF_NEW, [workspace_id])
         cursor.execute(UNSTAGE)
         return Load(total, int(numbers[0]), int(numbers[-1]))
+
+
+def _once_each(event_ids: pa.StringArray) -> Ints:
+    """Places in the order of event ids, and of those with the same one the first."""
+    order = pc.array_sort_indices(event_ids)
+    ordered = event_ids.take(order)
+    is_new = np.ones(len(order), dtype=bool)
+    is_new[1:] = pc.not_equal(ordered[1:], ordered[:-1]).to_numpy(zero_copy_only=False)
+    return order.to_numpy()[is_new].astype(np.int64)
+
+
+def _from_stage(cursor: CursorWrapper, given: list[Any]) -> int:
+    """Answers how many were new."""
+    try:
+        with transaction.atomic():
+            cursor.execute(LOAD, given)
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, UniqueViolation):
+            raise
+        cursor.execute(LOAD_UNKNOWN, given)
+    return int(cursor.rowcount)
 
 
 def known(event_ids: list[str]) -> dict[str, Known]:
@@ -190,8 +213,8 @@ _MIXER = np.int64(-0x61C8864680B583EB)
 
 
 def _numbered(numbers: Ints, order: Ints, people: Ints, at: Ints) -> Ints:
-    """A number for each touch: they rise in the order of storing, but among one person's touches of one moment
-    as those were given.
+    """A number for each touch: they rise in the order of storing, but as the touches were given among those
+    of one person and moment.
     """
     mixed = np.sort(people * _MIXER + at)  # equal where both are; rarely, where they are not
     if (mixed[1:] != mixed[:-1]).all():
