@@ -120,7 +120,9 @@ class _Batch:
             original = self.verdicts[first[item.entry.event_id].place]
             self.verdicts[item.place] = replace(original, is_duplicate=not original.errors)
         self._publish()
-        return [replace(self.verdicts[place], currency=self.purse.home) for place in range(len(conversions))]
+        for verdict in self.verdicts.values():
+            verdict.currency = self.purse.home
+        return [self.verdicts[place] for place in range(len(conversions))]
 
     def _priced(self, place: int, given: ConversionIn, person: int) -> Item | None:
         """The record with its rate and an event id; refused without a rate, or when it is too much."""

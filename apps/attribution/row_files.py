@@ -188,11 +188,14 @@ def _plain_csv(plain: IO[bytes], size: int) -> Generator[Table, None, tuple[list
 
 
 def _whole_lines(plain: IO[bytes]) -> Iterator[bytes]:
-    begun = b""
-    while part := plain.read(READ_BYTES):
-        end = part.rfind(b"\n") + 1 or len(part)
-        yield begun + part[:end]
-        begun = part[end:]
+    """Few at first: who only looks at the head of a file need not wait for more."""
+    begun, size = b"", READ_BYTES >> 7
+    while part := plain.read(max(size, 1)):
+        begun += part
+        is_too_long = len(begun) > MAX_ROW_CHARACTERS
+        if end := begun.rfind(b"\n") + 1 or is_too_long * len(begun):
+            yield begun[:end]
+        begun, size = begun[end:], min(4 * size, READ_BYTES)
     if begun:
         yield begun
 
