@@ -209,26 +209,28 @@ class Reader:
 
     def _made_up_id(self, values: dict[str, Any]) -> str:
         told = {name: str(value) for name, value in values.items() if value not in (None, "")}
-        return self._numbered([hashlib.sha256(_in_order(told).encode()).digest()])[0]
+        digest = hashlib.sha256(_in_order(told).encode()).digest()
+        return f"row-{digest[:16].hex()}-{self._times(int.from_bytes(digest[:8]))}"
 
     def _made_up_ids(self, mapped: dict[str, pa.StringArray]) -> pa.StringArray:
         """The same for a table, its JSON put together from columns."""
         told = _json([(name, mapped[name]) for name in sorted(mapped)]).to_pylist()
-        return texts(self._numbered([hashlib.sha256(one).digest() for one in told]))
+        return self._numbered([hashlib.sha256(one).digest() for one in told])
 
-    def _numbered(self, digests: list[bytes]) -> list[str]:
-        # A number of half the digest takes half the memory; two rows that shared it would still differ in it.
+    def _numbered(self, digests: list[bytes]) -> pa.StringArray:
+        """row-, half of the digest, and how often the file said that by now."""
         rows = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
-        places = np.ascontiguousarray(rows[:, :8]).view(">u8").ravel().tolist()
         names = np.ascontiguousarray(rows[:, :16]).tobytes().hex()
-        starts = range(0, len(names), 32)
+        # A number of half the digest takes half the memory; two rows that shared it would still differ in it.
+        places = np.ascontiguousarray(rows[:, :8]).view(">u8").ravel().tolist()
         if len(set(places)) == len(places) and self.seen.keys().isdisjoint(places):
             self.seen.update(dict.fromkeys(places, 1))
-            return [f"row-{names[at : at + 32]}-1" for at in starts]
-        return [
+            return _joined("row-", names, "-1")
+        starts = range(0, len(names), 32)
+        return texts(
             f"row-{names[at : at + 32]}-{self._times(place)}"
             for at, place in zip(starts, places, strict=True)
-        ]
+        )
 
     def _times(self, place: int) -> int:
         """How often the file said that by now."""
@@ -317,6 +319,15 @@ def _has_only(column: pa.StringArray, first: bytes, last: bytes, but: bytes) -> 
     start, end = ends[column.offset], ends[column.offset + len(column)]
     found = np.bincount(np.frombuffer(data, np.uint8)[start:end], minlength=256)
     return int(found[first[0] : last[0] + 1].sum()) == end - start and not found[list(but)].any()
+
+
+def _joined(before: str, names: str, after: str) -> pa.StringArray:
+    """Each 32 characters of names between the two."""
+    letters = np.frombuffer(names.encode(), np.uint8).reshape(-1, 32)
+    parts = [np.tile(np.frombuffer(part.encode(), np.uint8), (len(letters), 1)) for part in (before, after)]
+    whole = np.hstack([parts[0], letters, parts[1]])
+    ends = np.arange(len(letters) + 1, dtype=np.int32) * whole.shape[1]
+    return pa.StringArray.from_buffers(len(letters), pa.py_buffer(ends), pa.py_buffer(whole.tobytes()))
 
 
 def _ids(column: pa.StringArray, name: str) -> tuple[pa.StringArray, NDArray[np.bool_]]:

@@ -93,7 +93,7 @@ class Columns:
 
     arrays: list[pa.StringArray]
 
-    def rows(self, places: Sequence[int]) -> list[tuple[str, ...]]:
+    def rows(self, places: Sequence[int]) -> list[Sequence[str]]:
         some = pa.array(places, pa.int64())
         return list(zip(*(column.take(some).to_pylist() for column in self.arrays), strict=True))
 
