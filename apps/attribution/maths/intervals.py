@@ -8,16 +8,16 @@ channel on average over periods like this one. Not covered: whether the model is
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import betaincinv, gammaincinv, ndtri, stdtrit
+from scipy.special import betaincinv, gammaincinv, stdtrit
 
 from .journeys import Floats
 
 LEVEL = 0.95
 LEAST_CONVERSIONS = 5  # fewer say nothing about how sure anything is
 COARSEST = 4.0  # units an event may be worth before an amount is no count of events
-DOUBT = 0.5  # squared units added to a variance: what a few journeys more might have shown of it
+DOUBT = 0.75  # squared units that a few journeys more might have added to a variance, seen from above
+FREEDOM = 12  # of the error of an estimate that is no count, at the least
 _TAIL = (1 - LEVEL) / 2
-_WIDTH = float(ndtri(1 - _TAIL))
 
 
 def amount_interval(amount: Floats, error: Floats, *, unit: float) -> tuple[Floats, Floats]:
@@ -29,24 +29,28 @@ def amount_interval(amount: Floats, error: Floats, *, unit: float) -> tuple[Floa
 
     The amount is taken for a scaled count: n = amount ** 2 / variance events of size variance / amount. Its
     interval is that of a count under Jeffreys' prior, Gamma(n + 1/2): for whole conversions the usual one.
-    The variance is itself estimated, too low where the amount happens to be: DOUBT squared units are added
-    (of less than a unit, as much of one), by which 5 to 20 conversions are covered in 93 to 97 of 100 cases
-    (benchmarks/interval_coverage.py).
+    The variance is itself estimated, from the same journeys: too low where the amount happens to be low, so
+    that its upper end would be missed. DOUBT squared units are added to it for the upper end (of less than a
+    unit, as much of one). The lower end needs none: where the amount happens to be high, so is the variance.
+    With it 5 to 20 conversions are covered in 94 to 97 of 100 cases (benchmarks/interval_coverage.py).
     An error that no count of such events explains (size above COARSEST units), and an amount below 0 (refunds
-    outweigh sales), get Student's interval with 2 n + 1 degrees of freedom; none of an amount of 0 or more
-    goes below 0.
+    outweigh sales), get Student's interval; see _around. None of an amount of 0 or more goes below 0.
     Source: Fay and Feuer 1997 (the scaling); Brown, Cai, DasGupta 2003 (Jeffreys for counts).
     """
     amount, error = np.asarray(amount, dtype=np.float64), np.asarray(error, dtype=np.float64)
     some = (amount > 0) & (error > 0)
     is_count = (some & (error**2 <= COARSEST * unit * amount)) | ((amount == 0) & (error == 0))
     doubt = DOUBT * unit * np.clip(amount, 0.0, unit)
-    size = np.divide(error**2 + doubt, amount, out=np.full(amount.shape, float(unit)), where=some)
-    events = np.where(is_count, amount / size, 0.0) + 0.5
-    reach = _student(amount, error) * error
-    low = np.where(is_count, size * gammaincinv(events, _TAIL), amount - reach)
-    high = np.where(is_count, size * gammaincinv(events, 1 - _TAIL), amount + reach)
-    low = np.where(amount >= 0, np.maximum(low, 0.0), low)
+
+    def end(variance: Floats, quantile: float) -> Floats:
+        size = np.divide(variance, amount, out=np.full(amount.shape, float(unit)), where=some)
+        events = np.where(is_count, amount / size, 0.0) + 0.5
+        found: Floats = size * gammaincinv(events, quantile)
+        return found
+
+    below, above = _around(amount, error)
+    low = np.where(is_count, end(error**2, _TAIL), below)
+    high = np.where(is_count, end(error**2 + doubt, 1 - _TAIL), above)
     return np.minimum(low, amount), np.maximum(high, amount)
 
 
@@ -68,17 +72,32 @@ def share_interval(share: Floats, error: Floats, *, events: float) -> tuple[Floa
     some = inside & (error > 0) & (part > 0) & (part < 1)
     binomial = part * (1 - part)
     is_count = (inside & (error == 0)) | (some & (error**2 * events <= COARSEST * binomial))
-    variance = error**2 + DOUBT / 2 / events**2 * np.minimum(1.0, binomial * events)
-    trials = np.divide(binomial, variance, out=np.full(share.shape, float(events)), where=some)
-    wins, losses = part * trials + 0.5, (1 - part) * trials + 0.5
-    reach = _student(share, error) * error
-    low = np.where(is_count, betaincinv(wins, losses, _TAIL), share - reach)
-    high = np.where(is_count, betaincinv(wins, losses, 1 - _TAIL), share + reach)
-    low, high = (np.where(inside, np.clip(end, 0.0, 1.0), end) for end in (low, high))
+    doubt = DOUBT / events**2 * np.minimum(1.0, binomial * events)
+
+    def end(variance: Floats, quantile: float) -> Floats:
+        trials = np.divide(binomial, variance, out=np.full(share.shape, float(events)), where=some)
+        found: Floats = betaincinv(part * trials + 0.5, (1 - part) * trials + 0.5, quantile)
+        return found
+
+    below, above = _around(share, error)
+    low = np.where(is_count, end(error**2, _TAIL), below)
+    high = np.where(is_count, end(error**2 + doubt, 1 - _TAIL), above)
+    low, high = (np.where(inside, np.clip(one, 0.0, 1.0), one) for one in (low, high))
     return np.minimum(low, share), np.maximum(high, share)
 
 
-def _student(amount: Floats, error: Floats) -> Floats:
-    """Quantiles for as many degrees of freedom as the amount has events."""
+def _around(amount: Floats, error: Floats) -> tuple[Floats, Floats]:
+    """Student's interval with 2 n + FREEDOM degrees of freedom, n = amount ** 2 / variance; of an amount of 0
+    or more one that knows it cannot be less.
+
+    Where that edge is near, too low an estimate is told as 0 and its interval holds whatever is small: all of
+    the error may lie on the other side. So the lower end takes the quantile of one side as long as it stays
+    below what an estimate of 0 would still allow, and both sides hold 95 % at every distance from the edge.
+    Source: Feldman, Cousins 1998, for an estimate that is itself cut at the edge.
+    """
     events = np.divide(amount, error, out=np.zeros(amount.shape), where=error > 0) ** 2
-    return np.asarray(stdtrit(2 * np.clip(events, 1.0, 1e6) + 1, 1 - _TAIL))
+    freedom = 2 * np.minimum(events, 1e6) + FREEDOM
+    two_sided, one_sided = stdtrit(freedom, 1 - _TAIL), stdtrit(freedom, LEVEL)
+    allowed = two_sided * error
+    low = np.maximum(amount - allowed, np.minimum(amount - one_sided * error, allowed))
+    return np.where(amount >= 0, np.maximum(low, 0.0), amount - allowed), amount + allowed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -141,6 +141,16 @@ class Journeys:
 def sums_by(group: Codes | Ints, amounts: Floats, *, groups: int) -> Floats:
     """(groups,) amounts added up by group number."""
     return np.bincount(group, weights=amounts, minlength=groups).astype(np.float64, copy=False)
+
+
+def runs_of(offsets: Ints, *, most: int) -> Iterator[tuple[int, int]]:
+    """First and last of runs of journeys that hold at most so many touches, or are one journey."""
+    first = 0
+    while first < len(offsets) - 1:
+        last = int(np.searchsorted(offsets, offsets[first] + most, side="right")) - 1
+        last = max(last, first + 1)
+        yield first, last
+        first = last
 
 
 def _offsets(lengths: Ints) -> Ints:
