@@ -8,7 +8,7 @@ squares of these moves is its variance, which the Poisson bootstrap over paths a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -236,24 +236,33 @@ class _Run:
     with each unit of value. (n, n_channels) each.
     """
 
-    paths: slice
     missed: Floats
     converted: Floats
     per_value: Floats
 
 
-def _covariance(counts: JourneyCounts, runs: Iterator[_Run], touched: Ints, size: int) -> Floats:
-    """(size, size) sum over journeys of the products of what they move."""
-    found = np.zeros((size, size))
-    for run in runs:
-        rows = touched[run.paths]
-        paths = counts.paths
-        nulls, times = paths.nulls[rows, None], paths.conversions[rows, None]
-        value, square = paths.value[rows, None], counts.value_squares[rows, None]
-        mixed = (value * run.converted).T @ run.per_value
-        found += (nulls * run.missed).T @ run.missed + (times * run.converted).T @ run.converted
-        found += mixed + mixed.T + (square * run.per_value).T @ run.per_value
+# Some paths, as places in the counts, and how their journeys move the credit in conversions and in value.
+_Both = tuple[Ints, _Run, _Run]
+
+
+def _covariances(counts: JourneyCounts, runs: Iterator[_Both], size: int) -> Floats:
+    """(2, size, size) sum over journeys of the products of what they move."""
+    found = np.zeros((2, size, size))
+    for rows, *both in runs:
+        for covariance, run in zip(found, both, strict=True):
+            covariance += _products(counts, rows, run)
     return found
+
+
+def _products(counts: JourneyCounts, rows: Ints, run: _Run) -> Floats:
+    """Most paths never converted: those that did are looked at by themselves."""
+    paths, missed = counts.paths, run.missed
+    won = np.flatnonzero(paths.conversions[rows] > 0)
+    converted, per_value, rows_won = run.converted[won], run.per_value[won], rows[won]
+    times, value = paths.conversions[rows_won, None], paths.value[rows_won, None]
+    mixed = (value * converted).T @ per_value
+    found: Floats = (paths.nulls[rows, None] * missed).T @ missed + (times * converted).T @ converted
+    return found + mixed + mixed.T + (counts.value_squares[rows_won, None] * per_value).T @ per_value
 
 
 def _of_chain(counts: JourneyCounts, *, order: int) -> tuple[Floats, Floats, Floats]:
@@ -265,6 +274,7 @@ def _of_chain(counts: JourneyCounts, *, order: int) -> tuple[Floats, Floats, Flo
     lost = solved.kept[:, :1] - solved.kept[:, 1:]
     total = float(transitions.conversions.sum()), float(transitions.value.sum())
     has_value = solved.kept[1, 0] > 0
+    side = 1 if has_value else 0
     shares = np.maximum(lost, 0.0)
     shares = shares / np.where(shares.sum(axis=1, keepdims=True) > 0, shares.sum(axis=1, keepdims=True), 1.0)
 
@@ -274,31 +284,22 @@ def _of_chain(counts: JourneyCounts, *, order: int) -> tuple[Floats, Floats, Flo
         divided: Floats = (fell - shares[side] * fell.sum(axis=1, keepdims=True)) / lost[side].sum()
         return divided
 
-    def conversions() -> Iterator[_Run]:
+    def runs() -> Iterator[_Both]:
         for run in moves(seen, transitions, solved):
-            missed = total[0] * of_share(0, run.missed[0])
-            yield _Run(
-                paths=run.paths,
-                missed=missed,
-                converted=missed + total[0] * of_share(0, run.at_end) + shares[0],
-                per_value=np.zeros_like(missed),
+            missed, ends = total[0] * of_share(0, run.missed[0]), total[0] * of_share(0, run.at_end)
+            conversions = _Run(
+                missed=missed, converted=missed + ends + shares[0], per_value=np.zeros_like(missed)
             )
-
-    def value() -> Iterator[_Run]:
-        side = 1 if has_value else 0
-        for run in moves(seen, transitions, solved):
-            missed = total[1] * of_share(side, run.missed[side])
-            ends = total[1] * of_share(side, run.at_end)
-            yield _Run(
-                paths=run.paths,
+            missed, ends = total[1] * of_share(side, run.missed[side]), total[1] * of_share(side, run.at_end)
+            value = _Run(
                 missed=missed,
                 converted=missed if has_value else missed + ends,
                 per_value=(ends if has_value else 0.0) + np.broadcast_to(shares[side], missed.shape),
             )
+            yield touched[run.paths], conversions, value
 
-    size = len(counts.paths.channels)
-    both = [_covariance(counts, runs(), touched, size) for runs in (conversions, value)]
-    return total[0] * shares[0], total[1] * shares[1 if has_value else 0], np.stack(both)
+    covariance = _covariances(counts, runs(), len(counts.paths.channels))
+    return total[0] * shares[0], total[1] * shares[side], covariance
 
 
 def _of_game(counts: JourneyCounts) -> tuple[Floats, Floats, Floats]:
@@ -307,33 +308,28 @@ def _of_game(counts: JourneyCounts) -> tuple[Floats, Floats, Floats]:
     size = len(counts.paths.channels)
     width = max(1, 2_000_000 // max(1, size))
 
-    def runs(of: Callable[[slice, Ints], _Run]) -> Iterator[_Run]:
-        for start in range(0, len(touched), width):
-            paths = slice(start, start + width)
-            yield of(paths, found.set_of_path[touched[paths]])
-
-    def conversions(paths: slice, sets: Ints) -> _Run:
+    def conversions(sets: Ints) -> _Run:
         missed = game.conversions * _share_moves(game.values, game.shares, -found.level[sets])
         more = game.conversions * _share_moves(game.values, game.shares, found.outcome[sets]) + game.shares
-        return _Run(paths=paths, missed=missed, converted=missed + more, per_value=np.zeros_like(missed))
+        return _Run(missed=missed, converted=missed + more, per_value=np.zeros_like(missed))
 
-    def value(paths: slice, sets: Ints) -> _Run:
+    def value(sets: Ints) -> _Run:
         if game.follows_conversions:
             missed = game.value * _share_moves(game.values, game.shares, -found.level[sets])
             more = game.value * _share_moves(game.values, game.shares, found.outcome[sets])
-            return _Run(
-                paths=paths,
-                missed=missed,
-                converted=missed + more,
-                per_value=np.broadcast_to(game.shares, missed.shape),
-            )
+            per_value = np.broadcast_to(game.shares, missed.shape)
+            return _Run(missed=missed, converted=missed + more, per_value=per_value)
         missed = game.value * _share_moves(game.value_values, game.value_shares, -found.value_level[sets])
         more = game.value * _share_moves(game.value_values, game.value_shares, found.outcome[sets])
-        return _Run(paths=paths, missed=missed, converted=missed, per_value=more + game.value_shares)
+        return _Run(missed=missed, converted=missed, per_value=more + game.value_shares)
 
-    both = [_covariance(counts, runs(of), touched, size) for of in (conversions, value)]
-    sampled = _sampling(game)
-    return game.credited_conversions, game.credited_value, np.stack(both) + sampled
+    def runs() -> Iterator[_Both]:
+        for start in range(0, len(touched), width):
+            rows = touched[start : start + width]
+            yield rows, conversions(found.set_of_path[rows]), value(found.set_of_path[rows])
+
+    covariance = _covariances(counts, runs(), size) + _sampling(game)
+    return game.credited_conversions, game.credited_value, covariance
 
 
 def _share_moves(values: Floats, shares: Floats, moved: Floats) -> Floats:

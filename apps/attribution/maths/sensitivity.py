@@ -20,11 +20,11 @@ import numpy as np
 from scipy import linalg, sparse
 from scipy.sparse.linalg import splu
 
-from .journeys import Flags, Floats, Ints, Journeys
+from .journeys import Flags, Floats, Ints, Journeys, runs_of
 from .removal import DENSE_STATES, DENSE_STATES_ORDER_1, MOST_WORK, SWEEPS, TOLERANCE, Chain
-from .transitions import TransitionCounts, windows_of
+from .transitions import TransitionCounts, dense, windows_of
 
-BLOCK = 2_000_000  # numbers held at once while paths are walked
+BLOCK = 4_000_000  # numbers held at once while paths are walked
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -81,30 +81,46 @@ def solve(counts: TransitionCounts) -> Solved:
 def moves(journeys: Journeys, counts: TransitionCounts, solved: Solved) -> Iterator[Moves]:
     """By runs of paths, so that memory stays bounded. journeys: those counted, each with a touch."""
     state, offsets = _walks(journeys, counts)
-    width = 4 * solved.pull.shape[1]
-    for first, last in _runs(offsets, most=max(1, BLOCK // width)):
+    ends_in = solved.pull * solved.ahead
+    starts_in = (solved.worth - solved.kept[:, None]) / solved.journeys
+    for first, last in runs_of(offsets, most=max(1, BLOCK // solved.pull.shape[1])):
         walked = state[offsets[first] : offsets[last]]
         starts = offsets[first:last] - offsets[first]
         ends = np.append(starts[1:], len(walked)) - 1
-        yield Moves(
-            paths=slice(first, last),
-            missed=np.stack([_missed(solved, side, walked, starts, ends) for side in (0, 1)]),
-            at_end=solved.pull[walked[ends]],
-        )
+        missed = _steps(counts, solved, walked, ends)
+        for side in (0, 1):
+            missed[side] += starts_in[side][walked[starts]]
+            missed[side] -= ends_in[side][walked[ends]]
+        yield Moves(paths=slice(first, last), missed=missed, at_end=solved.pull[walked[ends]])
 
 
-def _missed(solved: Solved, side: int, walked: Ints, starts: Ints, ends: Ints) -> Floats:
-    worth, pull = solved.worth[side], solved.pull
-    steps = -pull[walked] * solved.ahead[side][walked]
+def _steps(counts: TransitionCounts, solved: Solved, walked: Ints, ends: Ints) -> Floats:
+    """(2, n, columns) what the steps of each path move. Steps from the same state to the same next channel are
+    one, worked out once.
+    """
     inner = np.ones(len(walked), dtype=np.bool_)
     inner[ends] = False
     places = np.flatnonzero(inner)
-    steps[places] += pull[walked[places]] * worth[walked[places + 1]]
-    for column, source, target in solved.killed:
-        step = places[(walked[places] == source) & (walked[places + 1] == target)]
-        steps[step, column] -= pull[source, column] * worth[target, column]
-    found: Floats = np.add.reduceat(steps, starts, axis=0)
-    return found + (worth[walked[starts]] - solved.kept[side]) / solved.journeys
+    source, target = walked[places], walked[places + 1]
+    width = len(counts.channels)
+    which, kinds = dense(
+        source * np.int64(width) + counts.states[target, -1], size=counts.n_states * width
+    )
+    leads_to = np.empty(len(kinds), dtype=np.int64)
+    leads_to[which] = target
+    source = kinds // width
+    taken = np.append(0, np.cumsum(inner)[ends])
+    each = sparse.csr_array((np.ones(len(which)), which, taken), shape=(len(ends), len(kinds)))
+    return np.stack([each @ _step(solved, side, source, leads_to) for side in (0, 1)])
+
+
+def _step(solved: Solved, side: int, source: Ints, target: Ints) -> Floats:
+    """(n, columns) pull * (next - ahead) of single steps."""
+    worth, pull = solved.worth[side], solved.pull
+    found: Floats = pull[source] * (worth[target] - solved.ahead[side][source])
+    for column, a, b in solved.killed:
+        found[(source == a) & (target == b), column] -= pull[a, column] * worth[b, column]
+    return found
 
 
 def _walks(journeys: Journeys, counts: TransitionCounts) -> tuple[Ints, Ints]:
@@ -114,15 +130,6 @@ def _walks(journeys: Journeys, counts: TransitionCounts) -> tuple[Ints, Ints]:
     kept[1:] |= state[1:] != state[:-1]
     number = np.cumsum(kept) - 1
     return state[kept], np.append(number[first], kept.sum())
-
-
-def _runs(offsets: Ints, *, most: int) -> Iterator[tuple[int, int]]:
-    first = 0
-    while first < len(offsets) - 1:
-        last = int(np.searchsorted(offsets, offsets[first] + most, side="right")) - 1
-        last = max(last, first + 1)
-        yield first, last
-        first = last
 
 
 def _channels(counts: TransitionCounts) -> range:

@@ -79,7 +79,7 @@ def count_transitions(journeys: Journeys, *, order: int = 1) -> TransitionCounts
     if base**order >= 2**63:
         raise ValueError(f"{base - 1:,} channels are too many for order {order}: group the rare ones")
     windows, first, last = _windows(seen, order=order, base=base)
-    state, window = _dense(windows, size=base**order)
+    state, window = dense(windows, size=base**order)
     n_states = len(window)
     happened = seen.conversions + seen.nulls
     source, target, count = _moves(
@@ -111,8 +111,9 @@ def windows_of(journeys: Journeys, counts: TransitionCounts) -> tuple[Ints, Flag
     windows, first, _ = _windows(journeys, order=counts.order, base=base)
     places = base ** np.arange(counts.order - 1, -1, -1, dtype=np.int64)
     numbers = (counts.states.astype(np.int64) + 1) @ places
+    which, found = dense(windows, size=base**counts.order)
     order = np.argsort(numbers)
-    state: Ints = order[np.searchsorted(numbers, windows, sorter=order)]
+    state: Ints = order[np.searchsorted(numbers, found, sorter=order)][which]
     return state, first
 
 
@@ -145,8 +146,10 @@ def _windows(journeys: Journeys, *, order: int, base: int) -> tuple[Ints, Flags,
     return numbers[whole], first, last
 
 
-def _dense(numbers: Ints, *, size: int) -> tuple[Ints, Ints]:
-    """(state of each number, number of each state); by a table of all numbers where that is small."""
+def dense(numbers: Ints, *, size: int) -> tuple[Ints, Ints]:
+    """(place of each number among those that differ, which these are, ascending); by a table of all numbers
+    where that is small.
+    """
     if size > max(1 << 16, numbers.size):
         window, state = np.unique(numbers, return_inverse=True)
         return state, window
