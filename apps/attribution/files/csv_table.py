@@ -15,7 +15,7 @@ from pyarrow import csv as arrow_csv
 from apps.attribution.files.forms import Form, Refused, check, form_of
 from apps.attribution.files.opening import LONGEST_LINE, UTF8_MARK, is_packed, plain
 
-BLOCK_BYTES = 1 << 22
+BLOCK_BYTES = 1 << 20
 _REPEATING = ("kind", "channel", "currency")
 _TEXT, _CODES = pa.string(), pa.dictionary(pa.int32(), pa.string())
 

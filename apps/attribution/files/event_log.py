@@ -25,7 +25,8 @@ def log_journeys(table: Table, *, lookback_days: float | None) -> tuple[Journeys
     seen, sold = np.flatnonzero(fresh & ~is_conversion), np.flatnonzero(fresh & is_conversion)
     _refuse_two_currencies(log, sold)
     _refuse_two_of_an_order(log, sold)
-    person, at_us = log.text("user_id").codes, log.number("occurred_at").astype(np.int64, copy=False)
+    person = log.text("user_id").codes.astype(np.int64)
+    at_us = log.number("occurred_at").astype(np.int64, copy=False)
     channels, codes = channels_of(log, log.text("channel"), rows=seen)
     made = assemble(
         Touches(person=person[seen], at_us=at_us[seen], channel=codes),

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from apps.attribution.files.cells import BadCell, codes_of
+from apps.attribution.files.cells import BadCell
 from apps.attribution.files.forms import Refused
 from apps.attribution.files.tables import Table
 from apps.attribution.maths.journeys import Codes, Flags, Ints
@@ -24,7 +24,7 @@ LONGEST_NAME = 200
 class Text:
     """codes: (rows,) int; names: the text of each code, "" for an empty cell. Both empty for no column."""
 
-    codes: Ints
+    codes: Codes
     names: list[str]
 
     @property
@@ -52,13 +52,14 @@ class Gathered:
             self.rows += len(next(iter(batch.values())))
 
     def text(self, name: str) -> Text:
+        """Once: the cells are let go."""
         if not self.texts[name]:
-            return Text(np.zeros(0, dtype=np.int64), [])
-        whole = pa.chunked_array(self.texts[name])
+            return Text(np.zeros(0, dtype=np.int32), [])
+        whole = pa.chunked_array(self.texts.pop(name))
         whole = (
             whole.unify_dictionaries() if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
         )
-        codes = np.concatenate([codes_of(chunk) for chunk in whole.chunks])
+        codes = np.concatenate([np.asarray(chunk.indices) for chunk in whole.chunks])
         return Text(codes, whole.chunk(0).dictionary.to_pylist())
 
     def number(self, name: str) -> NDArray[Any]:

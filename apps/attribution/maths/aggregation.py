@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .journeys import Flags, Ints, Journeys, sums_by
 from .repeats import repeats
 
+_MOST_BITS = 62  # channels that a set of them is told by, as bits of one number
 _TABLE = 1 << 20  # cells hashed once and looked up after, when there are no more than this
 
 
@@ -49,17 +50,27 @@ def unique_paths(journeys: Journeys) -> Aggregation:
 
 def channel_sets(journeys: Journeys) -> Aggregation:
     """Merge journeys that touched the same set of channels; a path is the set, codes ascending."""
-    distinct = journeys.keep(repeats(journeys).is_first)
-    order = np.argsort(distinct.journey_of_touch * max(1, len(journeys.channels)) + distinct.codes)
-    ascending = Journeys(
-        channels=distinct.channels,
-        codes=distinct.codes[order],
-        offsets=distinct.offsets,
-        conversions=distinct.conversions,
-        value=distinct.value,
-        nulls=distinct.nulls,
+    if len(journeys.channels) > _MOST_BITS:
+        distinct = journeys.keep(repeats(journeys).is_first)
+        order = np.argsort(distinct.journey_of_touch * len(journeys.channels) + distinct.codes)
+        ascending = replace(distinct, codes=distinct.codes[order], age_days=None)
+        return unique_paths(ascending)
+    masks = np.zeros(journeys.n_journeys, dtype=np.int64)
+    touched = journeys.lengths > 0
+    if touched.any():
+        bits = (np.int64(1) << np.arange(len(journeys.channels)))[journeys.codes]
+        masks[touched] = np.bitwise_or.reduceat(bits, journeys.offsets[:-1][touched])
+    sets, set_of = np.unique(masks, return_inverse=True)
+    holds = (sets[:, None] >> np.arange(len(journeys.channels))) & 1
+    merged = Journeys(
+        channels=journeys.channels,
+        codes=np.nonzero(holds)[1].astype(np.int32),
+        offsets=np.concatenate([[0], np.cumsum(holds.sum(axis=1))]),
+        conversions=sums_by(set_of, journeys.conversions, groups=len(sets)),
+        value=sums_by(set_of, journeys.value, groups=len(sets)),
+        nulls=sums_by(set_of, journeys.nulls, groups=len(sets)),
     )
-    return unique_paths(ascending)
+    return Aggregation(journeys=merged, path_of_journey=set_of)
 
 
 def _group(journeys: Journeys, hashes: NDArray[np.uint64]) -> tuple[Ints, Ints]:

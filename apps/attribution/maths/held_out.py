@@ -12,7 +12,7 @@ from .transitions import MOST_ORDER
 
 DOUBT = 1.0  # journeys' worth of the average step that every state is given before it has seen any
 ORDERS = range(1, MOST_ORDER + 1)
-BLOCK = 1_000_000  # touches looked at together
+BLOCK = 1 << 18  # touches looked at together
 MOST_CELLS = 1 << 22  # up to here each thinkable event has a place of its own
 _SPARSEST = 8  # numbers a kind that are counted in a table rather than sorted
 

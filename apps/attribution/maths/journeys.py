@@ -99,6 +99,19 @@ class Journeys:
             age_days=None if self.age_days is None else self.age_days[touches],
         )
 
+    def run(self, first: int, last: int) -> Journeys:
+        """The journeys from first up to last."""
+        touches, journeys = slice(*self.offsets[[first, last]].tolist()), slice(first, last)
+        return Journeys(
+            channels=self.channels,
+            codes=self.codes[touches],
+            offsets=self.offsets[first : last + 1] - self.offsets[first],
+            conversions=self.conversions[journeys],
+            value=self.value[journeys],
+            nulls=self.nulls[journeys],
+            age_days=None if self.age_days is None else self.age_days[touches],
+        )
+
     def keep(self, wanted: Flags) -> Journeys:
         """Keep some touches of every journey; a journey may lose all of them. wanted: (n_touches,) bool."""
         kept_before = _offsets(wanted.astype(np.int64))

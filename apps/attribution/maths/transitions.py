@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from .journeys import Codes, Flags, Floats, Ints, Journeys, NoConversions, sums_by
+from .journeys import Codes, Flags, Floats, Ints, Journeys, NoConversions, runs_of, sums_by
 
 MOST_ORDER = 4
 ABSENT = -1
+BLOCK = 1 << 19  # touches counted at once
+_MOVES = ("source", "target", "count")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -78,29 +81,49 @@ def count_transitions(journeys: Journeys, *, order: int = 1) -> TransitionCounts
     base = len(seen.channels) + 1
     if base**order >= 2**63:
         raise ValueError(f"{base - 1:,} channels are too many for order {order}: group the rare ones")
+    runs = list(runs_of(seen.offsets, most=BLOCK)) or [(0, 0)]
+    parts = [_count(seen.run(*ends), order=order, base=base) for ends in runs]
+    found = parts[0] if len(parts) == 1 else _merged(parts)
+    states = _channels_of(found.pop("windows"), order=order, base=base)
+    return TransitionCounts(channels=seen.channels, order=order, states=states, **found)
+
+
+def _count(seen: Journeys, *, order: int, base: int) -> dict[str, Any]:
+    """The columns of TransitionCounts, with windows, as numbers, in place of states."""
     windows, first, last = _windows(seen, order=order, base=base)
     state, window = dense(windows, size=base**order)
     n_states = len(window)
     happened = seen.conversions + seen.nulls
-    source, target, count = _moves(
-        state, last, np.repeat(happened, _windows_per_journey(seen, order)), n_states
-    )
+    times = np.repeat(happened, _windows_per_journey(seen, order))
+    moves = _moves(state, last, times, n_states)
 
     def per_state(where: Flags, weights: Floats) -> Floats:
         return sums_by(state[where], weights, groups=n_states)
 
-    return TransitionCounts(
-        channels=seen.channels,
-        order=order,
-        states=_channels_of(window, order=order, base=base),
-        starts=per_state(first, happened),
-        conversions=per_state(last, seen.conversions),
-        value=per_state(last, seen.value),
-        nulls=per_state(last, seen.nulls),
-        source=source,
-        target=target,
-        count=count,
+    return {
+        "windows": window,
+        "starts": per_state(first, happened),
+        "conversions": per_state(last, seen.conversions),
+        "value": per_state(last, seen.value),
+        "nulls": per_state(last, seen.nulls),
+        **dict(zip(_MOVES, moves, strict=True)),
+    }
+
+
+def _merged(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """The counts of several runs of journeys, added up."""
+    window, place = np.unique(np.concatenate([part["windows"] for part in parts]), return_inverse=True)
+    places = np.split(place, np.cumsum([len(part["windows"]) for part in parts])[:-1])
+    found = {
+        name: sums_by(place, np.concatenate([part[name] for part in parts]), groups=len(window))
+        for name in ("starts", "conversions", "value", "nulls")
+    }
+    ends = (
+        np.concatenate([where[part[name]] for where, part in zip(places, parts, strict=True)])
+        for name in ("source", "target")
     )
+    moves = _summed(tuple(ends), np.concatenate([part["count"] for part in parts]), len(window))
+    return {"windows": window, **found, **dict(zip(_MOVES, moves, strict=True))}
 
 
 def windows_of(journeys: Journeys, counts: TransitionCounts) -> tuple[Ints, Flags]:
@@ -128,9 +151,9 @@ def _windows(journeys: Journeys, *, order: int, base: int) -> tuple[Ints, Flags,
     The windows of all touches are built at once, across journeys too; those that would run over the end of a
     journey are then dropped, and the single window of a short journey has its foreign digits cleared.
     """
-    digits = journeys.codes.astype(np.int64) + 1
-    numbers = np.zeros(len(digits), dtype=np.int64)
-    for step in range(order):
+    digits = journeys.codes.astype(np.int32 if base**order < 2**31 else np.int64) + 1
+    numbers = digits * digits.dtype.type(base ** (order - 1))
+    for step in range(1, order):
         numbers[: max(0, len(digits) - step)] += digits[step:] * base ** (order - 1 - step)
     whole = np.ones(len(digits), dtype=np.bool_)
     for length in range(1, order):
@@ -155,7 +178,7 @@ def dense(numbers: Ints, *, size: int) -> tuple[Ints, Ints]:
         return state, window
     seen = np.zeros(size, dtype=np.bool_)
     seen[numbers] = True
-    return (np.cumsum(seen) - 1)[numbers], np.flatnonzero(seen)
+    return (np.cumsum(seen, dtype=np.int32) - 1)[numbers], np.flatnonzero(seen)
 
 
 def _moves(state: Ints, last: Flags, happened: Floats, n_states: int) -> tuple[Ints, Ints, Floats]:
@@ -166,7 +189,12 @@ def _moves(state: Ints, last: Flags, happened: Floats, n_states: int) -> tuple[I
         cells = sums_by(pairs[0] * n_states + pairs[1], happened[:-1][moved], groups=n_states**2)
         cell = np.flatnonzero(cells)
         return cell // n_states, cell % n_states, cells[cell]
-    table = sparse.coo_array((happened[:-1][moved], pairs), shape=(n_states, n_states)).tocsr()
+    return _summed(pairs, happened[:-1][moved], n_states)
+
+
+def _summed(pairs: tuple[Ints, ...], times: Floats, n_states: int) -> tuple[Ints, Ints, Floats]:
+    """Each pair of states once."""
+    table = sparse.coo_array((times, pairs), shape=(n_states, n_states)).tocsr()
     table.sum_duplicates()
     found = table.tocoo()
     return found.row.astype(np.int64), found.col.astype(np.int64), found.data
