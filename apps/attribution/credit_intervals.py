@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from apps.attribution.loading import SourceTable
 from apps.attribution.maths.counts import JourneyCounts
-from apps.attribution.maths.credit_errors import Errors, errors_of_all
+from apps.attribution.maths.credit_errors import Errors, errors_of_all, is_enough
 from apps.attribution.maths.intervals import LEAST_CONVERSIONS, amount_interval, share_interval
 from apps.attribution.maths.models import AUTO, NONE, RATES
 from apps.attribution.maths.order_choice import choose_order
@@ -26,8 +26,6 @@ from apps.attribution.questions import Query
 
 Floats = NDArray[np.float64]
 
-# Conversions for each channel touched, before the game of rates is said to be sure of anything.
-LEAST_A_CHANNEL = 20
 # The row that carries what is lost without a step or a way.
 STEPS_OF = "markov_1"
 STEPS_KEPT = 20
@@ -87,7 +85,7 @@ def measured(counts: JourneyCounts, query: Query, table: SourceTable, *, currenc
         Measured(
             model=model,
             group_by=level,
-            errors=_packed(one, groups[level], names, counts, scale) if _is_enough(counts, model) else {},
+            errors=_packed(one, groups[level], names, counts, scale) if is_enough(counts, model) else {},
             notes=_notes(counts, model, table) if level == "channel" else {},
         )
         for model, by_level in errors_of_all(
@@ -145,11 +143,6 @@ def around(amounts: Amounts, errors_: Floats, *, scale: Scale, conversions: int)
         *share_interval(amounts.revenue_shares, errors_[:, 3], events=scale.orders or float(conversions)),
     ]
     return np.stack(pairs, axis=1)
-
-
-def _is_enough(counts: JourneyCounts, model: str) -> bool:
-    """The game of rates divides journeys among many coalitions: with fewer its intervals do not cover."""
-    return model != RATES or counts.conversions >= LEAST_A_CHANNEL * len(np.unique(counts.paths.codes))
 
 
 def _packed(

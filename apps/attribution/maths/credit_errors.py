@@ -20,6 +20,8 @@ from .sensitivity import moves, solve
 from .shapley_rate import RateGame, game_moves, rate_game
 from .transitions import count_transitions
 
+LEAST_A_CHANNEL = 30
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Errors:
@@ -42,6 +44,13 @@ class Spread:
     value: Floats
     earned: Floats
     earned_value: Floats
+
+
+def is_enough(counts: JourneyCounts, model: str) -> bool:
+    """Do intervals cover on so little? The game of rates divides journeys among many coalitions: with fewer
+    conversions for each channel touched its intervals would not, and none are to be shown.
+    """
+    return model != RATES or counts.conversions >= LEAST_A_CHANNEL * len(np.unique(counts.paths.codes))
 
 
 def errors_of_all(

@@ -6,7 +6,7 @@ import numpy as np
 
 from apps.attribution.maths import credit_errors
 from apps.attribution.maths.counts import JourneyCounts, count
-from apps.attribution.maths.intervals import amount_interval, share_interval
+from apps.attribution.maths.intervals import LEAST_CONVERSIONS, amount_interval, share_interval
 from apps.attribution.maths.journeys import Journeys
 from apps.attribution.maths.models import credit
 from apps.attribution.maths.tally import LEVELS
@@ -68,28 +68,32 @@ def errors(counts: JourneyCounts, model: str) -> credit_errors.Errors:
 
 @dataclass(frozen=True)
 class Coverage:
-    """(4, n_channels) how often each figure's interval held the truth."""
+    """runs: draws with enough for the model to say how sure it is. held: (4, n_channels) how often each
+    figure's interval held the truth in them; None where there was never enough.
+    """
 
     model: str
     runs: int
-    held: np.ndarray
+    held: np.ndarray | None
 
 
 def coverages(models: list[str], *, journeys: int, runs: int, seed: int) -> list[Coverage]:
-    """Markets of Poisson(journeys) people; the truth from 800,000. Fewer than 5 conversions are left out."""
+    """Markets of Poisson(journeys) people; the truth from 800,000. Draws of which the product says that they
+    are not enough data yet are left out.
+    """
     whole = market(TRUTH_JOURNEYS, np.random.default_rng(99))
     truth = {model: credit(whole, model) for model in models}
-    held, kept = {model: np.zeros((4, SIZE)) for model in models}, 0
+    held = {model: [] for model in models}
     for run in range(runs):
         rng = np.random.default_rng([seed, run])
         found = market(int(rng.poisson(journeys)), rng)
-        if found.conversions.sum() < 5:
+        if found.conversions.sum() < LEAST_CONVERSIONS:
             continue
-        kept += 1
         counts = counted(found)
         for model in models:
-            held[model] += _held(counts, found, model, truth[model], journeys / TRUTH_JOURNEYS)
-    return [Coverage(model, kept, held[model] / kept) for model in models]
+            if credit_errors.is_enough(counts, model):
+                held[model].append(_held(counts, found, model, truth[model], journeys / TRUTH_JOURNEYS))
+    return [Coverage(model, len(one), np.mean(one, axis=0) if one else None) for model, one in held.items()]
 
 
 def _held(counts, found, model, true, scale):
