@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ log = structlog.get_logger(__name__)
 # What models say of the same days changes while late data comes in: they are asked again after this long.
 COMPARED_FOR = timedelta(hours=20)
 SWEEP_BATCH = 1_000
+# Of a 95 % interval, in standard errors.
+WIDTH = 3.92
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,14 +145,11 @@ def _credits(
     lift_test: LiftTest, result: Result, rows: dict[str, Row], now: datetime
 ) -> list[LiftTestCredit]:
     """A model that gave nothing has no ratio, and is left out."""
-    is_money = lift_test.measure == LiftTest.Measure.REVENUE
     found = []
     for model in result.query.models:
         row = rows.get(model)
-        amount = 0.0 if row is None else float(row.revenue) if is_money else row.conversions
-        if row is not None and amount > 0 and row.conversions > 0:
-            # Conversions come by chance: a count's own error, as a share, is that of the amount as well.
-            error = amount / float(np.sqrt(row.conversions))
+        amount, error = _credited(row, lift_test.measure) if row is not None else (0.0, 0.0)
+        if amount > 0 and error > 0:
             found.append(
                 LiftTestCredit(
                     workspace_id=lift_test.workspace_id,
@@ -161,6 +161,19 @@ def _credits(
                 )
             )
     return found
+
+
+def _credited(row: Row, measure: str) -> tuple[float, float]:
+    """What a model gave the channel, and its standard error by the model's own interval. Where there is too
+    little for one: conversions come by chance, and a count's own error, as a share, is that of the amount.
+    """
+    ends: tuple[float | Decimal | None, ...] = (row.conversions, row.conversions_low, row.conversions_high)
+    if measure == LiftTest.Measure.REVENUE:
+        ends = row.revenue, row.revenue_low, row.revenue_high
+    amount, low, high = (None if end is None else float(end) for end in ends)
+    if amount is None or low is None or high is None:
+        return amount or 0.0, (amount or 0.0) / float(np.sqrt(max(row.conversions, 1.0)))
+    return amount, (high - low) / WIDTH
 
 
 def _live_credits(goal: str, models: Sequence[str]) -> list[LiftTestCredit]:

@@ -19,6 +19,7 @@ from apps.accounts.models import Workspace
 from apps.accounts.permissions import Actor, require
 from apps.attribution import experiment_outcomes, experiment_plans, experiment_readings
 from apps.attribution.lift_test_comparisons import (
+    WIDTH,
     Calibration,
     calibrations,
     calibrations_by_model,
@@ -50,8 +51,6 @@ __all__ = [
     "sweep",
 ]
 
-# Of a normal 95 % interval, in standard errors.
-WIDTH = 3.92
 MOST_REGION_DAYS = 200_000
 # Placebos are drawn by lot; the same rows give the same reading.
 GEO_SEED = 20261120

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.urls import reverse
 
-from apps.attribution import analysis, reports
+from apps.attribution import analysis, lift_test_comparisons, reports
 from apps.attribution.maths.models import MODELS
 from apps.attribution.models import Channel, CreditErrors, LiftTest, LiftTestCredit, ModelRun
 from apps.attribution.questions import Query
@@ -177,3 +177,42 @@ def test_what_lift_tests_measured_stands_beside_the_models_figure(workspace, act
     assert given["lift_tests"] == 1
     assert "from 1 lift test" in html.replace("\N{NO-BREAK SPACE}", " ")
     assert "/attribution/lift-tests/?channel=a" in html
+
+
+@pytest.mark.usefixtures("market")
+@pytest.mark.parametrize(("measure", "figure"), [("conversions", "conversions"), ("revenue", "revenue")])
+def test_a_lift_test_is_weighed_against_the_models_own_interval(workspace, actor, now, measure, figure):
+    lift_test = _withheld(workspace, now, measure)
+
+    assert lift_test_comparisons.compare_with_models(lift_test, now=now)
+
+    asked = analysis.ask(actor, lift_test_comparisons.question(lift_test), now=now).result
+    for credit in LiftTestCredit.objects.exclude(model="shapley_rate"):
+        (row,) = [one for one in asked.grouped("channel") if (one.model, one.channel) == (credit.model, "a")]
+        low, high = (float(getattr(row, f"{figure}_{end}")) for end in ("low", "high"))
+        assert credit.standard_error == pytest.approx((high - low) / 3.92)
+
+
+def test_a_lift_test_of_few_conversions_is_weighed_by_their_count(workspace, now):
+    for _ in range(4):
+        journey(workspace, "a", value="10")
+
+    assert lift_test_comparisons.compare_with_models(_withheld(workspace, now, "revenue"), now=now)
+
+    credit = LiftTestCredit.objects.get(model="linear")
+    assert credit.attributed == 40
+    assert credit.standard_error == pytest.approx(20)
+
+
+def _withheld(workspace, now, measure):
+    return LiftTest.objects.create(
+        workspace=workspace,
+        name="a withheld",
+        channel=Channel.objects.get(key="a"),
+        measure=measure,
+        first_day=now.date() - timedelta(days=40),
+        last_day=now.date(),
+        incremental=20,
+        standard_error=3,
+        entered_by="test",
+    )
