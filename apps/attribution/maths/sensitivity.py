@@ -103,9 +103,7 @@ def _steps(counts: TransitionCounts, solved: Solved, walked: Ints, ends: Ints) -
     places = np.flatnonzero(inner)
     source, target = walked[places], walked[places + 1]
     width = len(counts.channels)
-    which, kinds = dense(
-        source * np.int64(width) + counts.states[target, -1], size=counts.n_states * width
-    )
+    which, kinds = dense(source * np.int64(width) + counts.states[target, -1], size=counts.n_states * width)
     leads_to = np.empty(len(kinds), dtype=np.int64)
     leads_to[which] = target
     source = kinds // width

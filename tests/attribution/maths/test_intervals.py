@@ -133,7 +133,7 @@ def test_nothing_earned_is_not_nothing_expected():
 
 
 def test_few_orders_are_doubted_from_above_only():
-    """Where few orders came, their variance is as likely too low as they are: the lower end needs no doubt."""
+    """Where few orders came, their variance is low as well; where many, high: no doubt from below."""
     low, high = ends(amount_interval(np.array([5.0]), np.sqrt([5.0]), unit=1.0))
 
     assert low == pytest.approx(1.91, abs=0.01)  # Jeffreys: 1.91 to 10.96
@@ -142,7 +142,7 @@ def test_few_orders_are_doubted_from_above_only():
 
 @pytest.mark.parametrize("true", [0.0, 0.5, 1.0, 1.8, 2.2, 3.0, 3.7, 4.5, 8.0])
 def test_an_estimate_cut_at_nothing_is_covered_at_every_distance_from_it(true):
-    """Feldman and Cousins: 95 % everywhere, where cutting an interval of both sides holds 97.5 near the edge."""
+    """95 % everywhere: an interval of both sides, cut at nothing, would hold 97.5 near it."""
     drawn = np.random.default_rng(6).normal(true, 1.0, 40_000)
 
     low, high = amount_interval(np.maximum(drawn, 0.0), np.ones(40_000), unit=1e-3)

@@ -110,7 +110,7 @@ def test_intervals_cover_and_false_alarms_are_rare():
 
 @pytest.mark.parametrize("order", [None, 50.0])
 def test_few_outcomes_a_region_lean_to_neither_side(order):
-    """Some 20 conversions or orders a region: the plain logs of such sums would find twice as much and more."""
+    """Some 20 conversions or orders a region: plain logs of such sums find more than twice."""
     rng, errors, plain, covered = np.random.default_rng(9), [], [], 0
     for _ in range(1_200):
         treated = choice(rng, 12, 6)
