@@ -4,8 +4,8 @@
 
 A market with known chances is drawn again and again, every model credits each draw, and its intervals are
 held against what the model says of 800,000 journeys of the same market. Orders vary: gamma, with another
-mean by channel. Standard error of a channel's figure .7 points at 1,000 runs, of a mean over channels about .4
-(the five of a run are not independent). Draws with too little data for an interval are left out.
+mean by channel. Standard error of a channel's figure .7 points at 1,000 runs, of a mean over channels about
+.4 (the five of a run are not independent). Draws with too little data for an interval are left out.
 """
 
 import argparse

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .journeys import Floats, Ints, Journeys, runs_of, sums_by
+from .journeys import Codes, Floats, Ints, Journeys, runs_of, sums_by
 from .transitions import MOST_ORDER
 
 DOUBT = 1.0  # journeys' worth of the average step that every state is given before it has seen any
@@ -46,7 +46,7 @@ class _Block:
     """A run of paths. codes: of its touches. offsets: where each path starts among them, and the end."""
 
     paths: slice
-    codes: Ints
+    codes: Codes
     offsets: Ints
     channels: int
 
@@ -66,8 +66,8 @@ class _Block:
         return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
 
     def events(self, order: int) -> tuple[Ints, Ints]:
-        """(n_touches,) each touch after the channels before it, and (n_paths,) a conversion at the end of each
-        path, as numbers: the last channels as digits, then what came next. Not converting is one more.
+        """(n_touches,) each touch after the channels before it, and (n_paths,) a conversion at the end of
+        each path, as numbers: the last channels as digits, then what came next. Not converting is one more.
         """
         base, outcomes = self.channels + 1, self.channels + 2
         digits = self.codes.astype(np.int64) + 1
@@ -82,10 +82,10 @@ class _Block:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Table:
-    """What all journeys did under one order. cells: the events that happened, ascending; None where each
-    thinkable one has its place. counts, visits: (n_cells,) of the event, and of the state before it. expected:
-    (n_cells,) what the average state would lead to, DOUBT times. alone: (n_cells,) log-likelihood for a
-    journey that was in the state once.
+    """What all journeys did under one order. cells: events that happened, ascending; None where each
+    thinkable one has its place. counts, visits: (n_cells,) of the event, and of the state before it.
+    expected: (n_cells,) what the average state would lead to, DOUBT times. alone: (n_cells,) log-likelihood for a journey that was
+    in the state once.
     """
 
     order: int
@@ -124,7 +124,7 @@ class _Table:
         """Places of a block's steps, and of converting or not at the end of each path."""
         return _placed(self.cells, block, self.order)
 
-    def log_chance(self, event: Ints, own: Floats | float, own_visits: Floats) -> Floats:
+    def log_chance(self, event: Ints, own: Ints | float, own_visits: Floats) -> Floats:
         """Of each event, without what its own journey added to the counts."""
         return _log_chance(
             self.counts[event], self.visits[event], self.expected[event], own=own, own_visits=own_visits
@@ -132,7 +132,7 @@ class _Table:
 
 
 def _log_chance(
-    counts: Floats, visits: Floats, expected: Floats, *, own: Floats | float, own_visits: Floats | float
+    counts: Floats, visits: Floats, expected: Floats, *, own: Ints | float, own_visits: Floats | float
 ) -> Floats:
     others, there = np.maximum(counts - own, 0.0), np.maximum(visits - own_visits, 0.0)
     chance: Floats = np.log((others + expected) / (there + DOUBT))
@@ -157,8 +157,9 @@ def _distinct(blocks: list[_Block], order: int) -> Ints:
 def _counts(paths: Journeys, block: _Block, cells: Ints | None, *, order: int, size: int) -> Floats:
     conversions, nulls = paths.conversions[block.paths], paths.nulls[block.paths]
     happened = np.repeat(conversions + nulls, np.diff(block.offsets))
-    given = zip(_placed(cells, block, order), (happened, conversions, nulls), strict=True)
-    counts: Floats = sum(sums_by(place, times, groups=size) for place, times in given)
+    counts = np.zeros(size)
+    for place, times in zip(_placed(cells, block, order), (happened, conversions, nulls), strict=True):
+        counts += sums_by(place, times, groups=size)
     return counts
 
 

@@ -95,8 +95,8 @@ def moves(journeys: Journeys, counts: TransitionCounts, solved: Solved) -> Itera
 
 
 def _steps(counts: TransitionCounts, solved: Solved, walked: Ints, ends: Ints) -> Floats:
-    """(2, n, columns) what the steps of each path move. Steps from the same state to the same next channel are
-    one, worked out once.
+    """(2, n, columns) what the steps of each path move. Steps from the same state to the same next channel
+    are one, worked out once.
     """
     inner = np.ones(len(walked), dtype=np.bool_)
     inner[ends] = False

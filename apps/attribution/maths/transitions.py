@@ -144,15 +144,16 @@ def _windows_per_journey(journeys: Journeys, order: int) -> Ints:
     return np.maximum(journeys.lengths - order + 1, 1)
 
 
-def _windows(journeys: Journeys, *, order: int, base: int) -> tuple[Ints, Flags, Flags]:
+def _windows(journeys: Journeys, *, order: int, base: int) -> tuple[Codes | Ints, Flags, Flags]:
     """Every window as a number in base (channels + 1), oldest touch first, 0 for "no touch"; first and last
     of each.
 
     The windows of all touches are built at once, across journeys too; those that would run over the end of a
     journey are then dropped, and the single window of a short journey has its foreign digits cleared.
     """
-    digits = journeys.codes.astype(np.int32 if base**order < 2**31 else np.int64) + 1
-    numbers = digits * digits.dtype.type(base ** (order - 1))
+    codes: Codes | Ints = journeys.codes
+    digits = (codes if base**order < 2**31 else codes.astype(np.int64)) + 1
+    numbers = digits * base ** (order - 1)
     for step in range(1, order):
         numbers[: max(0, len(digits) - step)] += digits[step:] * base ** (order - 1 - step)
     whole = np.ones(len(digits), dtype=np.bool_)
@@ -169,19 +170,19 @@ def _windows(journeys: Journeys, *, order: int, base: int) -> tuple[Ints, Flags,
     return numbers[whole], first, last
 
 
-def dense(numbers: Ints, *, size: int) -> tuple[Ints, Ints]:
+def dense(numbers: Codes | Ints, *, size: int) -> tuple[Codes | Ints, Ints]:
     """(place of each number among those that differ, which these are, ascending); by a table of all numbers
     where that is small.
     """
     if size > max(1 << 16, numbers.size):
         window, state = np.unique(numbers, return_inverse=True)
-        return state, window
+        return state, window.astype(np.int64)
     seen = np.zeros(size, dtype=np.bool_)
     seen[numbers] = True
     return (np.cumsum(seen, dtype=np.int32) - 1)[numbers], np.flatnonzero(seen)
 
 
-def _moves(state: Ints, last: Flags, happened: Floats, n_states: int) -> tuple[Ints, Ints, Floats]:
+def _moves(state: Codes | Ints, last: Flags, happened: Floats, n_states: int) -> tuple[Ints, Ints, Floats]:
     """Moves between unlike neighbours of the same journey, summed."""
     moved = (state[1:] != state[:-1]) & ~last[:-1]
     pairs = (state[:-1][moved], state[1:][moved])
@@ -192,7 +193,7 @@ def _moves(state: Ints, last: Flags, happened: Floats, n_states: int) -> tuple[I
     return _summed(pairs, happened[:-1][moved], n_states)
 
 
-def _summed(pairs: tuple[Ints, ...], times: Floats, n_states: int) -> tuple[Ints, Ints, Floats]:
+def _summed(pairs: tuple[Codes | Ints, ...], times: Floats, n_states: int) -> tuple[Ints, Ints, Floats]:
     """Each pair of states once."""
     table = sparse.coo_array((times, pairs), shape=(n_states, n_states)).tocsr()
     table.sum_duplicates()

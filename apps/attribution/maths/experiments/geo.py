@@ -57,11 +57,12 @@ def read(
     Raises NothingBefore naming the region; ValueError for shapes that do not fit.
 
     g_r = log(mean since the start / mean before), each with half an outcome more, see _unit; effect = mean g
-    of treated - mean g of others, weighing regions alike. p-value: the part of all choices of as many regions whose effect is at least as large. The
-    interval holds every effect that, taken out of the treated regions, leaves them unremarkable at alpha / 2
-    a side; exact for any number of regions if the effect multiplies alike.
-    Source: Fisher 1935; Anscombe 1956 (the half); Rosenbaum 2002, "Observational studies", 2.6; Vaver, Koehler 2011, "Measuring ad
-    effectiveness using geo experiments".
+    of treated - mean g of others, weighing regions alike. p-value: the part of all choices of as many regions
+    whose effect is at least as large. The interval holds every effect that, taken out of the treated regions,
+    leaves them unremarkable at alpha / 2 a side; exact for any number of regions if the effect multiplies
+    alike.
+    Source: Fisher 1935; Anscombe 1956 (the half); Rosenbaum 2002, "Observational studies", 2.6; Vaver,
+    Koehler 2011, "Measuring ad effectiveness using geo experiments".
     """
     values, chosen = np.asarray(outcomes, dtype=np.float64), np.asarray(treated, dtype=np.bool_)
     _check(values, chosen, first_treated_day)
