@@ -84,8 +84,8 @@ class _Block:
 class _Table:
     """What all journeys did under one order. cells: events that happened, ascending; None where each
     thinkable one has its place. counts, visits: (n_cells,) of the event, and of the state before it.
-    expected: (n_cells,) what the average state would lead to, DOUBT times. alone: (n_cells,) log-likelihood for a journey that was
-    in the state once.
+    expected: (n_cells,) what the average state would lead to, DOUBT times. alone: (n_cells,) log-likelihood
+    for a journey that was in the state once.
     """
 
     order: int
