@@ -29,6 +29,7 @@ STRETCH = 1_000_000  # touches read at once
 LAST = 2**62
 # A day's tallies are merged when there are this many, so that they take no more room than they must.
 PARTS = 16
+WRITTEN = 16  # days at once
 _BORDER = """
     SELECT person_id FROM attribution_touchpoint WHERE workspace_id = (SELECT %s::bigint) AND person_id > %s
     ORDER BY person_id OFFSET %s LIMIT 1
@@ -89,8 +90,10 @@ def _finish(book: JourneyBook, days: dict[int, list[bytes]], *, now: datetime) -
     if book.state != State.BUILDING:
         return  # sources moved meanwhile: it is due again
     book.revision += 1
-    for day, parts in days.items():
-        book_days.write(book, {day: book_days.summed(parts)}, revision=book.revision)
+    counted = list(days.items())
+    for start in range(0, len(counted), WRITTEN):
+        some = {day: book_days.summed(parts) for day, parts in counted[start : start + WRITTEN]}
+        book_days.write(book, some, revision=book.revision)
     book.state, book.built_at = State.READY, now
     book.save(update_fields=["state", "built_at", "revision", "steps"])
 

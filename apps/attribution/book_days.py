@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from apps.accounts import scoping
 from apps.accounts.errors import DomainError
 from apps.attribution import binary_sql, loading
-from apps.attribution.journeys import channel_names, step_name
+from apps.attribution.journeys import MOST_TIMES, channel_names, step_name
 from apps.attribution.loading import SourceTable
 from apps.attribution.maths.counts import JourneyCounts, of_tally
 from apps.attribution.maths.journeys import Journeys
 from apps.attribution.maths.packed import Booked, pack_tally, unpack_tally
-from apps.attribution.maths.tally import EMPTY, US_PER_DAY, Counted, Tally, merged, tallies
+from apps.attribution.maths.tally import EMPTY, US_PER_DAY, Counted, Tally, merged, numbered, tallies
 from apps.attribution.models import BookDay, JourneyBook
 
 Ints = NDArray[np.int64]
@@ -77,7 +77,7 @@ def ordinals(at_us: Ints, zone: ZoneInfo) -> Ints:
 
     Midnights of the days around each moment's day in UTC are looked up: a clock is never a day away from it.
     """
-    utc = np.unique(at_us // US_PER_DAY + _EPOCH_DAY)
+    utc, _ = numbered(at_us // US_PER_DAY + _EPOCH_DAY)
     near = np.unique((utc[:, None] + np.arange(-1, 3)).ravel())
     days = [date.fromordinal(day) for day in near.clip(1, date.max.toordinal()).tolist()]
     opens = np.array([loading.microseconds(midnight(day, zone)) for day in days], dtype=np.int64)
@@ -89,7 +89,7 @@ def tallies_of(booked: Booked, book: JourneyBook, table: SourceTable, *, zone: Z
     """Count journeys by the day they ended on, an ordinal. New steps of paths are added to the book."""
     if not len(booked.journeys):
         return {}
-    days, part = np.unique(ordinals(booked.column("ends_us"), zone), return_inverse=True)
+    days, part = numbered(ordinals(booked.column("ends_us"), zone))
     found = tallies(_counted(booked, book, table, part, len(days)), labels=table.ids)
     return dict(zip(days.tolist(), found, strict=True))
 
@@ -123,13 +123,14 @@ def _counted(booked: Booked, book: JourneyBook, table: SourceTable, part: Ints, 
 
 def _steps(book: JourneyBook, channel: Ints, times: Ints) -> Ints:
     """(n_touches,) the code of each touch in the paths of the book."""
-    pairs, place = np.unique(np.stack([channel, times]), axis=1, return_inverse=True)
+    pairs, place = numbered(channel * (MOST_TIMES + 1) + times)
     code = {tuple(step): number for number, step in enumerate(book.steps)}
-    for step in pairs.T.tolist():
-        if tuple(step) not in code:
-            code[tuple(step)] = len(book.steps)
-            book.steps.append(step)
-    found: Ints = np.array([code[tuple(step)] for step in pairs.T.tolist()], dtype=np.int64)[place.ravel()]
+    steps = [divmod(pair, MOST_TIMES + 1) for pair in pairs.tolist()]
+    for step in steps:
+        if step not in code:
+            code[step] = len(book.steps)
+            book.steps.append(list(step))
+    found: Ints = np.array([code[step] for step in steps], dtype=np.int64)[place]
     return found
 
 

@@ -32,7 +32,9 @@ SLICE = 2_000_000
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TouchRows:
-    """(n,) each, ordered by id. at_us: microseconds since 1970; source: its row's id."""
+    """(n,) each; a person's touches of one moment are in the order of their ids. at_us: microseconds since
+    1970; source: its row's id.
+    """
 
     id: Ints
     person: Ints
@@ -103,9 +105,14 @@ class SourceTable:
         return {level: _smallest(self.rows, name) for level, name in GROUPINGS.items()}
 
     def places(self, source_ids: Ints) -> Ints:
-        """Position in `rows` of each source id."""
-        order = np.argsort(self.ids)
-        return order[np.searchsorted(self.ids, source_ids, sorter=order)]
+        """Position in `rows` of each source id, by looking it up where ids are dense."""
+        ids = self.ids
+        order = np.argsort(ids)
+        if not len(ids) or np.ptp(ids) > 4 * len(source_ids) + 1024:
+            return order[np.searchsorted(ids, source_ids, sorter=order)]
+        place = np.zeros(np.ptp(ids) + 1, dtype=np.int64)
+        place[ids - ids[order[0]]] = np.arange(len(ids))
+        return place[source_ids - ids[order[0]]]
 
 
 GROUPINGS: dict[str, Callable[[SourceRow], tuple[str, ...]]] = {
@@ -163,12 +170,11 @@ def touches(
 
 
 def touches_of(crowd: Crowd) -> TouchRows:
-    """All touches of some people."""
+    """All touches of some people, as the index of journeys holds them: in order already where it was read."""
     columns = ["id", "person_id", "occurred_at", "source_id"]
     where, params = _within(None, None, crowd)
-    id_, person, at_us, source = _by_id(
-        _columns("SELECT {} FROM attribution_touchpoint WHERE {}", columns, where, params)
-    )
+    found = _columns("SELECT {} FROM attribution_touchpoint WHERE {}", columns, where, params)
+    id_, person, at_us, source = found if _are_journeys(*found[:3]) else _by_id(found)
     return TouchRows(id=id_, person=person, at_us=at_us + _POSTGRES_EPOCH_US, source=source)
 
 
@@ -257,6 +263,12 @@ def _unpack(buffer: bytes | None) -> Ints:
         return np.zeros(0, dtype=np.int64)
     cells = np.frombuffer(buffer, dtype=[("length", ">i4"), ("value", ">i8")], offset=_ARRAY_HEADER)
     return cells["value"].astype(np.int64)
+
+
+def _are_journeys(id_: Ints, person: Ints, at_us: Ints) -> bool:
+    """Are the rows in the order of person, time and id?"""
+    later = (at_us[1:] > at_us[:-1]) | ((at_us[1:] == at_us[:-1]) & (id_[1:] > id_[:-1]))
+    return bool(((person[1:] > person[:-1]) | ((person[1:] == person[:-1]) & later)).all())
 
 
 def _by_id(columns: list[Ints]) -> list[Ints]:

@@ -156,7 +156,12 @@ def _window_us(lookback_days: float | None) -> int | None:
 
 
 def _shelve(person: Ints, at_us: Ints) -> _Shelf:
-    """Sort by time (free when the log is in order), then by person with a stable counting sort."""
+    """Sort by time (free when the log is in order), then by person with a stable counting sort; nothing where
+    that order is the one given.
+    """
+    is_next = (person[1:] > person[:-1]) | ((person[1:] == person[:-1]) & (at_us[1:] >= at_us[:-1]))
+    if is_next.all():
+        return _Shelf(order=np.arange(len(person)), person=person, at_us=at_us)
     if not (at_us[1:] < at_us[:-1]).any():
         order, people = _counting_sort(person)
         return _Shelf(order=order, person=people, at_us=at_us[order])

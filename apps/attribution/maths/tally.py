@@ -259,12 +259,14 @@ def _split_cells(cells: _Cells, labels: Ints, parts: int) -> list[tuple[Ints, Ex
     high = np.concatenate([amounts.high for *_, amounts in cells.found])
     low = np.concatenate([amounts.low for *_, amounts in cells.found])
     width = max(1, cells.n_sources)
-    keys = (column.astype(np.int64) << SOURCE_BITS) | (labels[spots % width] if len(spots) else spots)
-    part = spots // width
-    order = np.lexsort((keys, part))
+    part, source = spots // width, spots % width
+    rank = np.empty(cells.n_sources, dtype=np.int64)
+    rank[np.argsort(labels)] = np.arange(cells.n_sources)
+    order = np.argsort((part * len(COLUMNS) + column) * width + rank[source])
+    keys = (column[order] << SOURCE_BITS) | labels[source[order]]
+    high, low = high[order], low[order]
     edges = np.searchsorted(part[order], np.arange(parts + 1))
-    runs = (order[a:b] for a, b in pairwise(edges))
-    return [(keys[run], Exact(high[run], low[run])) for run in runs]
+    return [(keys[a:b], Exact(high[a:b], low[a:b])) for a, b in pairwise(edges)]
 
 
 def _split_paths(counted: Counted) -> list[dict[str, Any]]:
