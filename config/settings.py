@@ -143,7 +143,16 @@ ACROSS_ROLE = env.str("ACROSS_ROLE", default=f"{DATABASES['default']['USER']}_ac
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = _embedded.redis_url if _embedded and "redis" in EMBEDDED_SERVICES else env.str("REDIS_URL")
-CACHES = {"default": {"BACKEND": "apps.accounts.cache.RedisOrMemory", "LOCATION": REDIS_URL}}
+CACHES = {
+    "default": {"BACKEND": "apps.accounts.cache.RedisOrMemory", "LOCATION": REDIS_URL},
+    # What pages and answers look like once computed (attribution/drawings.py): about 12 MB at most.
+    "drawings": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "drawings",
+        "OPTIONS": {"MAX_ENTRIES": 100},
+        "TIMEOUT": 3600,
+    },
+}
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]

@@ -57,7 +57,8 @@ def _clean_redis(request: pytest.FixtureRequest, settings: Any) -> Iterator[None
     settings.REDIS_URL = (
         f"{base}?db={number}" if base.startswith("unix://") else f"{base.rstrip('/0')}/{number}"
     )
-    settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": settings.REDIS_URL}}
+    default = {**settings.CACHES["default"], "LOCATION": settings.REDIS_URL}
+    settings.CACHES = settings.CACHES | {"default": default}
     redis = Redis.from_url(settings.REDIS_URL)
     redis.flushdb()
     yield

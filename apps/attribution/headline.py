@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts import today
-from apps.accounts.figures import ago, count
+from apps.accounts.figures import ago
 from apps.accounts.models import Workspace
 from apps.accounts.permissions import Actor, may
 from apps.attribution import experiment_lists, goals, model_guide, questions, reports, wording
@@ -28,7 +28,7 @@ def overview_headline(actor: Actor, now: datetime) -> today.Headline | None:
     if found.state != "ready" or found.totals is None or found.computed_at is None:
         return None
     label = model_guide.label_of(model_guide.DEFAULT)
-    size = f"{count(found.totals.journeys, 'journey')} and {count(found.totals.conversions, 'conversion')}"
+    size = wording.size(found)
     return today.Headline(
         sentence=wording.first_line(found, period=f"the last {DAYS} days").text,
         note=f"{label} over {size} of the last {DAYS} days, computed {ago(found.computed_at, now=now)}.",

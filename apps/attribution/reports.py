@@ -13,7 +13,7 @@ from apps.attribution import (
     conversion_kinds,
     credit_intervals,
     lift_tests,
-    run_figures,
+    results,
 )
 from apps.attribution.analysis import Answer
 from apps.attribution.channel_colours import ChannelName, Names
@@ -240,19 +240,31 @@ def overview(actor: Actor, query: Query, *, model: str, now: datetime) -> Overvi
     """Who earned the conversions of a period under one model, beside all the others. Raises Invalid for an
     unknown model.
     """
+    return filled(glimpse(actor, query, model=model, now=now))
+
+
+def glimpse(actor: Actor, query: Query, *, model: str, now: datetime) -> Overview:
+    """The overview as far as it needs no credits: whether there is an answer, and of when. Raises Invalid."""
     (chosen,) = model_names((model,))
     query = replace(query, models=tuple(MODELS), group_by="channel")
-    workspace: Workspace = Workspace.objects.get()
     answer = analysis.ask(actor, query, now=now)
-    empty = Overview(
-        state="computing",
+    result = answer.result
+    return Overview(
+        state="computing" if result is None else _state(result),
         answer=answer,
         query=query,
         model=ModelName(name=chosen, label=MODEL_LABELS[chosen]),
         models=[ModelName(name=name, label=MODEL_LABELS[name]) for name in MODELS],
-        currency=workspace.currency,
+        currency=Workspace.objects.get().currency if result is None else result.currency,
+        computed_at=None if result is None else result.computed_at,
     )
-    return empty if answer.result is None else _filled(empty, answer.result, workspace)
+
+
+def decided_by(seen: Overview) -> tuple[object, ...]:
+    """All that decides what `filled` makes of a glimpse that has an answer."""
+    assert seen.answer.result is not None  # noqa: S101 - an answer
+    lifts = lift_tests.calibrations(seen.query, model=seen.model.name)
+    return (*results.decided_by(seen.answer.result), seen.model.name, sorted(lifts.items()))
 
 
 def breakdown(
@@ -298,15 +310,18 @@ def _cells(row: ChannelRow, shown: Overview) -> list[Any]:
     return [row.key, row.label, *figures, *by_model, *ends, *lift]
 
 
-def _filled(empty: Overview, result: Result, workspace: Workspace) -> Overview:
+def filled(seen: Overview) -> Overview:
+    """With all that there is to show of its answer, if there is one."""
+    result = seen.answer.result
+    if result is None:
+        return seen
+    workspace: Workspace = Workspace.objects.get()
     names, figures = channel_colours.names(), result.figures
     shown = replace(
-        empty,
-        state=_state(result),
+        seen,
         measure="revenue" if result.totals.revenue > 0 else "conversions",
         totals=result.totals,
-        computed_at=result.computed_at,
-        previous=_previous(empty.query, result, workspace),
+        previous=_previous(result, workspace),
     )
     if shown.state != "ready":
         return replace(shown, rows=_channel_rows(shown, result, names))
@@ -320,7 +335,7 @@ def _filled(empty: Overview, result: Result, workspace: Workspace) -> Overview:
         paths=_paths(figures["paths"][:PATHS_SHOWN], lost, names, result.currency),
         steps=steps_of(lost.get("steps", [])[:STEPS_SHOWN], names),
         notes={model: result.notes(model) for model in (RATES, AUTO)},
-        daily=days_of(figures["daily"], empty.query, workspace),
+        daily=days_of(figures["daily"], seen.query, workspace),
     )
 
 
@@ -333,7 +348,7 @@ def _paths(rows: list[list[Any]], lost: dict[str, Any], names: Names, currency: 
 def _state(result: Result) -> str:
     if not result.is_empty:
         return "ready"
-    is_known = result.totals.journeys or Touchpoint.objects.exists() or Conversion.objects.exists()
+    is_known = result.run.journeys or Touchpoint.objects.exists() or Conversion.objects.exists()
     return "no_conversions" if is_known else "no_data"
 
 
@@ -402,8 +417,8 @@ def _calibrated(row: Row, lift: Calibration | None) -> Calibrated | None:
     )
 
 
-def _previous(query: Query, result: Result, workspace: Workspace) -> Comparison | None:
-    told = result.figures.get("before") or run_figures.before(query, workspace)
+def _previous(result: Result, workspace: Workspace) -> Comparison | None:
+    told = result.figures["before"]
     if told is None:
         return None
     totals, conversions = result.totals, told["conversions"]

@@ -9,8 +9,10 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+from django.db import connection
 from numpy.typing import NDArray
 
+from apps.accounts import scoping
 from apps.accounts.models import Workspace
 from apps.attribution import credit_intervals
 from apps.attribution.maths.models import NONE
@@ -21,6 +23,12 @@ NONE_LABEL = "No known touchpoint"
 ZERO = Decimal(0)
 NOT_KNOWN = (0.0, 0.0, 0.0, 0.0)
 _CENT = Decimal("0.01")
+_NAMES = """
+    SELECT count(*), sum(hashtextextended(
+        concat_ws(chr(31), key, label, position, platform, campaign_id, creative_id), s.id))
+    FROM attribution_source s JOIN attribution_channel c ON c.id = s.channel_id
+    WHERE s.workspace_id = (SELECT %s::bigint) AND c.workspace_id = (SELECT %s::bigint)
+"""
 
 Key = tuple[str, str, str, str]
 _NOTHING: Key = ("", "", "", "")
@@ -93,15 +101,11 @@ class _Cell(NamedTuple):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Result:
-    """The answer to a question. sources: names by id."""
+    """The answer to a question. Credits and sources are read when first asked for."""
 
     query: Query
     run: ModelRun
     currency: str
-    computed_at: datetime
-    totals: Totals
-    cells: tuple[_Cell, ...]
-    sources: dict[str, Key]
     _kept_by: dict[str, dict[str, credit_intervals.Kept]] = field(default_factory=dict)
     _examples_by: dict[str, dict[Key, str]] = field(default_factory=dict)
     _earned_by: dict[str, dict[tuple[str, Key], float]] = field(default_factory=dict)
@@ -116,8 +120,32 @@ class Result:
         return self.run.figures
 
     @property
+    def computed_at(self) -> datetime:
+        return self.run.finished_at or self.run.created_at
+
+    @property
     def is_empty(self) -> bool:
-        return not self.totals.conversions
+        return not self.run.conversions
+
+    @cached_property
+    def totals(self) -> Totals:
+        first = self.query.models[0]
+        costs = (cell.cost for cell in self.cells if cell.cost is not None and cell.model == first)
+        return Totals(
+            journeys=self.run.journeys or 0,
+            conversions=self.run.conversions or 0,
+            revenue=self.run.revenue or ZERO,
+            cost=sum(costs, ZERO),
+        )
+
+    @cached_property
+    def cells(self) -> tuple[_Cell, ...]:
+        return tuple(_cells(self.run, self.query, self.sources))
+
+    @cached_property
+    def sources(self) -> dict[str, "_Source"]:
+        """By the key of a credit."""
+        return _sources()
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -183,8 +211,8 @@ class Result:
         """By group: the smallest id of its sources, by which its errors are kept."""
         if group_by not in self._examples_by:
             group, found = _GROUPINGS[group_by], self._examples_by.setdefault(group_by, {})
-            for id_, names in sorted(self.sources.items(), key=lambda one: int(one[0])):
-                found.setdefault(group(names), id_)
+            for id_, source in sorted(self.sources.items(), key=lambda one: int(one[0])):
+                found.setdefault(group(source.names), id_)
         return self._examples_by[group_by]
 
     def _earned(self, group_by: str) -> dict[tuple[str, Key], float]:
@@ -218,39 +246,41 @@ class Result:
 
 
 def read(run: ModelRun, query: Query, *, workspace: Workspace) -> Result:
-    """Read a run's credits for the models that the question names."""
-    names, places = _sources()
-    cells = tuple(_cells(run, query, names, places))
-    costs = (cell.cost for cell in cells if cell.cost is not None and cell.model == query.models[0])
-    return Result(
-        query=query,
-        run=run,
-        currency=workspace.currency,
-        computed_at=run.finished_at or run.created_at,
-        totals=Totals(
-            journeys=run.journeys or 0,
-            conversions=run.conversions or 0,
-            revenue=run.revenue or ZERO,
-            cost=sum(costs, ZERO),
-        ),
-        cells=cells,
-        sources=names,
-    )
+    """A run's credits for the models that the question names."""
+    return Result(query=query, run=run, currency=workspace.currency)
 
 
-def _cells(
-    run: ModelRun, query: Query, names: dict[str, Key], places: dict[str, tuple[str, int]]
-) -> Iterable[_Cell]:
+def decided_by(result: Result) -> tuple[object, ...]:
+    """All that decides what a result says: its run, which never changes, the question, and what sources are
+    called now.
+    """
+    run = result.run
+    with connection.cursor() as cursor:
+        cursor.execute(_NAMES, [scoping.current_id()] * 2)
+        names = cursor.fetchone()
+    return (run.pk, run.data_fingerprint, run.finished_at, result.query, result.currency, names)
+
+
+class _Source(NamedTuple):
+    """label, place: of its channel."""
+
+    names: Key
+    label: str
+    place: int | None
+
+
+_UNKNOWN = _Source(_NOTHING, NONE_LABEL, None)
+
+
+def _cells(run: ModelRun, query: Query, sources: dict[str, _Source]) -> Iterable[_Cell]:
     credits = Credit.objects.filter(run=run, model__in=query.models).order_by("id")
     for model, key, *earned in credits.values_list(
         "model", "group_key", "conversions", "revenue", "share", "cost"
     ):
-        label, place = places.get(key, (NONE_LABEL, None))
-        yield _Cell(model, names.get(key, _NOTHING), label, place, *earned)
+        yield _Cell(model, *sources.get(key, _UNKNOWN), *earned)
 
 
-def _sources() -> tuple[dict[str, Key], dict[str, tuple[str, int]]]:
-    """By the key of a credit: the names of its source, and the label and position of its channel."""
+def _sources() -> dict[str, _Source]:
     found = Source.objects.values_list(
         "id",
         "channel__key",
@@ -260,11 +290,7 @@ def _sources() -> tuple[dict[str, Key], dict[str, tuple[str, int]]]:
         "channel__label",
         "channel__position",
     )
-    names, places = {}, {}
-    for id_, channel, platform, campaign_id, creative_id, label, place in found:
-        names[str(id_)] = (channel, platform, campaign_id, creative_id)
-        places[str(id_)] = (label, place)
-    return names, places
+    return {str(id_): _Source(tuple(names), label, place) for id_, *names, label, place in found}
 
 
 def _between(

@@ -62,6 +62,12 @@ def comparison(found: Overview) -> Line:
     return Line(f"{label} leads under", f"{times_first} of {len(found.models)} models", f"and {rest}.")
 
 
+def size(found: Overview) -> str:
+    """From how much the answer comes. The overview is ready."""
+    totals = _totals(found)
+    return f"{count(totals.journeys, 'journey')} and {count(totals.conversions, 'conversion')}"
+
+
 def agreement(found: Overview) -> str:
     """Whether the models agree on the order, and where they differ most."""
     order = (

@@ -8,7 +8,7 @@ from typing import Any
 from django.urls import reverse
 
 from apps.accounts.models import Job
-from apps.attribution import lift_tests
+from apps.attribution import drawings, lift_tests, results
 from apps.attribution.health import Health
 from apps.attribution.journey_credit import JourneyCredit
 from apps.attribution.lift_test_comparisons import Calibration
@@ -44,8 +44,13 @@ def journey(credit: JourneyCredit) -> dict[str, Any]:
 
 
 def batch(result: Result) -> dict[str, Any]:
+    lifts = lift_tests.calibrations_by_model(result.query)
+    decided_by = (*results.decided_by(result), sorted((name, sorted(of.items())) for name, of in lifts.items()))
+    return drawings.kept(decided_by, lambda: _batch(result, lifts))
+
+
+def _batch(result: Result, lifts: dict[str, dict[str, Calibration]]) -> dict[str, Any]:
     query = result.query
-    lifts = lift_tests.calibrations_by_model(query)
     return {
         "models": list(query.models),
         "from": query.start,

@@ -3,13 +3,14 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from apps.accounts.doors import chart_page, page
 from apps.accounts.permissions import may
-from apps.attribution import model_guide, reports, wording
+from apps.attribution import drawings, model_guide, reports, wording
 from apps.attribution.models import Conversion
 from apps.attribution.reports import Overview, PathRow
 from apps.attribution.views import figures
@@ -26,10 +27,12 @@ STEPS_SHOWN = 8
 @page("attribution:read")
 def overview(request: HttpRequest) -> HttpResponse:
     question = asked(request)
-    found = reports.overview(request.actor, question.query, model=question.model, now=question.now)
-    context = {**question.context(), "found": found, "link": _link(request)}
-    if found.state == READY:
-        context |= _ready(request, found, question)
+    seen = reports.glimpse(request.actor, question.query, model=question.model, now=question.now)
+    context = {**question.context(), "found": seen, "link": _link(request)}
+    if seen.state == READY:
+        context |= drawings.kept(
+            _decided_by(request, seen, question), lambda: _told(request, seen, question, context)
+        )
     else:
         context["has_any_conversion"] = Conversion.objects.filter(is_counted=True).exists()
     return render(request, "attribution/overview.html", context)
@@ -47,12 +50,30 @@ def export(request: HttpRequest) -> Any:
     return csv_answer(name, reports.credit_table(found), day=timezone.localdate(question.now))
 
 
+def _decided_by(request: HttpRequest, seen: Overview, question: Asked) -> tuple[object, ...]:
+    """All that decides what _told makes, beside the templates."""
+    asked_ = (question.is_comparing, question.period, question.goal, question.goal_label)
+    asks = (request.GET.urlencode(), request.workspace.time_zone, may(request.actor, "imports:write"))
+    return (*reports.decided_by(seen), *asked_, *asks)
+
+
+def _told(
+    request: HttpRequest, seen: Overview, question: Asked, context: dict[str, Any]
+) -> dict[str, Any]:
+    """The page of one answer, but for how long ago it was computed: words, and its cards as they are sent."""
+    found = reports.filled(seen)
+    told = _ready(request, found, question)
+    cards = render_to_string("attribution/overview_cards.html", {**context, **told, "found": found}, request)
+    return {name: told[name] for name in ("line", "size", "sureness", "agreement")} | {"cards": cards}
+
+
 def _ready(request: HttpRequest, found: Overview, question: Asked) -> dict[str, Any]:
     rows = found.rows
     return {
         "line": wording.comparison(found)
         if question.is_comparing
         else wording.first_line(found, period=question.period, goal=question.goal),
+        "size": wording.size(found),
         "agreement": wording.agreement(found),
         "sureness": wording.sureness(found, day=_day(request, found)),
         "beyond_chance": wording.beyond_chance(found),
