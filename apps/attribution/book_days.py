@@ -28,7 +28,7 @@ _WRITE = """
     INSERT INTO attribution_bookday (workspace_id, book_id, day, revision, journeys, conversions, value,
         distinct_paths, counts)
     SELECT %s, %s, day, %s, journeys, conversions, value, paths, counts
-    FROM unnest(%s::date[], %s::bigint[], %s::bigint[], %s::bigint[], %s::int[], %b::bytea[])
+    FROM unnest(%s::date[], %s::bigint[], %s::bigint[], %s::bigint[], %s::int[], %s::bytea[])
         AS r(day, journeys, conversions, value, paths, counts)
     ON CONFLICT (workspace_id, book_id, day) DO UPDATE SET revision = EXCLUDED.revision,
         journeys = EXCLUDED.journeys, conversions = EXCLUDED.conversions, value = EXCLUDED.value,
@@ -166,7 +166,7 @@ def write(book: JourneyBook, days: Mapping[int, Tally], *, revision: int) -> Non
         [int(tally.conversions.sum()) for _, tally in kept],
         [int(tally.minor.sum()) for _, tally in kept],
         [tally.n_paths for _, tally in kept],
-        [pack_tally(tally) for _, tally in kept],
+        binary_sql.Blobs(pack_tally(tally) for _, tally in kept),
     ]
     if kept:
         binary_sql.execute(_WRITE, [scoping.current_id(), book.pk, revision, *columns])

@@ -8,6 +8,7 @@ lock that lasts as long as the transaction. docs/decisions/0009-journey-books.md
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -23,12 +24,13 @@ from apps.accounts.models import Workspace
 from apps.attribution import binary_sql, book_days, journeys, loading, stale_people
 from apps.attribution.lenses import Lens
 from apps.attribution.loading import Crowd, SourceTable, TouchRows
-from apps.attribution.maths.packed import JOURNEY, TOUCH, Booked, chained, pack_booked, unpack_booked
+from apps.attribution.maths.packed import JOURNEY, TOUCH, Booked, chained, pack_booked, pack_each, unpack_booked
 from apps.attribution.maths.tally import METHOD
 from apps.attribution.models import BookedPeople, JourneyBook, StalePerson
 from apps.attribution.money import exponent
 
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 State = JourneyBook.State
 log = structlog.get_logger(__name__)
 
@@ -42,7 +44,7 @@ NOTED = timedelta(hours=1)
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('attribution.journey_books', %s))"
 _WRITE = """
     INSERT INTO attribution_bookedpeople (workspace_id, book_id, bucket, journeys)
-    SELECT %s, %s, bucket, journeys FROM unnest(%s::bigint[], %b::bytea[]) AS r(bucket, journeys)
+    SELECT %s, %s, bucket, journeys FROM unnest(%s::bigint[], %s::bytea[]) AS r(bucket, journeys)
     ON CONFLICT (workspace_id, book_id, bucket) DO UPDATE SET journeys = EXCLUDED.journeys
 """
 _READ = """
@@ -164,10 +166,10 @@ def booked_of(
 
 def write_people(book: JourneyBook, packed: dict[int, bytes]) -> None:
     """Keep the journeys of these buckets."""
-    buckets = sorted(packed)
+    buckets = np.array(sorted(packed), dtype=np.int64)
     for start in range(0, len(buckets), ROWS):
         some = buckets[start : start + ROWS]
-        rows = [packed[bucket] for bucket in some]
+        rows = binary_sql.Blobs(packed[bucket] for bucket in some.tolist())
         binary_sql.execute(_WRITE, [scoping.current_id(), book.pk, some, rows])
 
 
@@ -199,11 +201,10 @@ def _count_anew(
     own = _touches_of(touches, people)
     new = booked_of(book, own, table, loading.these(people), currency=workspace.currency)
     old, others = _as_booked(book, people)
-    changed = _differing(old, new)
+    minus, plus = old.select(_beside(old, new)), new.select(_beside(new, old))
+    changed = np.union1d(minus.column("person"), plus.column("person"))
     if not len(changed):
         return
-    minus = old.select(np.isin(old.column("person"), changed))
-    plus = new.select(np.isin(new.column("person"), changed))
     revision = book.revision + 1
     book_days.change(
         book,
@@ -229,18 +230,22 @@ def _touches_of(touches: TouchRows, people: Ints) -> TouchRows:
 
 def _as_booked(book: JourneyBook, people: Ints) -> tuple[Booked, Booked]:
     """What the book says of these people, and of their neighbours."""
-    buckets = np.unique(people // NEIGHBOURS).tolist()
+    buckets = np.unique(people // NEIGHBOURS)
     rows = binary_sql.rows(_READ, [scoping.current_id(), book.pk, buckets])
     found = unpack_booked(packed for (packed,) in rows)
     wanted = np.isin(found.column("person"), people)
     return found.select(wanted), found.select(~wanted)
 
 
-def _differing(old: Booked, new: Booked) -> Ints:
-    """The people of whom the two say something else."""
-    before, after = (pack_booked(one, one.column("person")) for one in (old, new))
-    people = (person for person in before.keys() | after.keys() if before.get(person) != after.get(person))
-    return np.array(sorted(people), dtype=np.int64)
+def _beside(booked: Booked, other: Booked) -> Flags:
+    """(n_journeys,) which journeys the other has not, to the last byte: days that say the same stay."""
+    left = Counter(pack_each(other))
+    found = np.ones(len(booked.journeys), dtype=np.bool_)
+    for place, journey in enumerate(pack_each(booked)):
+        if left[journey] > 0:
+            left[journey] -= 1
+            found[place] = False
+    return found
 
 
 def _rewrite(book: JourneyBook, booked: Booked, buckets: Ints) -> None:

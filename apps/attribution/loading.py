@@ -13,12 +13,11 @@ from operator import attrgetter
 from typing import Any
 
 import numpy as np
-import psycopg
-from django.db import connection, transaction
+from django.db import connection
 from numpy.typing import NDArray
-from psycopg import sql
 
 from apps.accounts import scoping
+from apps.attribution import binary_sql
 from apps.attribution.models import Source
 
 Ints = NDArray[np.int64]
@@ -135,7 +134,7 @@ EVERYBODY = Crowd("")
 
 
 def these(people: Ints) -> Crowd:
-    return Crowd(" AND person_id = ANY(%s)", (people.tolist(),))
+    return Crowd(" AND person_id = ANY(%s)", (people,))
 
 
 def between(after: int, through: int) -> Crowd:
@@ -247,13 +246,7 @@ def _span(start: datetime | None, end: datetime | None) -> tuple[datetime, datet
 def _columns(template: str, columns: Sequence[str], where: str, params: Sequence[Any]) -> list[Ints]:
     """Fetch whole-number and timestamptz columns as they lie in PostgreSQL's arrays; none may be null."""
     packed = ", ".join(f"array_send(array_agg({column}))" for column in columns)
-    query = sql.SQL(template.format(packed, where))
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")  # through Django, so that the transaction knows its workspace
-        with psycopg.Cursor(connection.connection) as cursor:
-            cursor.execute(query, params, binary=True)
-            (row,) = cursor.fetchall()
+    (row,) = binary_sql.rows(template.format(packed, where), params)
     return [_unpack(buffer) for buffer in row]
 
 

@@ -13,6 +13,7 @@ from django.db import connection
 from numpy.typing import NDArray
 
 from apps.accounts import scoping
+from apps.accounts.errors import DomainError
 from apps.accounts.models import Workspace
 from apps.attribution import credit_intervals
 from apps.attribution.maths.models import NONE
@@ -32,6 +33,11 @@ _NAMES = """
 
 Key = tuple[str, str, str, str]
 _NOTHING: Key = ("", "", "", "")
+
+
+class AnswerReplaced(DomainError):
+    code = "answer_replaced"
+    status = 503
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +146,11 @@ class Result:
 
     @cached_property
     def cells(self) -> tuple[_Cell, ...]:
-        return tuple(_cells(self.run, self.query, self.sources))
+        """Raises AnswerReplaced where the run went while it was read."""
+        found = tuple(_cells(self.run, self.query, self.sources))
+        if not found and not self.is_empty:
+            raise AnswerReplaced("This answer was just replaced by a newer one. Ask again.")
+        return found
 
     @cached_property
     def sources(self) -> dict[str, "_Source"]:

@@ -245,6 +245,7 @@ def _answered(actor, **chosen):
         jobs.run(job_id=answer.job.pk)
         ModelRun.objects.update(job=None)
         answer = _ask(actor, **chosen)
+    assert answer.result.rows  # which are read when they are asked for
     return answer.result
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +88,17 @@ def pack_booked(booked: Booked, group: Ints) -> dict[int, bytes]:
         own = journeys[a * JOURNEY.itemsize : b * JOURNEY.itemsize]
         packed[number] = head + own + touches[c * TOUCH.itemsize : d * TOUCH.itemsize]
     return packed
+
+
+def pack_each(booked: Booked) -> list[bytes]:
+    """Each journey by itself, without a head: for telling whether two are the same."""
+    ends = np.cumsum(booked.column("lengths")) * TOUCH.itemsize
+    journeys, touches = booked.journeys.tobytes(), booked.touches.tobytes()
+    size = JOURNEY.itemsize
+    return [
+        journeys[place * size : (place + 1) * size] + touches[a:b]
+        for place, (a, b) in enumerate(pairwise([0, *ends.tolist()]))
+    ]
 
 
 def unpack_booked(packed: Iterable[bytes]) -> Booked:
