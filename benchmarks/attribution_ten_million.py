@@ -4,27 +4,34 @@ one million cost.
     PYTHONPATH=. .venv/bin/python benchmarks/attribution_ten_million.py [--rows 1000000 10000000] [--fresh]
 
 A year of a company with ten channels is made in the database itself and kept for the next run unless --fresh
-is given. Building a book is held against reading the same rows and doing nothing with them, in the same run;
-the overview and the batch analysis of 90 days are asked through Django's own request handling, sign-in and
-rendering included. Each size is measured in a process of its own.
+is given. Building a book is held against reading the same rows, a stretch of people at a time, and doing
+nothing with them, in the same run: by our own packed arrays, and by ADBC into Arrow in an environment of its
+own (benchmarks/peers/adbc.txt). The overview and the batch analysis of 90 days are asked through Django's own
+request handling, sign-in and rendering included. Each size is measured in a process of its own.
 """
 
 import argparse
 import gc
+import json
 import logging
+import os
 import statistics
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from benchmarks._database import benchmark_database, workspace
+from benchmarks._database import ROOT, benchmark_database, workspace
 from benchmarks._measure import Steps, cpu_of, elsewhere, keep
 
 END = datetime(2026, 11, 20, tzinfo=UTC)
 NAME = "bench_ten_million"
 TOUCHES_PER_PERSON = 5
 NEW_EVENTS = 10_000
-ASKED = 15
+WARM_UP, ASKED = 3, 20
+ADBC, PEERS = ROOT / ".bellwether" / "adbc", Path(__file__).parent / "peers"
 # CPU milliseconds of the application and the database that a question asked before may take.
 LIMIT_MS = 50
 
@@ -58,6 +65,17 @@ CONVERSIONS = """
     WHERE random() < 0.22
 """
 CHUNK = 1_000_000
+READ = tuple(
+    f"SELECT {columns} FROM {table} WHERE workspace_id = $1 AND person_id > $2 AND person_id <= $3{more}"  # noqa: S608
+    for table, columns, more in (
+        ("attribution_touchpoint", "id, person_id, occurred_at, source_id", ""),
+        (
+            "attribution_conversion",
+            "id, person_id, occurred_at, round(value * 100)::bigint",
+            " AND is_counted",
+        ),
+    )
+)
 
 
 def main() -> None:
@@ -80,16 +98,21 @@ def _compare(found: dict[int, dict[str, Any]]) -> None:
     for rows, facts in found.items():
         print(
             f"{rows:>12,}: build {facts['build_cpu'] / rows * 1e6:6.2f} CPU s a million"
-            f" ({facts['build_of_read']:.1f} x the bare read), peak {facts['build_peak_mb']:.0f} MB;"
+            f" ({facts['build_of_read']:.1f} x the bare read, {_times(facts['build_of_adbc'])} ADBC's),"
+            f" peak {facts['build_peak_mb']:.0f} MB;"
             f" overview {facts['overview_ms']:.0f} ms ({facts['overview_ms'] / LIMIT_MS:.2f} x the limit),"
             f" batch {facts['batch_ms']:.0f} ms ({facts['batch_ms'] / LIMIT_MS:.2f} x);"
-            f" {NEW_EVENTS:,} new events counted in {facts['catch_up_s']:.2f} s,"
-            f" first answer after them {facts['after_ms']:.0f} ms"
+            f" {NEW_EVENTS:,} new events counted in {facts['catch_up_s']:.2f} CPU s,"
+            f" first answer after them {facts['after_ms']:.0f} ms of CPU"
         )
     if len(found) > 1:
         least, most = min(found), max(found)
         ratio = found[most]["build_cpu"] / found[least]["build_cpu"] / (most / least)
         print(f"building {most / least:.0f} x the rows costs {ratio:.2f} x as much a row (1 is linear)")
+
+
+def _times(ratio: float | None) -> str:
+    return "not measured against" if ratio is None else f"{ratio:.1f} x"
 
 
 def _fill(rows: int) -> None:
@@ -187,6 +210,7 @@ def _facts(made: Any, steps: Steps) -> dict[str, Any]:
     book = journey_books.open_(query.lens, workspace=made, now=now)
     with steps.step("build the journey book"):
         book = book_building.build(book, now=now)
+    adbc = _read_by_adbc(made)
     with steps.step("answer 90 days, all models, from the book"):
         analysis.ask(actor, query, now=now)
     with steps.step("the same question again"):
@@ -206,13 +230,47 @@ def _facts(made: Any, steps: Steps) -> dict[str, Any]:
         "build_wall": build.wall,
         "read_cpu": read.cpu,
         "build_of_read": build.cpu / read.cpu,
+        "adbc_cpu": adbc,
+        "build_of_adbc": build.cpu / adbc if adbc else None,
         "build_peak_mb": build.peak_mb,
         "overview_ms": overview,
         "batch_ms": batch,
-        "catch_up_s": steps.done[f"count {NEW_EVENTS:,} new events"].wall,
-        "after_ms": steps.done["answer after them"].wall * 1000,
+        "catch_up_s": steps.done[f"count {NEW_EVENTS:,} new events"].cpu,
+        "after_ms": steps.done["answer after them"].cpu * 1000,
         "steps": {name: vars(spent) for name, spent in steps.done.items()},
     }
+
+
+def _read_by_adbc(made: Any) -> float | None:
+    """CPU seconds, there and in the database; None where it could not be installed."""
+    from django.db import connection  # noqa: PLC0415
+
+    from apps.attribution import book_building  # noqa: PLC0415
+
+    if not (ADBC / "bin" / "python").exists():
+        uv = [sys.executable, "-m", "uv"]
+        into = ["--python", ADBC / "bin" / "python", "--require-hashes", "--requirement", PEERS / "adbc.txt"]
+        subprocess.run([*uv, "venv", "--quiet", ADBC], check=True)  # noqa: S603 - our own command line
+        subprocess.run([*uv, "pip", "install", "--quiet", *into], check=False)  # noqa: S603
+    known = connection.connection.info
+    whom = f"host={known.host}&port={known.port}&user={known.user}&password={known.password}"
+    edges = [(after, through) for after, through, _ in book_building.stretches()]
+    uri = f"postgresql:///{known.dbname}?{whom}"
+    asked = {"uri": uri, "workspace": made.pk, "stretches": edges, "selects": READ}
+    done = subprocess.run(  # noqa: S603
+        [ADBC / "bin" / "python", PEERS / "read_adbc.py"],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        print(f"  ADBC was left out: {done.stderr.strip().splitlines()[-1:]}")
+        return None
+    told, *_, found = done.stdout.splitlines()
+    print(told)
+    return float(json.loads(found)["client"] + json.loads(found)["server"])
 
 
 def _asked_over_http(made: Any, now: datetime, steps: Steps) -> tuple[float, float]:
@@ -248,21 +306,30 @@ def _asked_over_http(made: Any, now: datetime, steps: Steps) -> tuple[float, flo
 
 
 def _middle(name: str, ask: Any, server: Any) -> float:
-    taken, worked = [], []
-    for _ in range(ASKED):
-        started, before = time.perf_counter(), time.process_time() + server()
-        answer = ask()
-        taken.append((time.perf_counter() - started) * 1000)
-        worked.append((time.process_time() + server() - before) * 1000)
-        if answer.status_code != 200:
-            raise RuntimeError(f"{name}: {answer.status_code} {answer.content[:300]!r}")
-    warm, cpu = statistics.median(taken[3:]), statistics.mean(worked[3:])
+    """CPU milliseconds: the middle request's here, with the mean in the database, whose clock is coarse."""
+    first, *_ = [_once(name, ask) for _ in range(WARM_UP)]
+    before = server()
+    taken = [_once(name, ask) for _ in range(ASKED)]
+    in_database = (server() - before) * 1000 / ASKED
+    wall, here = (statistics.median(column) for column in zip(*taken, strict=True))
+    cpu = here + in_database
     print(
-        f"  {name:<46}{warm:8.1f} ms, of which CPU {cpu:.1f} ms"
-        f" ({cpu / LIMIT_MS:.2f} x the limit of {LIMIT_MS} ms); the first {taken[0]:.0f} ms",
+        f"  {name:<46}p50 of {ASKED}: {cpu:.1f} ms CPU ({here:.1f} here, {in_database:.1f} in the server),"
+        f" {cpu / LIMIT_MS:.2f} x the limit of {LIMIT_MS} ms;"
+        f" {wall:.1f} ms wall; the first {first[0]:.0f} ms",
         flush=True,
     )
-    return cpu
+    return float(cpu)
+
+
+def _once(name: str, ask: Any) -> tuple[float, float]:
+    """Milliseconds by the clock and of CPU here."""
+    started, before = time.perf_counter(), time.process_time()
+    answer = ask()
+    spent = (time.perf_counter() - started) * 1000, (time.process_time() - before) * 1000
+    if answer.status_code != 200:
+        raise RuntimeError(f"{name}: {answer.status_code} {answer.content[:300]!r}")
+    return spent
 
 
 def _new_touches(made: Any) -> list[Any]:

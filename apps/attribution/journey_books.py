@@ -24,7 +24,15 @@ from apps.accounts.models import Workspace
 from apps.attribution import binary_sql, book_days, journeys, loading, stale_people
 from apps.attribution.lenses import Lens
 from apps.attribution.loading import Crowd, SourceTable, TouchRows
-from apps.attribution.maths.packed import JOURNEY, TOUCH, Booked, chained, pack_booked, pack_each, unpack_booked
+from apps.attribution.maths.packed import (
+    JOURNEY,
+    TOUCH,
+    Booked,
+    chained,
+    pack_booked,
+    pack_each,
+    unpack_booked,
+)
 from apps.attribution.maths.tally import METHOD
 from apps.attribution.models import BookedPeople, JourneyBook, StalePerson
 from apps.attribution.money import exponent

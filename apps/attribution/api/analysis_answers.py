@@ -45,7 +45,10 @@ def journey(credit: JourneyCredit) -> dict[str, Any]:
 
 def batch(result: Result) -> dict[str, Any]:
     lifts = lift_tests.calibrations_by_model(result.query)
-    decided_by = (*results.decided_by(result), sorted((name, sorted(of.items())) for name, of in lifts.items()))
+    decided_by = (
+        *results.decided_by(result),
+        sorted((name, sorted(of.items())) for name, of in lifts.items()),
+    )
     return drawings.kept(decided_by, lambda: _batch(result, lifts))
 
 

@@ -57,9 +57,7 @@ def _decided_by(request: HttpRequest, seen: Overview, question: Asked) -> tuple[
     return (*reports.decided_by(seen), *asked_, *asks)
 
 
-def _told(
-    request: HttpRequest, seen: Overview, question: Asked, context: dict[str, Any]
-) -> dict[str, Any]:
+def _told(request: HttpRequest, seen: Overview, question: Asked, context: dict[str, Any]) -> dict[str, Any]:
     """The page of one answer, but for how long ago it was computed: words, and its cards as they are sent."""
     found = reports.filled(seen)
     told = _ready(request, found, question)
