@@ -10,12 +10,18 @@ same run.
 
 import argparse
 from datetime import UTC, datetime
+from typing import Any
 
 from benchmarks._database import benchmark_database, workspace
 from benchmarks._measure import Steps, cpu_of
 
 END = datetime(2026, 11, 20, tzinfo=UTC)
 PEOPLE_PER_TOUCHPOINT = 0.2016  # of the simulator, over 180 days
+LOAD, PEER, WHOLE = (
+    "load touchpoints",
+    "peer: the driver's cursor, row by row",
+    "all of it: ask, compute, store, read",
+)
 
 
 def main() -> None:
@@ -30,90 +36,97 @@ def main() -> None:
 def _measure(touchpoints: int) -> None:
     """Imports wait for Django's settings."""
     from django.conf import settings  # noqa: PLC0415
-    from django.db import connection  # noqa: PLC0415
 
     from apps.accounts import scoping  # noqa: PLC0415
-    from apps.accounts.permissions import system  # noqa: PLC0415
-    from apps.attribution import (  # noqa: PLC0415
-        analysis,
-        costs,
-        demo,
-        fingerprints,
-        journeys,
-        loading,
-        markov_training,
-        run_figures,
-        runs,
-    )
-    from apps.attribution.maths.ledger import ledger  # noqa: PLC0415
-    from apps.attribution.models import Touchpoint  # noqa: PLC0415
-    from apps.attribution.questions import Query  # noqa: PLC0415
 
     settings.ATTRIBUTION_INLINE_TOUCHES = 10**9
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        backend = cursor.fetchone()[0]
-    steps = Steps(server=lambda: cpu_of(backend))
-    made = workspace(f"million-{touchpoints}", now=END)
-    actor = system(made.pk)
+    [(backend,)] = _rows("SELECT pg_backend_pid()")
+    steps, made = Steps(server=lambda: cpu_of(backend)), workspace(f"million-{touchpoints}", now=END)
     with scoping.workspace(made):
-        if not Touchpoint.objects.exists():
-            count = round(touchpoints * PEOPLE_PER_TOUCHPOINT)
-            with steps.step("simulate and store through the bulk doors"):
-                demo.fill(
-                    actor, people_count=count, days=180, seed=1, now=END, progress=lambda name, rows: None
-                )
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM attribution_touchpoint")
-            stored = cursor.fetchone()[0]
+        _store(made, touchpoints, steps)
+        [(stored,)] = _rows("SELECT count(*) FROM attribution_touchpoint")
         print(f"{stored:,} touchpoints")
-        query = Query()
-        with steps.step("fingerprint of the data"):
-            census = fingerprints.take(query, zone=made.zone)
-        with steps.step("load touchpoints"):
-            loading.touches(start=None, end=None, expected=census.touches)
-        with steps.step("load and assemble journeys"):
-            gathered = journeys.of(query, decimals=2, expected=census.touches)
-        print(
-            f"{gathered.journeys.n_journeys:,} journeys,"
-            f" {int(gathered.journeys.conversions.sum()):,} conversions"
+        _step_by_step(made, stored, steps)
+        _at_once(made, steps)
+        _train(made, steps)
+        with steps.step(PEER):
+            _rows("SELECT id, person_id, occurred_at, source_id FROM attribution_touchpoint")
+    load_of_peer = steps.done[LOAD].cpu / steps.done[PEER].cpu
+    print(f"loading takes {load_of_peer:.0%} of the CPU of the driver's cursor")
+    print(f"{stored / steps.done[WHOLE].cpu:,.0f} touchpoints a CPU second, from rows to stored credits")
+    steps.keep(f"attribution_million-{touchpoints}", touchpoints=stored, load_of_peer=load_of_peer)
+
+
+def _rows(query: str) -> list[tuple[Any, ...]]:
+    from django.db import connection  # noqa: PLC0415
+
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return list(cursor.fetchall())
+
+
+def _store(made: Any, touchpoints: int, steps: Steps) -> None:
+    from apps.accounts.permissions import system  # noqa: PLC0415
+    from apps.attribution import demo  # noqa: PLC0415
+    from apps.attribution.models import Touchpoint  # noqa: PLC0415
+
+    if Touchpoint.objects.exists():
+        return
+    count = round(touchpoints * PEOPLE_PER_TOUCHPOINT)
+    with steps.step("simulate and store through the bulk doors"):
+        demo.fill(
+            system(made.pk), people_count=count, days=180, seed=1, now=END, progress=lambda name, rows: None
         )
-        with steps.step("count journeys"):
-            counts = gathered.counts()
-        levels = gathered.table.levels()
-        for model in query.models:
-            with steps.step(f"credit: {model}"):
-                ledger(counts, model, levels=levels)
-        with steps.step("paths, flow, times, sets, days"):
-            daily = run_figures.daily(query, made, decimals=2)
-            run_figures.gather(
-                counts, gathered.table, touches=gathered.touches_read, daily=daily, before=None
-            )
-        with steps.step("costs"):
-            costs.by_source(made, gathered.table, start=None, end=None)
-        del gathered
-        analysis.ModelRun.objects.all().delete()
-        with steps.step("all of it: ask, compute, store, read"):
-            analysis.ask(actor, query, now=END)
-        with steps.step("the same question again"):
-            analysis.ask(actor, query, now=END)
-        for order in markov_training.ORDERS:
-            with steps.step(f"train markov_{order}, store and reload"):
-                question = markov_training.question(order)
-                run = markov_training.train(question, order, census, workspace=made, job=None, now=END)
-                markov_training.forget_loaded()
-                markov_training.latest(order)
-            print(f"    {run.figures['states']:,} states")
-        assert runs.latest(query) is not None
-        with steps.step("peer: the driver's cursor, row by row"), connection.cursor() as cursor:
-            cursor.execute("SELECT id, person_id, occurred_at, source_id FROM attribution_touchpoint")
-            rows = cursor.fetchall()
-        del rows
-    load, peer = steps.done["load touchpoints"], steps.done["peer: the driver's cursor, row by row"]
-    whole = steps.done["all of it: ask, compute, store, read"]
-    print(f"loading takes {load.cpu / peer.cpu:.0%} of the CPU of the driver's cursor")
-    print(f"{stored / whole.cpu:,.0f} touchpoints a CPU second, from rows to stored credits of all models")
-    steps.keep(f"attribution_million-{touchpoints}", touchpoints=stored, load_of_peer=load.cpu / peer.cpu)
+
+
+def _step_by_step(made: Any, stored: int, steps: Steps) -> None:
+    from apps.attribution import journeys, loading, run_figures  # noqa: PLC0415
+    from apps.attribution.maths.ledger import ledger  # noqa: PLC0415
+    from apps.attribution.questions import Query  # noqa: PLC0415
+
+    query = Query()
+    with steps.step(LOAD):
+        loading.touches(start=None, end=None, expected=stored)
+    with steps.step("load and assemble journeys"):
+        gathered = journeys.of(query, decimals=2, expected=stored)
+    print(
+        f"{gathered.journeys.n_journeys:,} journeys, {int(gathered.journeys.conversions.sum()):,} converted"
+    )
+    with steps.step("count journeys"):
+        counts = gathered.counts()
+    for model in query.models:
+        with steps.step(f"credit: {model}"):
+            ledger(counts, model, levels=gathered.table.levels())
+    with steps.step("paths, flow, times, sets, days"):
+        daily = run_figures.daily(query, made, decimals=2)
+        run_figures.gather(counts, gathered.table, touches=stored, daily=daily, before=None)
+
+
+def _at_once(made: Any, steps: Steps) -> None:
+    from apps.accounts.permissions import system  # noqa: PLC0415
+    from apps.attribution import analysis  # noqa: PLC0415
+    from apps.attribution.models import ModelRun  # noqa: PLC0415
+    from apps.attribution.questions import Query  # noqa: PLC0415
+
+    ModelRun.objects.all().delete()
+    for name in (WHOLE, "the same question again"):
+        with steps.step(name):
+            answer = analysis.ask(system(made.pk), Query(), now=END)
+            assert answer.result is not None
+            print(f"    {len(answer.result.rows):,} rows")
+
+
+def _train(made: Any, steps: Steps) -> None:
+    from apps.attribution import fingerprints, markov_training  # noqa: PLC0415
+
+    for order in markov_training.ORDERS:
+        question = markov_training.question(order)
+        with steps.step(f"train markov_{order}, store and reload"):
+            census = fingerprints.take(question, zone=made.zone)
+            run = markov_training.train(question, order, census, workspace=made, job=None, now=END)
+            markov_training.forget_loaded()
+            markov_training.latest(order)
+        print(f"    {run.figures['states']:,} states")
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ def main() -> None:
     chosen = arguments.parse_args()
     with benchmark_database(name=NAME, keep=not chosen.fresh):
         for rows in chosen.rows:
-            _fill(rows)
+            fill(rows)
     found = {}
     for rows in chosen.rows:
         print(f"{rows:,} touchpoints")
@@ -115,7 +115,7 @@ def _times(ratio: float | None) -> str:
     return "not measured against" if ratio is None else f"{ratio:.1f} x"
 
 
-def _fill(rows: int) -> None:
+def fill(rows: int) -> None:
     """Imports wait for Django's settings."""
     from django.db import connection, connections  # noqa: PLC0415
 

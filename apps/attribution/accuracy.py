@@ -72,7 +72,7 @@ def measure_night() -> None:
 
 def run_night(goal: Goal, *, workspace: Workspace, now: datetime) -> AccuracyNight:
     """Look for drift, train the probability to convert where it is missing or old, measure every model."""
-    past = past_journeys.load(goal.lens, workspace=workspace)
+    past = past_journeys.load(goal.lens, workspace=workspace, crowd=past_journeys.learners())
     drift_watch.check(past, now=now)
     kept = conversion_probability.newest(past.lens)
     if kept is None or now - kept.created_at >= LEARN_ANEW_AFTER:

@@ -130,7 +130,7 @@ def start(actor: Actor, *, is_recent: bool = False, recalibration: Recalibration
 def train_in_job(job: Job) -> dict[str, Any]:
     workspace, now = Workspace.objects.get(), timezone.now()
     goal = goals.default(workspace)
-    past = past_journeys.load(goal.lens, workspace=workspace)
+    past = past_journeys.load(goal.lens, workspace=workspace, crowd=past_journeys.learners())
     asked_by = job.params.get("recalibration")
     try:
         made = train(past, goal=goal, now=now, is_recent=bool(job.params.get("is_recent")), job=job)

@@ -142,6 +142,11 @@ def between(after: int, through: int) -> Crowd:
     return Crowd(" AND person_id > %s AND person_id <= %s", (after, through))
 
 
+def some(share: float) -> Crowd:
+    """About that share of people, by a hash of their ids: always the same ones, and more of them for more."""
+    return Crowd(" AND (hashint8extended(person_id, 0) & 65535) < %s", (round(share * 65_536),))
+
+
 def sources() -> SourceTable:
     """All sources of the workspace."""
     found = Source.objects.values_list(

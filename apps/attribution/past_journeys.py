@@ -17,6 +17,7 @@ from apps.attribution.journeys import JourneySet
 from apps.attribution.lenses import Lens
 from apps.attribution.loading import EVERYBODY, ConversionRows, Crowd, SourceTable, TouchRows
 from apps.attribution.maths.snapshots import US_PER_DAY, History, Snapshots, groups
+from apps.attribution.models import Touchpoint
 from apps.attribution.money import exponent
 
 Ints = NDArray[np.int64]
@@ -30,6 +31,8 @@ PREDICTED_SHARE = 0.25
 LEAST_JOURNEYS, LEAST_CONVERSIONS = 500, 50
 LEAST_JUDGED, LEAST_JUDGED_CONVERSIONS = 200, 20
 US_PER_HOUR = US_PER_DAY // 24
+# What is learnt from at most, so that a night fits a worker's memory: a million touches take about 700 MB.
+MOST_TOUCHES = 2_000_000
 
 
 class NotEnoughData(DomainError):
@@ -114,6 +117,14 @@ def load(lens: Lens, *, workspace: Workspace, crowd: Crowd = EVERYBODY) -> Past:
         platforms=platforms,
         workspace=workspace,
     )
+
+
+def learners() -> Crowd:
+    """Whom predictions learn from and are judged by: everybody, or of a large workspace as many as have
+    MOST_TOUCHES, always the same people.
+    """
+    touches = Touchpoint.objects.count()
+    return loading.some(MOST_TOUCHES / touches) if touches > MOST_TOUCHES else EVERYBODY
 
 
 def seen_through(lens: Lens) -> Lens:

@@ -6,12 +6,15 @@ import re
 from decimal import Decimal
 
 import pytest
+from django.core.cache import caches
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from apps.accounts.models import Job
 from apps.attribution import reports
 from apps.attribution.maths.models import MODELS
-from apps.attribution.models import Spend
+from apps.attribution.models import Channel, Conversion, Source, Spend
 from apps.attribution.questions import Query
 from tests import factories
 from tests.attribution.stories import journey
@@ -49,6 +52,69 @@ def test_the_first_line_is_the_answer(page):
         _first_line(answer)
         == "Meta earned 70 % of £500, somewhere between 60 and 80 % depending on the model."
     )
+
+
+def _reads_credits(page, address, query):
+    with CaptureQueriesContext(connection) as asked:
+        page.get(address, query)
+    return any("attribution_credit" in one["sql"] for one in asked.captured_queries)
+
+
+@pytest.mark.usefixtures("known")
+def test_what_was_drawn_is_drawn_once(page):
+    first = page.get(OVERVIEW, {"period": "all"})
+
+    assert not _reads_credits(page, OVERVIEW, {"period": "all"})
+    assert _text(page.get(OVERVIEW, {"period": "all"})) == _text(first)
+    assert _reads_credits(page, OVERVIEW, {"period": "all", "model": "linear"})
+
+
+def _new_order(workspace):
+    journey(workspace, "email", value="50")
+
+
+def _erased(workspace):
+    Conversion.objects.filter(value=300).delete()
+
+
+def _renamed_channel(workspace):
+    Channel.objects.filter(key="meta").update(label="Facebook")
+
+
+def _moved_source(workspace):
+    other = factories.ChannelFactory(workspace=workspace, key="tv")
+    Source.objects.filter(channel__key="meta").update(channel=other)
+
+
+def _other_currency(workspace):
+    type(workspace).objects.update(currency="EUR")
+
+
+@pytest.mark.usefixtures("known")
+@pytest.mark.parametrize(
+    "change",
+    [_new_order, _erased, _renamed_channel, _moved_source, _other_currency],
+    ids=lambda one: one.__name__,
+)
+def test_whatever_changes_the_answer_changes_what_was_drawn(page, workspace, change):
+    before = _text(page.get(OVERVIEW, {"period": "all", "model": "linear"}))
+
+    change(workspace)
+
+    after = _text(page.get(OVERVIEW, {"period": "all", "model": "linear"}))
+    caches["drawings"].clear()
+    assert after != before
+    assert after == _text(page.get(OVERVIEW, {"period": "all", "model": "linear"}))
+
+
+@pytest.mark.usefixtures("known")
+def test_who_may_not_import_is_not_sent_there(page, client, workspace):
+    few = reverse("attribution:import")
+    assert few in page.get(OVERVIEW, {"period": "all"}).content.decode().partition('id="report"')[2]
+
+    client.force_login(factories.member(workspace, "viewer"))
+
+    assert few not in client.get(OVERVIEW, {"period": "all"}).content.decode().partition('id="report"')[2]
 
 
 @pytest.mark.usefixtures("known")
