@@ -6,7 +6,7 @@ found is what would be made anew. Another release is another process.
 
 import hashlib
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from django.core.cache import caches
 
@@ -18,5 +18,4 @@ Drawn = TypeVar("Drawn")
 def kept(decided_by: Iterable[object], draw: Callable[[], Drawn]) -> Drawn:
     """What was drawn before, or is now. decided_by: values whose repr tells them apart."""
     key = hashlib.sha256(repr((scoping.current_id(), *decided_by)).encode()).hexdigest()
-    found: Drawn = caches["drawings"].get_or_set(key, draw)
-    return found
+    return cast(Drawn, caches["drawings"].get_or_set(key, draw))
