@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts import today
-from apps.accounts.figures import ago
+from apps.accounts.figures import ago, count
 from apps.accounts.models import Workspace
 from apps.accounts.permissions import Actor, may
 from apps.attribution import experiment_lists, goals, model_guide, questions, reports, wording
