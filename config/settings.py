@@ -293,8 +293,10 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 # An analysis of more touchpoints than this is a job; its answer serves every reader for the seconds below.
 ATTRIBUTION_INLINE_TOUCHES = env.int("ATTRIBUTION_INLINE_TOUCHES", default=300_000)
-# What a question may do before it answers: people counted anew, distinct paths of a journey book credited.
+# What a question may do before it answers: people counted anew, touches and conversions of theirs read,
+# distinct paths of a journey book credited.
 ATTRIBUTION_INLINE_PEOPLE = env.int("ATTRIBUTION_INLINE_PEOPLE", default=2_000)
+ATTRIBUTION_INLINE_ROWS = env.int("ATTRIBUTION_INLINE_ROWS", default=50_000)
 ATTRIBUTION_INLINE_PATHS = env.int("ATTRIBUTION_INLINE_PATHS", default=20_000)
 ATTRIBUTION_REUSE_SECONDS = env.int("ATTRIBUTION_REUSE_SECONDS", default=300)
 

@@ -74,9 +74,11 @@ class Basis:
     daily: list[list[Any]]
 
 
-@transaction.atomic
 def ask(actor: Actor, query: Query, *, now: datetime) -> Answer:
-    """Answer from the stored run of this question, from a computation done at once, or start a job."""
+    """Answer from the stored run of this question, from a computation done at once, or start a job.
+
+    No transaction spans it: what is counted on the way is committed before the rest is computed.
+    """
     workspace: Workspace = Workspace.objects.get()
     last = runs.latest(query)
     if last is not None and _may_be_reused(last, now):
@@ -84,7 +86,9 @@ def ask(actor: Actor, query: Query, *, now: datetime) -> Answer:
     span = span_of(query, workspace)
     book = None if span is None else journey_books.ready(query.lens, workspace)
     if book is not None and span is not None:
-        return _ask_book(actor, query, book, span, last, workspace=workspace, now=now)
+        answer = _ask_book(actor, query, book, span, last, workspace=workspace, now=now)
+        if answer is not None:
+            return answer
     census = fingerprints.take(query, zone=workspace.zone)
     if last is not None and last.data_fingerprint == census.digest:
         return _answer(last, query, workspace)
@@ -106,15 +110,19 @@ def _ask_book(
     *,
     workspace: Workspace,
     now: datetime,
-) -> Answer:
-    """What was tracked a moment ago is counted first, unless it is much: then a worker is at it."""
+) -> Answer | None:
+    """What was tracked a moment ago is counted first, unless it is much: then a worker is at it. None where
+    the book turns out to be wrong.
+    """
     journey_books.note_asked(book, now=now)
     book_questions.note(book, query, now=now)
-    behind = stale_people.behind(book, most=settings.ATTRIBUTION_INLINE_PEOPLE + 1)
-    if 0 < behind <= settings.ATTRIBUTION_INLINE_PEOPLE:
+    is_current = _is_little(book)
+    if is_current and stale_people.behind(book, most=1):
         journey_books.catch_up()
+    if (counted := journey_books.ready(query.lens, workspace)) is None:
+        return None
+    book = counted
     census = fingerprints.of_book(book, span, query, zone=workspace.zone)
-    is_current = behind <= settings.ATTRIBUTION_INLINE_PEOPLE
     is_same = last is not None and last.data_fingerprint == census.digest
     run = last if is_same else runs.find(query, census.digest)
     if run is None and census.distinct_paths <= settings.ATTRIBUTION_INLINE_PATHS:
@@ -122,10 +130,20 @@ def _ask_book(
             run = compute_from_book(query, census, book, span, workspace=workspace, now=now)
     elif run is None and last is not None and _is_young(last, now):
         run = last
-    if run is not None:
-        return Answer(result=read(run, query, workspace=workspace), job=None, is_current=is_current)
     title = f"Credit {census.conversions:,} conversions over {census.journeys:,} journeys"
+    if run is not None:
+        job = None if is_current else _job_of(actor, query, title)
+        return Answer(result=read(run, query, workspace=workspace), job=job, is_current=is_current)
     return _later(actor, query, last, title, workspace)
+
+
+def _is_little(book: JourneyBook) -> bool:
+    """Can what the book has not heard of be counted while somebody waits?"""
+    people, rows = settings.ATTRIBUTION_INLINE_PEOPLE, settings.ATTRIBUTION_INLINE_ROWS
+    return (
+        stale_people.behind(book, most=people + 1) <= people
+        and stale_people.rows_behind(book, most=rows + 1) <= rows
+    )
 
 
 def span_of(query: Query, workspace: Workspace) -> Span | None:

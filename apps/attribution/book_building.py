@@ -17,6 +17,7 @@ from django.db.models import Max, Min
 from apps.accounts import scoping
 from apps.accounts.models import Workspace
 from apps.attribution import book_days, journey_books, loading
+from apps.attribution.book_days import BookClosed
 from apps.attribution.journey_books import NEIGHBOURS, State
 from apps.attribution.maths.packed import pack_booked, pack_tally
 from apps.attribution.maths.tally import METHOD, Tally
@@ -45,10 +46,16 @@ def build(
     progress: Progress = lambda done: None,
     stretch: int = STRETCH,
 ) -> JourneyBook:
-    """Build the book unless somebody else has meanwhile. One builder per book; others wait for it."""
+    """Build the book unless somebody else has meanwhile. One builder per book; others wait for it.
+
+    Raises BookClosed when it was dropped meanwhile.
+    """
     with _alone(book, progress):
         workspace: Workspace = Workspace.objects.get()
-        book = JourneyBook.objects.get(pk=book.pk)
+        found = JourneyBook.objects.filter(pk=book.pk).first()
+        if found is None:
+            raise BookClosed("The journeys of this workspace are no longer kept. Ask again.")
+        book = found
         if book.state == State.READY and journey_books.is_current(book, workspace):
             return book
         _begin(book, workspace)
@@ -88,7 +95,7 @@ def _finish(book: JourneyBook, days: dict[int, list[bytes]], *, now: datetime) -
     journey_books.lock()
     book.refresh_from_db(fields=["revision", "state"])
     if book.state != State.BUILDING:
-        return  # sources moved meanwhile: it is due again
+        return  # it is due again: an operator doubts it
     book.revision += 1
     counted = list(days.items())
     for start in range(0, len(counted), WRITTEN):

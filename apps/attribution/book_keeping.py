@@ -41,10 +41,10 @@ def sweep() -> int:
 def keep_up() -> None:
     """Count what was tracked, then answer again what was asked of late, unless another worker is at that.
 
-    Delivered twice, it counts once.
+    Delivered twice, it counts once; nobody waits for another, so that one workspace takes one worker.
     """
     for _ in range(ROUNDS):
-        if not journey_books.catch_up():
+        if not journey_books.catch_up(waits=False):
             break
     if _asked(_ALONE):
         try:
@@ -58,11 +58,12 @@ def keep_up() -> None:
 def drop_unused() -> int:
     """Drop the books that nobody has asked for a month."""
     with scoping.across_workspaces("journey_books.sweep"):
-        old = JourneyBook.objects.filter(asked_at__lt=timezone.now() - UNUSED)
+        before = timezone.now() - UNUSED
+        old = JourneyBook.objects.filter(asked_at__lt=before)
         found = list(old.values_list("workspace_id", "pk")[:1_000])
     for workspace_id, book_id in found:
         with scoping.workspace(workspace_id):
-            journey_books.drop(list(JourneyBook.objects.filter(pk=book_id)))
+            journey_books.drop(list(JourneyBook.objects.filter(pk=book_id, asked_at__lt=before)))
     return len(found)
 
 

@@ -50,6 +50,9 @@ ROWS = 4_000
 # How often it is noted that a book was asked.
 NOTED = timedelta(hours=1)
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('attribution.journey_books', %s))"
+_TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('attribution.journey_books', %s))"
+# Who builds a book holds the same lock for as long (book_building.py).
+_NOBODY_BUILDS = "SELECT pg_try_advisory_xact_lock(hashtextextended('attribution.book_building', %s))"
 _WRITE = """
     INSERT INTO attribution_bookedpeople (workspace_id, book_id, bucket, journeys)
     SELECT %s, %s, bucket, journeys FROM unnest(%s::bigint[], %s::bytea[]) AS r(bucket, journeys)
@@ -81,6 +84,7 @@ def is_current(book: JourneyBook, workspace: Workspace) -> bool:
 def open_(lens: Lens, *, workspace: Workspace, now: datetime) -> JourneyBook:
     """The book of a lens, made where it is missing; it is then due to be built."""
     if (book := find(lens)) is not None:
+        note_asked(book, now=now)
         return book
     with suppress(IntegrityError), transaction.atomic():
         return JourneyBook.objects.create(
@@ -103,19 +107,19 @@ def note_asked(book: JourneyBook, *, now: datetime) -> None:
 
 @transaction.atomic
 def rebuild_all() -> None:
-    """Have every book counted from scratch: sources moved to other channels. In the transaction of the move.
+    """Have every book counted from scratch by whoever asks next: an operator doubts them.
 
     Until they are built, large workspaces are answered from what was computed before.
     """
     lock()
-    JourneyBook.objects.update(state=State.DUE)
+    _give_up(list(JourneyBook.objects.all()))
 
 
 @transaction.atomic
 def drop(books: Sequence[JourneyBook]) -> None:
-    """Drop books; their days and people go with them."""
+    """Drop books; their days and people go with them. One that is being built stays."""
     lock()
-    JourneyBook.objects.filter(pk__in=[book.pk for book in books]).delete()
+    JourneyBook.objects.filter(pk__in=[book.pk for book in books if _nobody_builds(book)]).delete()
 
 
 def lock() -> None:
@@ -124,30 +128,34 @@ def lock() -> None:
         cursor.execute(_LOCK, [scoping.current_id()])
 
 
+def _is_free(statement: str, number: int) -> bool:
+    """Take a lock until the transaction ends, unless somebody has it."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [number])
+        return bool(cursor.fetchone()[0])
+
+
 @transaction.atomic
-def catch_up(*, most: int = BATCH) -> int:
+def catch_up(*, most: int = BATCH, waits: bool = True) -> int:
     """Count the people anew who were marked, up to `most` marks. Answers how many marks were taken.
 
-    What is marked and committed meanwhile is left for the next time. A book that is being built hears of them
-    when it is done. One that does not add up is due to be built again.
+    waits: else none are taken while somebody else is at it. What is marked and committed meanwhile is left
+    for the next time. A book that is being built hears of them when it is done. One that does not add up, or
+    does not hear of them, is due to be built again.
     """
-    lock()
+    if waits:
+        lock()
+    elif not _is_free(_TRY_LOCK, scoping.current_id()):
+        return 0
     workspace: Workspace = Workspace.objects.get()
     books = list(JourneyBook.objects.order_by("pk"))
-    kept = [book for book in books if book.state == State.READY and is_current(book, workspace)]
+    if lost := [book for book in books if _is_lost(book, workspace)]:
+        _give_up(lost)
+    kept = [book for book in books if book.state == State.READY and book not in lost]
     marks = stale_people.take(kept, most=most)
-    if not len(marks):
-        return 0
-    everywhere = np.unique(marks[marks[:, 1] == 0, 0])
-    for book in books:
-        if book.state == State.BUILDING:
-            stale_people.mark(everywhere.tolist(), book=book)
-    if kept:
-        touches = loading.touches_of(loading.these(np.unique(marks[:, 0])))
-        table = loading.sources()  # after the touches, so that it knows the source of each
-        for book in kept:
-            own = np.union1d(everywhere, marks[marks[:, 1] == book.pk, 0])
-            _count_anew_or_give_up(book, own, touches, table, workspace)
+    if len(marks):
+        built = [book for book in books if book.state == State.BUILDING and book not in lost]
+        _tell(marks, kept, built, workspace)
     return len(marks)
 
 
@@ -191,6 +199,43 @@ def digest(lens: Lens) -> str:
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
+def _tell(
+    marks: Ints, kept: Sequence[JourneyBook], built: Sequence[JourneyBook], workspace: Workspace
+) -> None:
+    """Count these marks in the books that are kept, and leave them for those that are being built."""
+    everywhere = np.unique(marks[marks[:, 1] == 0, 0])
+    for book in built:
+        stale_people.mark(everywhere.tolist(), book=book)
+    if not kept:
+        return
+    touches = loading.touches_of(loading.these(np.unique(marks[:, 0])))
+    table = loading.sources()  # after the touches, so that it knows the source of each
+    for book in kept:
+        own = np.union1d(everywhere, marks[marks[:, 1] == book.pk, 0])
+        _count_anew_or_give_up(book, own, touches, table, workspace)
+
+
+def _is_lost(book: JourneyBook, workspace: Workspace) -> bool:
+    """Will it never hear of the marks that are taken now? It was counted by another clock, which may come
+    back, or whoever built it died.
+    """
+    if book.state == State.BUILDING:
+        return _nobody_builds(book)
+    return book.state == State.READY and not is_current(book, workspace)
+
+
+def _nobody_builds(book: JourneyBook) -> bool:
+    """And nobody begins to before this transaction ends."""
+    return _is_free(_NOBODY_BUILDS, book.pk)
+
+
+def _give_up(books: Sequence[JourneyBook]) -> None:
+    """Have these built again, and forget what they had still to hear of: it will be counted."""
+    ids = [book.pk for book in books]
+    JourneyBook.objects.filter(pk__in=ids).update(state=State.DUE)
+    StalePerson.objects.filter(book__in=ids).delete()
+
+
 def _count_anew_or_give_up(
     book: JourneyBook, people: Ints, touches: TouchRows, table: SourceTable, workspace: Workspace
 ) -> None:
@@ -199,8 +244,7 @@ def _count_anew_or_give_up(
             _count_anew(book, people, touches, table, workspace)
     except ValueError as error:
         log.error("journey_book.does_not_add_up", book_id=book.pk, error=str(error))
-        JourneyBook.objects.filter(pk=book.pk).update(state=State.DUE)
-        StalePerson.objects.filter(book=book).delete()
+        _give_up([book])
 
 
 def _count_anew(

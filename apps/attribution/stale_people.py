@@ -12,7 +12,7 @@ from django.db import connection
 from numpy.typing import NDArray
 
 from apps.accounts import scoping
-from apps.attribution.models import JourneyBook, StalePerson
+from apps.attribution.models import JourneyBook
 
 Ints = NDArray[np.int64]
 
@@ -32,6 +32,21 @@ _BEHIND = """
         SELECT 1 FROM attribution_staleperson WHERE workspace_id = (SELECT %s::bigint)
         AND (book_id IS NULL OR book_id = %s) LIMIT %s
     ) AS marks
+"""
+# What is read of those people: their touches and their conversions.
+_ROWS_BEHIND = """
+    SELECT count(*) FROM (
+        SELECT 1 FROM (
+            SELECT DISTINCT person_id FROM attribution_staleperson
+            WHERE workspace_id = (SELECT %(workspace)s::bigint) AND (book_id IS NULL OR book_id = %(book)s)
+        ) AS stale, LATERAL (
+            SELECT 1 FROM attribution_touchpoint WHERE workspace_id = (SELECT %(workspace)s::bigint)
+            AND person_id = stale.person_id
+            UNION ALL
+            SELECT 1 FROM attribution_conversion WHERE workspace_id = (SELECT %(workspace)s::bigint)
+            AND person_id = stale.person_id
+        ) AS theirs LIMIT %(most)s
+    ) AS rows
 """
 
 
@@ -61,6 +76,9 @@ def behind(book: JourneyBook, *, most: int) -> int:
         return int(cursor.fetchone()[0])
 
 
-def forget() -> None:
-    """Nobody keeps a book: nobody needs to hear."""
-    StalePerson.objects.all().delete()
+def rows_behind(book: JourneyBook, *, most: int) -> int:
+    """How many touches and conversions the marked people have, counted up to `most`."""
+    with connection.cursor() as cursor:
+        wanted = {"workspace": scoping.current_id(), "book": book.pk, "most": most}
+        cursor.execute(_ROWS_BEHIND, wanted)
+        return int(cursor.fetchone()[0])

@@ -2,6 +2,7 @@
 the days say what a count from scratch says; and large workspaces are answered from them.
 """
 
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from threading import Thread
@@ -23,8 +24,11 @@ from apps.attribution import (
     loading,
     stale_people,
 )
+from apps.attribution.book_days import BookClosed
 from apps.attribution.lenses import Lens
 from apps.attribution.maths.models import MODELS
+from apps.attribution.maths.packed import pack_tally
+from apps.attribution.maths.tally import EMPTY
 from apps.attribution.models import (
     AskedQuestion,
     BookDay,
@@ -152,16 +156,98 @@ def test_a_book_that_is_being_built_hears_when_it_is_done(workspace, actor):
     built()
     JourneyBook.objects.update(state="building")
     factories.TouchpointFactory(workspace=workspace, person=person, channel="social", age_days=1)
+    book = JourneyBook.objects.get()
 
     stale_people.mark([person.pk])
-    _settle()
+    with _somebody_builds(book):
+        _settle()
 
-    book = JourneyBook.objects.get()
     assert list(StalePerson.objects.values_list("person_id", "book")) == [(person.pk, book.pk)]
     JourneyBook.objects.update(state="ready")
     _settle()
     is_what_scratch_gives(LENSES[0])
     assert not StalePerson.objects.exists()
+
+
+@contextmanager
+def _somebody_builds(book):
+    """Another session has the lock of the book's builder."""
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute(book_building._ALONE, [book.pk])
+        yield
+    finally:
+        other.close()
+
+
+def test_a_book_whose_builder_died_is_due_and_waits_for_nothing(workspace, actor):
+    person = journey(workspace, "email", value="10")
+    book = built()
+    JourneyBook.objects.update(state="building")
+    stale_people.mark([person.pk], book=book)
+    stale_people.mark([person.pk])
+
+    _settle()
+
+    assert JourneyBook.objects.get().state == "due"
+    assert not StalePerson.objects.exists()
+
+
+@pytest.mark.parametrize(("field", "there"), [("time_zone", "Asia/Tokyo"), ("currency", "JPY")])
+def test_a_clock_that_goes_and_comes_back_leaves_no_book_that_missed_something(
+    workspace, actor, field, there
+):
+    journey(workspace, "email", value="10")
+    book, before = built(), getattr(workspace, field)
+    setattr(workspace, field, there)
+    workspace.save()
+    buyer = journey(workspace, "social", value="7")
+    stale_people.mark([buyer.pk])
+    stale_people.mark([buyer.pk], book=book)
+    _settle()
+
+    setattr(workspace, field, before)
+    workspace.save()
+
+    assert journey_books.ready(LENSES[0], workspace) is None
+    assert not StalePerson.objects.exists()
+    built()
+    is_what_raw_gives(LENSES[0], date(2026, 11, 1), date(2026, 11, 20))
+
+
+def test_a_book_is_not_dropped_while_it_is_built_nor_once_somebody_asked(workspace, actor):
+    journey(workspace, "email", value="10")
+    book = built()
+    with _somebody_builds(book):
+        journey_books.drop([book])
+    assert JourneyBook.objects.exists()
+
+    journey_books.open_(LENSES[0], workspace=workspace, now=NOW + 40 * DAY)
+    assert JourneyBook.objects.get().asked_at == NOW + 40 * DAY
+
+    journey_books.drop([book])
+    with pytest.raises(BookClosed):
+        book_building.build(book, now=NOW)
+
+
+@committed
+def test_a_worker_does_not_wait_for_another_of_the_same_workspace():
+    workspace = factories.WorkspaceFactory()
+    with scoping.workspace(workspace):
+        person = journey(workspace, "email", value="10")
+        built()
+        stale_people.mark([person.pk])
+        with transaction.atomic():
+            journey_books.lock()
+            thread = _in_thread(workspace, book_keeping.keep_up)
+            thread.join(timeout=20)
+            assert not thread.is_alive()
+        assert StalePerson.objects.exists()
+
+        book_keeping.keep_up()
+
+        assert not StalePerson.objects.exists()
 
 
 @pytest.mark.parametrize("stretch", [1, 3, 1_000])
@@ -310,6 +396,73 @@ def test_much_that_was_tracked_is_left_to_a_worker(workspace, actor, settings):
     answer = _ask(actor)
     assert answer.is_current
     assert answer.result.totals.revenue == Decimal(24)
+
+
+@pytest.mark.usefixtures("large")
+def test_few_people_of_many_rows_are_left_to_a_worker(workspace, actor, settings):
+    settings.ATTRIBUTION_INLINE_ROWS = 5
+    journey(workspace, "email", value="10")
+    _answered(actor)
+    till = journey(workspace, *["social"] * 5, value="7")
+    stale_people.mark([till.pk])
+
+    answer = _ask(actor)
+
+    assert (answer.is_current, answer.result.totals.revenue) == (False, Decimal(10))
+    assert answer.job is not None
+    jobs.run(job_id=answer.job.pk)
+    answer = _ask(actor)
+    assert (answer.is_current, answer.result.totals.revenue) == (True, Decimal(17))
+
+
+@pytest.mark.usefixtures("large")
+def test_a_book_that_is_given_up_while_it_is_asked_does_not_answer(workspace, actor):
+    person = journey(workspace, "email", value="10")
+    _answered(actor)
+    BookDay.objects.update(counts=pack_tally(EMPTY))
+    Conversion.objects.filter(person=person).update(is_counted=False)
+    stale_people.mark([person.pk])
+
+    answer = _ask(actor)
+
+    assert (answer.is_current, JourneyBook.objects.get().state) == (False, "due")
+    jobs.run(job_id=answer.job.pk)
+    assert _ask(actor).result.totals.conversions == 0
+
+
+@committed
+@pytest.mark.usefixtures("large")
+def test_what_a_question_counts_first_is_committed_before_the_rest_is_computed(settings):
+    workspace = factories.WorkspaceFactory()
+    with scoping.workspace(workspace):
+        actor = system(workspace.pk)
+        journey(workspace, "email", value="10")
+        jobs.run(job_id=_ask(actor).job.pk)
+        ModelRun.objects.update(job=None)
+        stale_people.mark([journey(workspace, "social", value="7").pk])
+        found = []
+
+        def watch(execute, statement, *rest):
+            if 'INSERT INTO "attribution_modelrun"' in statement:
+                found.append(_nobody_counts(workspace))
+            return execute(statement, *rest)
+
+        with connection.execute_wrapper(watch):
+            answer = _ask(actor)
+
+        assert (answer.is_current, answer.result.totals.revenue) == (True, Decimal(17))
+        assert found == [True]
+
+
+def _nobody_counts(workspace):
+    """As another session sees it."""
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute(journey_books._TRY_LOCK, [workspace.pk])
+            return cursor.fetchone()[0]
+    finally:
+        other.close()
 
 
 @pytest.mark.usefixtures("large")
