@@ -206,8 +206,8 @@ def _facts(made: Any, steps: Steps) -> dict[str, Any]:
             crowd = loading.between(after, through)
             loading.touches_of(crowd)
             loading.conversions(start=None, end=None, decimals=2, crowd=crowd)
-    journey_books.rebuild_all()
     book = journey_books.open_(query.lens, workspace=made, now=now)
+    journey_books.rebuild([book])
     with steps.step("build the journey book"):
         book = book_building.build(book, now=now)
     adbc = _read_by_adbc(made)

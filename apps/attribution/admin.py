@@ -1,6 +1,9 @@
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
 from apps.accounts.back_office import LargeTableAdmin, WorkspaceAdmin
+from apps.attribution import journey_books
 from apps.attribution.models import (
     AccuracyNight,
     Allocation,
@@ -253,8 +256,15 @@ class RegionDayAdmin(LargeTableAdmin):
 
 @admin.register(JourneyBook)
 class JourneyBookAdmin(WorkspaceAdmin):
-    reads = "attribution:read"
+    reads, acts = "attribution:read", "attribution:write"
     list_display = ("lens", "state", "revision", "asked_at", "built_at")
+    actions = ("rebuild",)
+
+    @admin.action(description="Count the chosen books from scratch", permissions=["act"])
+    def rebuild(self, request: HttpRequest, queryset: QuerySet[JourneyBook]) -> None:
+        books = list(queryset)
+        journey_books.rebuild(books)
+        self.message_user(request, f"Whoever asks next has {len(books)} books counted from scratch.")
 
 
 @admin.register(BookDay)

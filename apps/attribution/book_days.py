@@ -230,4 +230,5 @@ def counts_of(tally: Tally, book: JourneyBook, table: SourceTable) -> JourneyCou
         channels=names,
         channel_of=np.array([place[channel] for channel, _ in steps], dtype=np.int64),
         labels=table.ids,
+        groups=table.groups(),
     )

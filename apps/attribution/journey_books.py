@@ -106,13 +106,13 @@ def note_asked(book: JourneyBook, *, now: datetime) -> None:
 
 
 @transaction.atomic
-def rebuild_all() -> None:
-    """Have every book counted from scratch by whoever asks next: an operator doubts them.
+def rebuild(books: Sequence[JourneyBook]) -> None:
+    """Have books counted from scratch by whoever asks next: an operator doubts them.
 
     Until they are built, large workspaces are answered from what was computed before.
     """
     lock()
-    _give_up(list(JourneyBook.objects.all()))
+    _give_up(books)
 
 
 @transaction.atomic

@@ -98,8 +98,8 @@ class SourceTable:
         return tuple(_runs([row.names[:depth] for row in self.rows]) for depth in (1, 2, 3, 4))
 
     def groups(self) -> dict[str, Ints]:
-        """By grouping: (n_sources,) position of the source with the smallest id in each source's group, which
-        sources that come later do not change.
+        """By grouping: (n_sources,) position of the source with the smallest id in each source's group. It
+        seldom changes: only when a source with a smaller id commits later.
         """
         return {level: _smallest(self.rows, name) for level, name in GROUPINGS.items()}
 

@@ -120,17 +120,26 @@ def count(
         channels=journeys.channels,
         channel_of=np.arange(len(journeys.channels)) if channel_of is None else channel_of,
         labels=np.arange(size),
+        groups=groups,
     )
 
 
 def of_tally(
-    tally: Tally, *, told: tuple[str, ...], channels: tuple[str, ...], channel_of: Ints, labels: Ints
+    tally: Tally,
+    *,
+    told: tuple[str, ...],
+    channels: tuple[str, ...],
+    channel_of: Ints,
+    labels: Ints,
+    groups: Mapping[str, Ints],
 ) -> JourneyCounts:
     """Read a tally. told: names of the codes of its paths. labels: (n_sources,) what its cells call sources.
+    groups: as for `count`. Squares of a group may lie at several of its sources, since another represented it
+    when they were counted: they are added up, and land at the one that does now.
 
     Raises ValueError for a cell of a source that has no label here.
     """
-    columns = _columns(tally, labels)
+    columns = _columns(tally, labels, groups)
     credits = {model: _credit(columns, model) for model in dict.fromkeys(weighers().values())}
     return JourneyCounts(
         paths=Journeys(
@@ -151,7 +160,7 @@ def of_tally(
     )
 
 
-def _columns(tally: Tally, labels: Ints) -> dict[tuple[str, str], Floats]:
+def _columns(tally: Tally, labels: Ints, groups: Mapping[str, Ints]) -> dict[tuple[str, str], Floats]:
     """Each column as (n_sources,)."""
     order = np.argsort(labels)
     sources = tally.keys & ((1 << SOURCE_BITS) - 1)
@@ -163,8 +172,9 @@ def _columns(tally: Tally, labels: Ints) -> dict[tuple[str, str], Floats]:
     found = {}
     for column, first, last in zip(COLUMNS, edges[:-1], edges[1:], strict=True):
         amounts = Exact(tally.amounts.high[first:last], tally.amounts.low[first:last])
-        found[column] = np.zeros(len(labels))
-        found[column][place[first:last]] = amounts.floats(unit=unit_of(column[1]))
+        level = column[1].removesuffix(" value")
+        spot = groups[level][place[first:last]] if level in groups else place[first:last]
+        found[column] = amounts.sums(spot, len(labels)).floats(unit=unit_of(column[1]))
     return found
 
 

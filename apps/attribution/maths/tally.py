@@ -86,7 +86,8 @@ class Tally:
 
     @property
     def is_empty(self) -> bool:
-        return not (self.n_paths or len(self.keys) or len(self.durations_us))
+        """Without journeys; squares that lie at several sources of a group may be left, and come to nothing."""
+        return not self.n_paths
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
