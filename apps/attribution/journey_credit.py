@@ -1,5 +1,6 @@
 """One conversion explained: which touches led to it, and what each earned under a model."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -7,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+from django.db.models import Q, QuerySet
 
 from apps.accounts import people
 from apps.accounts.errors import DomainError, Invalid, NotHere
@@ -14,6 +16,7 @@ from apps.accounts.models import Person, Workspace
 from apps.accounts.permissions import Actor
 from apps.attribution.journey_shares import NOTES, Floats, ModelNotTrained, RatesNotReady, kept, shares_of
 from apps.attribution.lenses import WHOLE, Lens
+from apps.attribution.maths.assembly import MOST_CONVERSIONS, MOST_TOUCHES
 from apps.attribution.maths.ledger import round_by_levels
 from apps.attribution.maths.models import NONE
 from apps.attribution.models import Conversion, ConversionRecord, ModelRun, Touchpoint
@@ -34,21 +37,12 @@ __all__ = [
 ]
 
 
-# Beyond this the answer helps nobody, and would keep a web thread busy for seconds.
-MAX_TOUCHES = 20_000
-
-
 class PersonNotFound(NotHere):
     code = "person_not_found"
 
 
 class NoConversion(NotHere):
     code = "no_conversion"
-
-
-class JourneyTooLong(DomainError):
-    code = "journey_too_long"
-    status = 409
 
 
 class ConversionRefunded(DomainError):
@@ -139,7 +133,7 @@ def explain(
     workspace: Workspace = Workspace.objects.get()
     query = Query(models=model_names((model_type,)), **vars(lens))
     conversion = _conversion(person, conversion_id, lens)
-    touches = _touches(conversion, query)
+    touches = _touches(conversion, query.lens)
     shares = shares_of(actor, touches, conversion, query, now=now)
     minor = to_minor(conversion.value, workspace.currency)
     revenue = [from_minor(part, workspace.currency) for part in _divide(touches, shares.of_touches, minor)]
@@ -197,20 +191,32 @@ def _event_id(conversion: Conversion) -> str:
     return records.values_list("event_id", flat=True).first() or ""
 
 
-def _touches(conversion: Conversion, query: Query) -> list[Touchpoint]:
-    rows = Touchpoint.objects.filter(person_id=conversion.person_id, occurred_at__lte=conversion.occurred_at)
-    try:
-        opens = conversion.occurred_at - timedelta(days=query.lookback_days)
-    except OverflowError:
-        opens = None
-    if opens is not None:
-        rows = rows.filter(occurred_at__gt=opens)
-    found = list(rows.select_related("source__channel").order_by("occurred_at", "id")[: MAX_TOUCHES + 1])
-    if len(found) > MAX_TOUCHES:
-        raise JourneyTooLong(
-            f"This journey has more than {MAX_TOUCHES:,} touches. Choose a shorter look-back: lookback_days."
-        )
-    return [found[place] for place in kept([touch.source.channel.key for touch in found], query.lens)]
+def _touches(conversion: Conversion, lens: Lens) -> list[Touchpoint]:
+    """As maths.assembly has them."""
+    if _is_crowded(conversion, lens):
+        return []
+    rows = _within_window(Touchpoint.objects.filter(person_id=conversion.person_id), conversion, lens)
+    found = list(rows.select_related("source__channel").order_by("-occurred_at", "-id")[:MOST_TOUCHES])[::-1]
+    return [found[place] for place in kept([touch.source.channel.key for touch in found], lens)]
+
+
+def _is_crowded(conversion: Conversion, lens: Lens) -> bool:
+    """Is it beyond what one person buys within the look-back?"""
+    if lens.counting == "once":
+        return False
+    theirs = Conversion.objects.filter(person_id=conversion.person_id, is_counted=True)
+    if lens.conversion_types:
+        theirs = theirs.filter(conversion_type__in=lens.conversion_types)
+    before = Q(occurred_at__lt=conversion.occurred_at) | Q(pk__lt=conversion.pk)
+    found = _within_window(theirs.filter(before), conversion, lens)
+    return found.order_by()[:MOST_CONVERSIONS].count() >= MOST_CONVERSIONS
+
+
+def _within_window(rows: QuerySet[Any], conversion: Conversion, lens: Lens) -> QuerySet[Any]:
+    rows = rows.filter(occurred_at__lte=conversion.occurred_at)
+    with suppress(OverflowError):
+        return rows.filter(occurred_at__gt=conversion.occurred_at - timedelta(days=lens.lookback_days))
+    return rows
 
 
 def _divide(touches: list[Touchpoint], shares: Floats, minor: int) -> list[int]:

@@ -5,6 +5,7 @@ import pytest
 
 from apps.attribution.lenses import Lens
 from apps.attribution.maths.aggregation import unique_paths
+from apps.attribution.maths.assembly import MOST_TOUCHES
 from apps.attribution.maths.models import MODELS, credit
 from apps.attribution.warehouse import reading
 from apps.attribution.warehouse.engines import duckdb_files, spark_files
@@ -80,6 +81,22 @@ def test_every_model_agrees_to_the_ninth_digit(tmp_path, name):
         known = credit(journeys, model, half_life_days=3.0)
         assert told.channels == known.channels
         np.testing.assert_allclose(told.conversions, known.conversions, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(told.value, known.value, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["all conversions", "a short look-back", "neighbours collapsed"])
+def test_engines_cut_what_no_person_does_where_the_assembly_does(tmp_path, name):
+    given = events.some(np.random.default_rng(8), people=2, touches=2_600, conversions=1_500, days=30)
+
+    with duckdb_files(*given.written(tmp_path)) as engine:
+        found = counted(engine, LENSES[name], half_life_days=7.0)
+
+    journeys = events.in_process(given, LENSES[name])
+    assert counts_of(found.told) == counts_of(journeys)
+    assert MOST_TOUCHES in np.diff(events.in_process(given, Lens()).offsets)
+    if name in PATHS_KEEP:
+        known = credit(journeys, "time_decay", half_life_days=7.0)
+        told = found.credit("time_decay", direct_channel="direct")
         np.testing.assert_allclose(told.value, known.value, rtol=1e-9, atol=1e-9)
 
 

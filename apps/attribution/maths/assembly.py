@@ -13,7 +13,9 @@ from scipy import sparse
 from .journeys import Ints, Journeys
 
 US_PER_DAY = 86_400_000_000
-MOST_JOURNEY_TOUCHES = 100_000_000  # about 3 GB of work space; more is a robot's history, not a journey
+# What one person does not do: what is beyond is a robot, a shop till, or the id "null" of many.
+MOST_TOUCHES = 500  # of a journey, which keeps the last of them
+MOST_CONVERSIONS = 500  # within a look-back; later ones own no touch
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -86,9 +88,12 @@ def assemble(
     converted) are journeys that did not convert: one for each run of them without a pause longer than the
     look-back, since after such a pause nothing that follows could have been credited to what came before. A
     conversion without a touch in its window keeps an empty journey. Equal times keep the order given.
+
+    So that one person costs no more than their rows: a journey holds its last MOST_TOUCHES touches, and a
+    conversion that has MOST_CONVERSIONS of the same person before it within the look-back owns none. There
+    are then at most MOST_TOUCHES journey touches to a conversion, and MOST_CONVERSIONS + 1 to a touch.
     lookback_days: > 0, or None for no limit. age_days of a non-converting journey counts from its last touch.
-    Raises ValueError for unequal lengths, a negative person, a look-back <= 0, or more than 100 million
-    journey touches (one person with thousands of conversions and touches).
+    Raises ValueError for unequal lengths, a negative person, or a look-back <= 0.
     """
     seen = _columns(touches, ("person", "at_us", "channel"), "touches")
     bought = _columns(conversions, ("person", "at_us"), "conversions")
@@ -97,8 +102,10 @@ def assemble(
     person, at_us = bought["person"], bought["at_us"]
     last = shelf.before(person, at_us)
     first = shelf.before(person, _window_opens(at_us, lookback_days))
+    first = np.where(_crowded(person, at_us, lookback_days), last, first)
     idle_first, idle_last = _idle(shelf, covered=(first, last), lookback_days=lookback_days)
     firsts, lasts = np.concatenate([first, idle_first]), np.concatenate([last, idle_last])
+    firsts = np.maximum(firsts, lasts - MOST_TOUCHES)
     ends = np.concatenate([at_us, shelf.at_us[idle_last - 1]])
     picked, offsets = _ranges(firsts, lasts)
     touch_index = shelf.order[picked]
@@ -119,6 +126,18 @@ def assemble(
         conversion_index=np.where(converted, np.arange(len(firsts)), -1),
         person=np.concatenate([person, shelf.person[idle_first]]),
     )
+
+
+def _crowded(person: Ints, at_us: Ints, lookback_days: float | None) -> NDArray[np.bool_]:
+    """(n,) is the conversion beyond the MOST_CONVERSIONS of its person within the look-back?"""
+    found = np.zeros(len(person), dtype=np.bool_)
+    if len(person) <= MOST_CONVERSIONS:
+        return found
+    order = np.lexsort((at_us, person))
+    this, before = order[MOST_CONVERSIONS:], order[:-MOST_CONVERSIONS]
+    opens = _window_opens(at_us[this], lookback_days)
+    found[this] = (person[this] == person[before]) & (at_us[before] > opens)
+    return found
 
 
 def _columns(rows: Touches | Conversions, names: tuple[str, ...], what: str) -> dict[str, Ints]:
@@ -225,11 +244,4 @@ def _idle(shelf: _Shelf, *, covered: tuple[Ints, Ints], lookback_days: float | N
 def _ranges(firsts: Ints, lasts: Ints) -> tuple[Ints, Ints]:
     """Lay the ranges [first, last) end to end: (n_total,) positions, and (n + 1,) offsets."""
     offsets = np.concatenate([[0], np.cumsum(lasts - firsts)])
-    if offsets[-1] > MOST_JOURNEY_TOUCHES:
-        worst = int((lasts - firsts).argmax())
-        raise ValueError(
-            f"{offsets[-1]:,} journey touches are too many (limit {MOST_JOURNEY_TOUCHES:,}; the longest"
-            f" journey has {int(lasts[worst] - firsts[worst]):,}): shorten the look-back or leave out"
-            " automated visitors"
-        )
     return np.arange(offsets[-1]) + np.repeat(firsts - offsets[:-1], lasts - firsts), offsets

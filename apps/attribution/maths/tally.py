@@ -28,7 +28,7 @@ FIGURES = ("conversions", "value", *LEVELS, *(f"{level} value" for level in LEVE
 MOST_SQUARED = 1e12
 SOURCE_BITS = 40
 US_PER_DAY = 86_400_000_000
-_VERSION = 1
+_VERSION = 2
 
 
 def weighers() -> dict[str, str]:
@@ -86,7 +86,7 @@ class Tally:
 
     @property
     def is_empty(self) -> bool:
-        """Without journeys; squares that lie at several sources of a group may be left, and come to nothing."""
+        """Without journeys; what squares lie at several sources of a group then come to nothing."""
         return not self.n_paths
 
 

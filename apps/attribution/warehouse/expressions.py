@@ -2,7 +2,8 @@
 
 The same definition as maths.assembly, on the tables TOUCHES and CONVERSIONS: a conversion owns its person's
 touches in (conversion - look-back, conversion]; the touches in nobody's window are journeys that did not
-convert, cut where the pause between two of them is longer than the look-back.
+convert, cut where the pause between two of them is longer than the look-back. A journey keeps its last
+MOST_TOUCHES, and a conversion beyond the MOST_CONVERSIONS of its person within the look-back owns none.
 
 Each function answers with an unbound expression over the two tables; nothing is computed here.
 """
@@ -15,7 +16,7 @@ import ibis
 from ibis.expr.types import Table, Value
 
 from apps.attribution.lenses import Lens
-from apps.attribution.maths.assembly import US_PER_DAY
+from apps.attribution.maths.assembly import MOST_CONVERSIONS, MOST_TOUCHES, US_PER_DAY
 
 # at_us: microseconds since 1970. position: orders equal times, 0 where nothing does; what is left is ordered
 # by channel, so that every engine finds the same path. person: as the engine has it, text or number.
@@ -73,6 +74,11 @@ def decayed(lens: Lens, channels: Sequence[str], *, half_life_days: float) -> Ta
     off each age, so that a long journey's weights do not all become 0.
     """
     owned = _owned(lens, channels, how="inner")
+    in_time = ibis.window(
+        group_by=[owned.person, owned.number], order_by=[owned.at_us, owned.position, owned.code]
+    )
+    owned = owned.mutate(later=owned.at_us.lead(MOST_TOUCHES).over(in_time))
+    owned = owned.filter(owned.later.isnull())
     journey = ibis.window(group_by=[owned.person, owned.number])
     age_days = (owned.sold_us - owned.at_us) / float(US_PER_DAY)
     weighed = owned.mutate(younger=(age_days.min().over(journey) - age_days) / half_life_days)
@@ -100,6 +106,10 @@ def _owned(lens: Lens, channels: Sequence[str], *, how: str) -> Table:
     code = TOUCHES.channel.cases(*codes, else_=-1)
     touches = TOUCHES.select("person", "at_us", "position", code=code.cast(_NUMBER))
     counted = _counted(lens)
+    of_person = ibis.window(group_by=counted.person, order_by=counted.number)
+    counted = counted.mutate(crowd_us=counted.at_us.lag(MOST_CONVERSIONS).over(of_person))
+    is_crowded = (counted.crowd_us > counted.at_us - _window_us(lens)).fill_null(False)
+    counted = counted.filter(~is_crowded)
     counted = counted.select("number", "minor", owner=counted.person, sold_us=counted.at_us)
     window = [
         touches.person == counted.owner,
@@ -128,7 +138,10 @@ def _in_order(lens: Lens, channels: Sequence[str]) -> Table:
         rows=(None, 0),
     )
     is_cut = (placed.pause_us > _window_us(lens)).ifelse(1, 0)
-    return placed.mutate(run=is_cut.sum().over(until_here))
+    placed = placed.mutate(run=is_cut.sum().over(until_here))
+    onwards = ibis.window(group_by=[placed.person, placed.number], order_by=[placed.at_us, placed.place])
+    placed = placed.mutate(later=placed.run.lead(MOST_TOUCHES).over(onwards))
+    return placed.filter((placed.later != placed.run).fill_null(True))
 
 
 def _journeys(touches: Table, lens: Lens) -> Table:

@@ -4,7 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.attribution.maths import assembly
-from apps.attribution.maths.assembly import US_PER_DAY, Conversions, Touches, assemble
+from apps.attribution.maths.assembly import (
+    MOST_CONVERSIONS,
+    MOST_TOUCHES,
+    US_PER_DAY,
+    Conversions,
+    Touches,
+    assemble,
+)
 
 CHANNELS = ("a", "b", "c")
 
@@ -174,9 +181,38 @@ def test_columns_must_fit_together():
         given_touches(person=np.array([1]), at_us=np.array([1]), channel=np.array([9]))
 
 
-def test_a_robots_history_is_refused_before_it_fills_the_memory():
-    robot = np.zeros(10_001, dtype=np.int64)
+def test_a_journey_keeps_its_last_touches():
+    many = np.arange(MOST_TOUCHES + 3)
+    touches = Touches(person=np.ones_like(many), at_us=many, channel=many % 3)
+    bought = Conversions(person=np.array([1]), at_us=np.array([MOST_TOUCHES + 1]), value=np.ones(1))
+
+    found = assemble(touches, bought, channels=CHANNELS)
+
+    assert found.touch_index.tolist() == [*range(2, MOST_TOUCHES + 2), MOST_TOUCHES + 2]
+    nobody = Conversions(person=np.zeros(0, int), at_us=np.zeros(0, int), value=np.zeros(0))
+    assert assemble(touches, nobody, channels=CHANNELS).touch_index.tolist() == many[3:].tolist()
+
+
+def test_what_nobody_buys_within_a_look_back_owns_no_touch_and_keeps_its_value():
+    """The first 500 within the look-back do; once it has passed, others do again."""
+    day = np.append(np.zeros(MOST_CONVERSIONS + 2, dtype=np.int64), 40)
+    seen = np.array([-1, 1, 39])
+    found = assemble(
+        Touches(person=np.ones_like(seen), at_us=seen * US_PER_DAY, channel=np.zeros_like(seen)),
+        Conversions(person=np.ones_like(day), at_us=day * US_PER_DAY, value=np.ones(len(day))),
+        channels=CHANNELS,
+    )
+
+    lengths = found.journeys.lengths.tolist()
+    assert lengths == [*[1] * MOST_CONVERSIONS, 0, 0, 1, 1]
+    assert found.touch_index[-2:].tolist() == [2, 1]
+    assert found.journeys.value.sum() == len(day)
+
+
+def test_a_robots_history_costs_no_more_than_its_rows():
+    robot = np.zeros(20_000, dtype=np.int64)
     bought = Conversions(person=robot, at_us=robot, value=robot.astype(float))
 
-    with pytest.raises(ValueError, match=r"100,020,001 journey touches are too many \(limit 100,000,000"):
-        assemble(Touches(person=robot, at_us=robot, channel=robot), bought, channels=CHANNELS)
+    found = assemble(Touches(person=robot, at_us=robot, channel=robot), bought, channels=CHANNELS)
+
+    assert found.journeys.n_touches == MOST_TOUCHES * MOST_CONVERSIONS
