@@ -88,6 +88,11 @@ app.conf.update(
             "schedule": 600.0,
             "options": {"expire_seconds": 600},
         },
+        "Look whether what was stored is still there": {
+            "task": "attribution.night_checks.look_everywhere",
+            "schedule": 86400.0,
+            "options": {"expire_seconds": 86400},
+        },
         "Count journeys of what was tracked": {
             "task": "attribution.journey_books.sweep",
             "schedule": 10.0,

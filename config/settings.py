@@ -128,6 +128,10 @@ for _database in DATABASES.values():
     _database.setdefault("OPTIONS", {})
     _database["CONN_HEALTH_CHECKS"] = True
     _database["OPTIONS"]["application_name"] = "bellwether"
+    # COMMIT returns once the change is on disk, whatever the server's default.
+    _database["OPTIONS"]["options"] = " ".join(
+        [_database["OPTIONS"].get("options", ""), "-c synchronous_commit=on"]
+    ).strip()
 DATABASES["owner"]["TEST"] = {"MIGRATE": True}
 # Web threads share a pool; workers and commands hold one connection each.
 WEB_THREADS = env.int("WEB_THREADS", default=20)
@@ -135,7 +139,7 @@ DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=0)
 if DATABASE_POOL_SIZE:
     # A web request that nobody waits for any more ends; workers take the time that their work takes.
     _limit_ms = env.int("WEB_STATEMENT_TIMEOUT_SECONDS", default=60) * 1000
-    DATABASES["default"]["OPTIONS"]["options"] = f"-c statement_timeout={_limit_ms}"
+    DATABASES["default"]["OPTIONS"]["options"] += f" -c statement_timeout={_limit_ms}"
     DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 2, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
 DATABASE_ROUTERS = ["apps.accounts.tenancy.OwnerMigrates"]
 # The role that may read across workspaces; the application's role enters it through one audited door.

@@ -32,6 +32,7 @@ from apps.attribution.models import (
     MarkovTransition,
     ModelAccuracy,
     ModelRun,
+    NightCheck,
     Recalibration,
     RegionDay,
     RuleVersion,
@@ -265,6 +266,12 @@ class JourneyBookAdmin(WorkspaceAdmin):
         books = list(queryset)
         journey_books.rebuild(books)
         self.message_user(request, f"Whoever asks next has {len(books)} books counted from scratch.")
+
+
+@admin.register(NightCheck)
+class NightCheckAdmin(WorkspaceAdmin):
+    reads = "attribution:read"
+    list_display = ("checked_at", "findings", "crowded")
 
 
 @admin.register(BookDay)

@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 
 from apps.accounts import metrics, scoping
 from apps.accounts.tasks_base import workspace_task
-from apps.attribution.models import DeadLetter, IntakeCount
+from apps.attribution.models import DeadLetter, IntakeCount, NightCheck
 
 log = structlog.get_logger(__name__)
 
@@ -138,6 +138,7 @@ class Intake(Collector):
         with scoping.across_workspaces("health.read"):
             sums = {str(row["door"]): row for row in _sums_by_door()}
             letters = DeadLetter.objects.exclude(state=DeadLetter.State.FOUND_BY_CHECK)
+            differing = sum(map(len, NightCheck.objects.values_list("findings", flat=True)))
             by_reason = list(letters.values_list("reason", "state").annotate(Count("pk")).order_by())
         taken = CounterMetricFamily(
             "bellwether_intake_records",
@@ -157,6 +158,11 @@ class Intake(Collector):
         accepted, told = (
             sum(row["accepted"] for row in sums.values()),
             sum(row["stored"] + row["duplicates"] for row in sums.values()),
+        )
+        yield GaugeMetricFamily(
+            "bellwether_night_check_findings",
+            "What the last nightly looks found missing or different: 0 unless something is wrong.",
+            value=differing,
         )
         yield GaugeMetricFamily(
             "bellwether_intake_unaccounted",

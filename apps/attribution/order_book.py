@@ -1,7 +1,9 @@
 """What an order is worth after all that was said about it, in whatever order it was said.
 
 An entry is a purchase (revenue >= 0), a correction (a new total) or a refund (revenue < 0). The total that
-happened last is the gross; refunds take from it. The worth depends on the set of entries, not on arrival.
+happened last is the gross; refunds take from it, down to nothing. Worth, person and time depend on the set of
+entries, not on arrival, but for two: of totals of one moment the last to arrive counts, and a replacement
+replaces what had arrived before it.
 """
 
 from collections.abc import Sequence
@@ -42,11 +44,12 @@ class Standing(NamedTuple):
 
 @dataclass(frozen=True)
 class Decision:
-    """What becomes of a new entry: `stored`, or nothing because of `duplicate_of` or `errors`."""
+    """What becomes of a new entry. One that says nothing new is a duplicate; it is stored all the same where
+    its time may yet matter.
+    """
 
     stored: Entry | None = None
     duplicate_of: Entry | None = None
-    errors: dict[str, list[str]] | None = None
 
 
 def gross(entries: Sequence[Entry]) -> Entry | None:
@@ -56,7 +59,7 @@ def gross(entries: Sequence[Entry]) -> Entry | None:
 
 
 def standing(entries: Sequence[Entry], *, home: str) -> Standing:
-    """Worth 0 and not counted: refunded whole, or refunds that wait for their order."""
+    """Worth 0 and not counted: refunded whole or more, or refunds that wait for their order."""
     total = gross(entries)
     if total is None:
         return Standing(ZERO, False)
@@ -68,14 +71,13 @@ def decide(
     entries: Sequence[Entry],
     entry: Entry,
     *,
-    home: str,
     replaces: bool,
     has_own_id: bool,
     has_own_time: bool,
 ) -> Decision:
     """What to do with a new entry of an order that holds these."""
     if entry.revenue < 0:
-        return _refund(entries, entry, home=home, has_own_id=has_own_id, has_own_time=has_own_time)
+        return _refund(entries, entry, has_own_id=has_own_id, has_own_time=has_own_time)
     total = gross(entries)
     if replaces:
         if total is not None and not has_own_id and total.says_the_same_as(entry):
@@ -83,34 +85,28 @@ def decide(
         # A replacement is later than what it replaces, whatever time it was given.
         latest = max(entry.occurred_at, total.occurred_at) if total is not None else entry.occurred_at
         return Decision(stored=replace(entry, kind=Kind.CORRECTION, occurred_at=latest))
-    return _total(entries, entry, total)
+    return _total(entries, entry, total, has_own_time=has_own_time)
 
 
-def _total(entries: Sequence[Entry], entry: Entry, total: Entry | None) -> Decision:
+def _total(entries: Sequence[Entry], entry: Entry, total: Entry | None, *, has_own_time: bool) -> Decision:
+    """The same total at another time may decide whose the order is, or which of two others came last."""
     if total is None:
         return Decision(stored=replace(entry, kind=Kind.CONVERSION))
     is_late = entry.occurred_at < total.occurred_at
     same = [one for one in entries if one.revenue >= 0 and one.says_the_same_as(entry)]
     if same and (is_late or total in same):
-        return Decision(duplicate_of=total if total in same else same[0])
+        is_new = has_own_time and all(one.occurred_at != entry.occurred_at for one in same)
+        copy = replace(entry, kind=Kind.COPY) if is_new else None
+        return Decision(stored=copy, duplicate_of=total if total in same else same[0])
     return Decision(stored=replace(entry, kind=Kind.CONVERSION if is_late else Kind.CORRECTION))
 
 
-def _refund(
-    entries: Sequence[Entry], entry: Entry, *, home: str, has_own_id: bool, has_own_time: bool
-) -> Decision:
+def _refund(entries: Sequence[Entry], entry: Entry, *, has_own_id: bool, has_own_time: bool) -> Decision:
     if not has_own_id:
         for other in entries:
             if other.says_the_same_as(entry) and (not has_own_time or other.occurred_at == entry.occurred_at):
                 return Decision(duplicate_of=other)
-    entry = replace(entry, kind=Kind.REFUND)
-    total = gross(entries)
-    if total is not None and _net(total, [*entries, entry], home=home) < 0:
-        left = standing(entries, home=home).value
-        return Decision(
-            errors={"revenue": [f"This refunds more than the order is worth, which is {left} {home} now."]}
-        )
-    return Decision(stored=entry)
+    return Decision(stored=replace(entry, kind=Kind.REFUND))
 
 
 def _net(total: Entry, entries: Sequence[Entry], *, home: str) -> Decimal:

@@ -92,26 +92,21 @@ class Account:
         decision = order_book.decide(
             self.entries,
             replace(item.entry, place=len(self.entries) and self.entries[-1].place + 1),
-            home=home,
             replaces=given.replaces,
             has_own_id=bool(given.event_id),
             has_own_time=given.has_own_time,
         )
-        if decision.errors:
-            return ConversionVerdict(
-                order_id=given.order_id, reason=Reason.REFUND_EXCEEDS_ORDER, errors=decision.errors
-            )
         if decision.stored is not None:
             self._store(item, decision.stored, home=home)
-        known = decision.stored or decision.duplicate_of
+        known = decision.duplicate_of or decision.stored
         if known is None:
-            raise ValueError("a decision stores, points to a duplicate, or says what is wrong")
+            raise ValueError("a decision stores or points to a duplicate")
         return ConversionVerdict(
             event_id=known.event_id,
             order_id=given.order_id,
             value=self.order.value,
             kind=known.kind,
-            is_duplicate=decision.stored is None,
+            is_duplicate=decision.duplicate_of is not None,
         )
 
     def _store(self, item: Item, entry: Entry, *, home: str) -> None:

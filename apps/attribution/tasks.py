@@ -11,6 +11,7 @@ from apps.attribution import (
     intake,
     lift_tests,
     markov_training,
+    night_checks,
     uploads,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "intake",
     "lift_tests",
     "markov_training",
+    "night_checks",
     "uploads",
 ]

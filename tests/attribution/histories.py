@@ -158,7 +158,8 @@ class History:
         self.orders: list[str] = []
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT nextval(pg_get_serial_sequence('attribution_source', 'id')) FROM generate_series(1, 4)"
+                "SELECT nextval(pg_get_serial_sequence('attribution_source', 'id'))"
+                " FROM generate_series(1, 4)"
             )
             self.kept_back = [number for (number,) in cursor.fetchall()]
         self.deeds: list[Callable[[], None]] = [

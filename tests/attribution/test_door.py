@@ -1,22 +1,28 @@
 """What the fast door takes from Django, and that nobody can tell by the answer."""
 
+import asyncio
 import gzip
 import json
 from pathlib import Path
+from threading import Thread
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from apps.accounts import api_keys, scoping, workspaces
 from apps.accounts.models import ApiKey
 from apps.accounts.permissions import system
+from apps.attribution.door import commit
 from apps.attribution.door.app import DEEDS
+from apps.attribution.door.backlog import GROUP_EVENTS, Backlog, Waiting
 from apps.attribution.door.keys import KNOWN_SECONDS, REFUSED_SECONDS, KeyRing
+from apps.attribution.door.requests import TrackingRequest
 from apps.attribution.door.speech import standing_headers
 from apps.attribution.models import Touchpoint
 from tests.attribution import doors
 from tests.attribution.doors import DoorClient
+from tests.conftest import committed
 from tests.factories import NOW
 
 EVENT = "/api/v1/attribution/track/event"
@@ -221,7 +227,9 @@ def test_a_bomb_is_not_unpacked(api, settings):
 
 
 def test_nothing_of_ours_trades_commits_for_speed():
-    """COMMIT returns once the change is on disk: the default, which the embedded PostgreSQL states."""
+    """COMMIT returns once the change is on disk: every session asks for it, and the embedded PostgreSQL says
+    it is its default.
+    """
     files = [path for name in ("apps", "config") for path in (ROOT / name).rglob("*.py")]
     naming = [
         path
@@ -229,8 +237,10 @@ def test_nothing_of_ours_trades_commits_for_speed():
         if "synchronous_commit" in path.read_text() or "SYNCHRONOUS" in path.read_text()
     ]
 
-    assert [path.name for path in naming] == ["postgres.py"]
-    assert '"synchronous_commit": "on"' in naming[0].read_text()
+    assert sorted(path.name for path in naming) == ["postgres.py", "settings.py"]
+    said = [line for path in naming for line in path.read_text().splitlines() if "synchronous_commit" in line]
+    assert len(said) == 2
+    assert all("synchronous_commit=on" in line or '"synchronous_commit": "on"' in line for line in said)
 
 
 @pytest.mark.django_db
@@ -238,3 +248,48 @@ def test_a_transaction_of_ours_waits_for_the_disk():
     with connection.cursor() as cursor:
         cursor.execute("SELECT name, setting FROM pg_settings WHERE name IN ('synchronous_commit', 'fsync')")
         assert dict(cursor.fetchall()) == {"synchronous_commit": "on", "fsync": "on"}
+
+
+@committed
+def test_it_waits_for_the_disk_also_where_the_servers_default_is_not_to():
+    name = connection.ops.quote_name(connection.settings_dict["NAME"])
+    with connections["owner"].cursor() as cursor:
+        cursor.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    try:
+        said = Thread(target=_says_on)
+        said.start()
+        said.join()
+        assert _SAID == ["on", "on"]
+    finally:
+        with connections["owner"].cursor() as cursor:
+            cursor.execute(f"ALTER DATABASE {name} RESET synchronous_commit")
+
+
+_SAID: list[str] = []
+
+
+def _says_on():
+    """A new session of the product's, and the door's own, in a thread whose connections are its own."""
+    for opened in (lambda: None, commit._open_own_connection):
+        opened()
+        with connections["default"].cursor() as cursor:
+            cursor.execute("SHOW synchronous_commit")
+            _SAID.append(cursor.fetchone()[0])
+        connections["default"].close()
+
+
+def _waiting(events, *, is_gzip=False):
+    body = json.dumps({"events": [CLICK] * events} if events != 1 else CLICK).encode()
+    deed = "event" if events == 1 else "batch"
+    request = TrackingRequest(deed=deed, actor=system(1), body=body, is_gzip=is_gzip, received_at=NOW)
+    return Waiting(request, asyncio.new_event_loop(), asyncio.Future(loop=asyncio.new_event_loop()))
+
+
+def test_a_group_is_bounded_by_its_events_unless_one_request_alone_is_more():
+    backlog = Backlog()
+    for events in (1, 1, 100, 50, 1_000, *[1] * (GROUP_EVENTS + 5)):
+        backlog.enter(_waiting(events))
+
+    sizes = [len(backlog.next_group()) for _ in range(5)]
+
+    assert sizes == [3, 1, 1, GROUP_EVENTS, 5]

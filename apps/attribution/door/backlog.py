@@ -11,7 +11,8 @@ from apps.accounts.errors import DomainError
 from apps.attribution.door import metrics
 from apps.attribution.door.requests import Reply, TrackingRequest, failed, refusal_of
 
-GROUP_REQUESTS, GROUP_BYTES = 128, 512 * 1024
+# At most so much is stored together, unless one request alone is more.
+GROUP_EVENTS, GROUP_BYTES = 128, 512 * 1024
 GATHER_SECONDS = 0.015
 # What may be under way at once; more is told to come again.
 MOST_REQUESTS, MOST_BYTES = 4_096, 64 * 1024**2
@@ -102,13 +103,14 @@ class Backlog:
     def _wait_for(self, count: int, seconds: float | None) -> None:
         self._wanted = count
         self._changed.wait_for(lambda: self._is_closed or len(self._queue) >= count, seconds)
-        self._wanted = GROUP_REQUESTS
+        self._wanted = GROUP_EVENTS
 
     def _take(self) -> list[Waiting]:
-        size = count = 0
-        for waiting in self._queue[:GROUP_REQUESTS]:
+        size = count = events = 0
+        for waiting in self._queue[:GROUP_EVENTS]:
             size += len(waiting.request.body)
-            if count and size > GROUP_BYTES:
+            events += waiting.request.most_events
+            if count and (size > GROUP_BYTES or events > GROUP_EVENTS):
                 break
             count += 1
         group, self._queue = self._queue[:count], self._queue[count:]

@@ -48,6 +48,13 @@ class TrackingRequest:
     def is_identifying(self) -> bool:
         return self.reading is not None and self.reading.is_identifying
 
+    @property
+    def most_events(self) -> int:
+        """How many it may hold, before it is parsed: a batch has a brace around it and one a record."""
+        if self.deed != "batch":
+            return 1
+        return tracking.MAX_BATCH if self.is_gzip else max(1, self.body.count(b"{") - 1)
+
     def admit(self) -> None:
         """Count it against its key's limit and parse it, in the workspace in scope. Raises DomainError."""
         self.verdict = throttling.count(self.actor, throttling.TRACKING)

@@ -102,8 +102,10 @@ def assemble(
     person, at_us = bought["person"], bought["at_us"]
     last = shelf.before(person, at_us)
     first = shelf.before(person, _window_opens(at_us, lookback_days))
-    first = np.where(_crowded(person, at_us, lookback_days), last, first)
-    idle_first, idle_last = _idle(shelf, covered=(first, last), lookback_days=lookback_days)
+    crowded = _crowded(person, at_us, lookback_days)
+    first = np.where(crowded, last, first)
+    covered = first[~crowded], last[~crowded]
+    idle_first, idle_last = _idle(shelf, covered=covered, lookback_days=lookback_days)
     firsts, lasts = np.concatenate([first, idle_first]), np.concatenate([last, idle_last])
     firsts = np.maximum(firsts, lasts - MOST_TOUCHES)
     ends = np.concatenate([at_us, shelf.at_us[idle_last - 1]])

@@ -21,6 +21,7 @@ from apps.attribution.models.journey_book import (
     StalePerson,
 )
 from apps.attribution.models.lift_test import LiftTest, LiftTestCredit, RegionDay
+from apps.attribution.models.night_check import NightCheck
 from apps.attribution.models.rule_version import RuleVersion
 from apps.attribution.models.run import Credit, CreditErrors, MarkovTransition, ModelRun
 from apps.attribution.models.touchpoint import Touchpoint
@@ -54,6 +55,7 @@ __all__ = [
     "MarkovTransition",
     "ModelAccuracy",
     "ModelRun",
+    "NightCheck",
     "Reason",
     "Recalibration",
     "RegionDay",

@@ -47,6 +47,8 @@ class ConversionRecord(WorkspaceOwned):
         CONVERSION = "conversion"
         CORRECTION = "correction"
         REFUND = "refund"
+        # The total of another record at another time: a duplicate, kept for when it happened.
+        COPY = "copy"
 
     # The conversion's own foreign key says which workspaces there are; a second check of every row took a
     # tenth of an import.

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 from apps.accounts.doors import page, refusals_in
 from apps.accounts.models import Job
 from apps.accounts.paging import slice_of
-from apps.attribution import dead_letters, intake
+from apps.attribution import dead_letters, intake, night_checks
 from apps.attribution.forms import LetterForm
 from apps.attribution.models import DeadLetter, Door, Reason
 
@@ -38,6 +38,7 @@ def data_health(request: HttpRequest) -> HttpResponse:
         "accepted": sum(one.accepted for one in days),
         "unaccounted": sum(abs(one.unaccounted) for one in days),
         "is_balanced": all(one.balances for one in days),
+        "check": night_checks.last(),
         "reasons": _reasons(waiting),
         "waiting": waiting.count(),
         "chosen": chosen,
