@@ -31,6 +31,7 @@ from apps.attribution import (
     journey_books,
     journeys,
     loading,
+    night_checks,
     run_figures,
     runs,
     stale_people,
@@ -305,6 +306,7 @@ def _keep(
         touches=basis.touches,
         daily=basis.daily,
         before=run_figures.before(query, workspace),
+        crowded=night_checks.crowded(),
     )
     with transaction.atomic():
         run = runs.keep(

@@ -86,6 +86,11 @@ def last() -> NightCheck | None:
     return NightCheck.objects.first()
 
 
+def crowded() -> int:
+    """Ids that did more than a person does, as of the last look."""
+    return NightCheck.objects.values_list("crowded", flat=True).first() or 0
+
+
 def _lost(now: datetime) -> Iterator[str]:
     """Days whose rows are fewer than were stored."""
     first = now.astimezone(UTC).date() - timedelta(days=DAYS)

@@ -196,6 +196,7 @@ class Overview:
     paths: list[PathRow] = field(default_factory=list)
     steps: list[StepRow] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
+    crowded: int = 0
     daily: list[Day] = field(default_factory=list)
 
     @property
@@ -335,6 +336,7 @@ def filled(seen: Overview) -> Overview:
         paths=_paths(figures["paths"][:PATHS_SHOWN], lost, names, result.currency),
         steps=steps_of(lost.get("steps", [])[:STEPS_SHOWN], names),
         notes={model: result.notes(model) for model in (RATES, AUTO)},
+        crowded=figures.get("crowded", 0),
         daily=days_of(figures["daily"], seen.query, workspace),
     )
 

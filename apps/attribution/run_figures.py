@@ -36,11 +36,15 @@ def gather(
     touches: int,
     daily: list[list[Any]],
     before: dict[str, Any] | None,
+    crowded: int,
 ) -> dict[str, Any]:
-    """All figures of the journeys of a question. touches: how many were looked at."""
+    """All figures of the journeys of a question. touches: how many were looked at. crowded: ids that do more
+    than a person, whose journeys are cut.
+    """
     keys, told = table.channels, counts.channel_paths
     return {
         "touches": touches,
+        "crowded": crowded,
         "paths": _paths(told, keys),
         "flow": _flow(told, keys),
         "touches_to_convert": _spread(shapes.touches_to_convert(told)),

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from apps.accounts.figures import count, interval, money, number, percent, times
+from apps.attribution.maths.assembly import MOST_CONVERSIONS, MOST_TOUCHES
 from apps.attribution.maths.intervals import LEAST_CONVERSIONS
 from apps.attribution.maths.models import AUTO, RATES
 from apps.attribution.reports import ChannelRow, Overview
@@ -111,8 +112,18 @@ def beyond_chance(found: Overview) -> str:
 
 
 def chosen_by_itself(found: Overview) -> list[str]:
-    """What models decided by themselves, said openly."""
-    return [*_order_chosen(found.notes.get(AUTO, {})), *_floored(found), *_sampled(found)]
+    """What models decided by themselves, and what was cut, said openly."""
+    decided = [*_order_chosen(found.notes.get(AUTO, {})), *_floored(found), *_sampled(found)]
+    return [*decided, *([crowd(found.crowded)] if found.crowded else [])]
+
+
+def crowd(ids: int) -> str:
+    """Who does more than a person; see maths.assembly."""
+    return (
+        f"{count(ids, 'id')} did more within 30 days than a person does (a robot, a till, an id that many "
+        f"share): such a journey is cut at its last {MOST_TOUCHES} touches, and conversions beyond "
+        f"{MOST_CONVERSIONS} have no known touchpoint. No revenue is left out."
+    )
 
 
 def callout(found: Overview) -> Callout | None:

@@ -1,4 +1,4 @@
-"""The nightly look: rows against what the doors counted, books against rows, ids that do more than a person."""
+"""The nightly look: rows against the doors' books, journey books against rows, ids beyond a person."""
 
 from datetime import timedelta
 

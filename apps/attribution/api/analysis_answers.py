@@ -68,7 +68,8 @@ def _batch(result: Result, lifts: dict[str, dict[str, Calibration]]) -> dict[str
         "rows": [_row(row, lifts.get(row.model, {}).get(row.channel)) for row in result.rows],
         "notes": {
             model: notes for model in CHOOSING if model in query.models and (notes := result.notes(model))
-        },
+        }
+        | ({"ids_cut": result.figures["crowded"]} if result.figures.get("crowded") else {}),
         "totals": {
             **vars(result.totals),
             "revenue": float(result.totals.revenue),

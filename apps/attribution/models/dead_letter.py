@@ -21,7 +21,6 @@ class Reason(models.TextChoices):
     UNUSABLE_FIELDS = "unusable_fields", "A field is missing or cannot be used"
     NO_EXCHANGE_RATE = "no_exchange_rate", "There is no exchange rate for its currency"
     AMOUNT_TOO_LARGE = "amount_too_large", "It is worth more than can be kept"
-    REFUND_EXCEEDS_ORDER = "refund_exceeds_order", "It refunds more than its order is worth"
     CONTESTED = "contested", "Other requests kept changing the same people or orders"
     DATABASE_REFUSED = "database_refused", "The database refused to keep it"
 

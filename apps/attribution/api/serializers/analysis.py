@@ -247,7 +247,8 @@ class BatchAnswerSerializer(serializers.Serializer):
     rows = CreditRowSerializer(many=True)
     notes = serializers.DictField(
         help_text="What a model decided by itself: the order that markov_auto chose and why, the channels "
-        "that shapley_rate gave nothing because they lower the rate."
+        "that shapley_rate gave nothing because they lower the rate. ids_cut: how many ids did more than a "
+        "person does (500 touches or conversions), as of the last night: their journeys are cut."
     )
     totals = TotalsSerializer()
 
