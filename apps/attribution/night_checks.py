@@ -24,7 +24,7 @@ from apps.attribution.money import exponent
 log = structlog.get_logger(__name__)
 
 DAYS = 7
-WINDOW = timedelta(days=30)
+WINDOW_DAYS = 30
 _ROWS = """
     SELECT (received_at AT TIME ZONE 'UTC')::date, count(*) FROM (
         SELECT received_at FROM attribution_touchpoint
@@ -54,7 +54,7 @@ _CROWDED = """
         FROM {table} WHERE workspace_id = (SELECT %(workspace)s::bigint) AND person_id IN (
             SELECT person_id FROM {table} WHERE workspace_id = (SELECT %(workspace)s::bigint)
             GROUP BY person_id HAVING count(*) > {most})
-    ) AS spans WHERE span < %(window)s
+    ) AS spans WHERE span < make_interval(days => %(window)s)
 """
 
 
@@ -134,8 +134,8 @@ def _books_that_differ() -> Iterator[str]:
 
 
 def _crowded(table: str, most: int) -> int:
-    """Ids that came more often within WINDOW than a person does."""
+    """Ids that came more often within WINDOW_DAYS than a person does."""
     with connection.cursor() as cursor:
         statement = _CROWDED.format(table=table, most=int(most))
-        cursor.execute(statement, {"workspace": scoping.current_id(), "window": WINDOW})
+        cursor.execute(statement, {"workspace": scoping.current_id(), "window": WINDOW_DAYS})
         return int(cursor.fetchone()[0])
