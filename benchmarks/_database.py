@@ -44,3 +44,21 @@ def workspace(slug: str, *, now: Any) -> Any:
     with scoping.across_workspaces("workspace.list"):
         found = Workspace.objects.filter(slug=slug).first()
     return found or workspaces.create(now=now, slug=slug, name="Benchmark", currency="GBP")
+
+
+def foreign_keys(cursor: Any, table: str) -> list[str]:
+    """As PostgreSQL checks them, row by row; also those that the product checks by statement."""
+    from apps.accounts.tenancy import owned_models  # noqa: PLC0415 - Django is set up by then
+
+    cursor.execute(
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'f'",
+        [table],
+    )
+    return [definition for (definition,) in cursor.fetchall()] + [
+        f"FOREIGN KEY (workspace_id, {field.column})"
+        f" REFERENCES {field.related_model._meta.db_table} (workspace_id, id) DEFERRABLE INITIALLY DEFERRED"
+        for model in owned_models()
+        if model._meta.db_table == table
+        for field in model._meta.local_fields
+        if getattr(field, "is_checked_by_statement", False)
+    ]

@@ -20,7 +20,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks._database import benchmark_database, workspace
+from benchmarks._database import benchmark_database, foreign_keys, workspace
 from benchmarks._logs import write_log
 from benchmarks._measure import Steps, cpu_of, elsewhere
 
@@ -115,7 +115,7 @@ def _copy(connection, table: str, path: Path, *, is_staged: bool, has_keys: bool
 
     with transaction.atomic(using="owner"), connection.cursor() as cursor:
         cursor.execute(f"CREATE TABLE peer (LIKE {table} INCLUDING ALL)")
-        for key in _foreign_keys(cursor, table) if has_keys else []:
+        for key in foreign_keys(cursor, table) if has_keys else []:
             cursor.execute(f"ALTER TABLE peer ADD {key}")
         cursor.execute(f"CREATE TEMP TABLE staging ON COMMIT DROP AS SELECT * FROM {table} LIMIT 0")  # noqa: S608
         target = "staging" if is_staged else "peer"
@@ -127,24 +127,6 @@ def _copy(connection, table: str, path: Path, *, is_staged: bool, has_keys: bool
             cursor.execute(f"INSERT INTO peer SELECT * FROM staging ON CONFLICT ({unique}) DO NOTHING")  # noqa: S608
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE peer")
-
-
-def _foreign_keys(cursor, table: str) -> list[str]:
-    """As PostgreSQL checks them, row by row; also those that the product checks by statement."""
-    from apps.accounts.tenancy import owned_models  # noqa: PLC0415 - Django is set up by then
-
-    cursor.execute(
-        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass AND contype = 'f'",
-        [table],
-    )
-    return [definition for (definition,) in cursor.fetchall()] + [
-        f"FOREIGN KEY (workspace_id, {field.column})"
-        f" REFERENCES {field.related_model._meta.db_table} (workspace_id, id) DEFERRABLE INITIALLY DEFERRED"
-        for model in owned_models()
-        if model._meta.db_table == table
-        for field in model._meta.local_fields
-        if getattr(field, "is_checked_by_statement", False)
-    ]
 
 
 if __name__ == "__main__":

@@ -37,6 +37,11 @@ ADD = """
     VALUES (%s, %s, %s::jsonb, CASE WHEN %s THEN statement_timestamp() END, 0)
     RETURNING id, created_at, due_at
 """
+# The same as a part of another statement, which follows with the payload and where it is from.
+TELL = """
+    INSERT INTO accounts_outboxevent (workspace_id, name, due_at, attempts, payload)
+    SELECT %(workspace)s::bigint, %(event)s, CASE WHEN %(is_awaited)s THEN statement_timestamp() END, 0,
+"""
 # Stands for the subscriber of an event that cannot be rebuilt.
 UNREADABLE = "(unreadable)"
 
@@ -80,16 +85,19 @@ def subscribers_of(name: str) -> dict[str, Subscriber]:
     return dict(_subscribers[name])
 
 
+def is_awaited(event: type[Event]) -> bool:
+    return bool(_subscribers[event.name])
+
+
 def publish(event: Event) -> OutboxEvent:
     """Write the event in the open transaction. Raises TransactionManagementError outside one."""
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError(
             "publish() belongs in the transaction of the change it tells of"
         )
-    payload = asdict(event)
-    is_awaited = bool(_subscribers[event.name])
-    row = _write(payload.pop("workspace_id"), event.name, payload, is_awaited=is_awaited)
-    if is_awaited:
+    payload, awaited = asdict(event), is_awaited(type(event))
+    row = _write(payload.pop("workspace_id"), event.name, payload, is_awaited=awaited)
+    if awaited:
         deliver.delay_on_commit(workspace_id=event.workspace_id, event_id=row.pk)
     return row
 

@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 _current: ContextVar[int | None] = ContextVar("workspace", default=None)
 _across: ContextVar[str | None] = ContextVar("across", default=None)
 
+# Row-level security reads it until the end of the transaction.
+TELL = "SELECT set_config('app.ws', %s, true)"
 # The written list of who may read across workspaces, and why.
 ACROSS_DEEDS = {
     "actor.identify": "find the workspace of an API key or of a user's memberships, before one is known",
@@ -145,7 +147,7 @@ def _retarget_open_transaction() -> None:
 def _tell(database: BaseDatabaseWrapper) -> None:
     workspace_id = _current.get()
     value = "" if workspace_id is None else str(workspace_id)
-    database.connection.execute("SELECT set_config('app.ws', %s, true)", (value,))
+    database.connection.execute(TELL, (value,))
 
 
 def _is_broken(database: BaseDatabaseWrapper) -> bool:

@@ -9,12 +9,13 @@ from django.db import connection
 
 from apps.accounts import events, scoping
 from apps.accounts.permissions import Actor
-from apps.attribution import intake, orders, sources, touch_rows, visitors
+from apps.attribution import intake, known_people, orders, sources, touch_rows, visitors
 from apps.attribution.events import TouchpointsStored
 from apps.attribution.models import Door
 from apps.attribution.order_items import ConversionVerdict
 from apps.attribution.orders import StoredConversions
 from apps.attribution.records import ConversionIn, Touch
+from apps.attribution.sources import SourceKey
 from apps.attribution.touch_columns import Ints, TouchColumns
 
 
@@ -59,10 +60,13 @@ def track(
     """
     if not touches and not conversions:
         return [], []
+    keys = sources.of_touches(touches)
+    if not conversions and (stored := known_people.store(touches, keys, door=Door.API, at=now)):
+        return _verdicts(touches, keys, stored.people, touch_rows.known(stored.known)), []
 
     def deed() -> tuple[list[TouchVerdict], list[ConversionVerdict]]:
         people = visitors.resolve([*touches, *conversions])
-        touched = _write(touches, people[: len(touches)], now=now)
+        touched = _write(touches, people[: len(touches)], keys, now=now)
         sold = orders.write(conversions, people[len(touches) :], now=now)
         _enter(Door.API, [one for one in sold if not one.errors], at=now)
         return touched, sold
@@ -120,21 +124,33 @@ def _plan_anew() -> None:
         cursor.execute("DISCARD PLANS")
 
 
-def _write(touches: Sequence[Touch], people: Sequence[int], *, now: datetime) -> list[TouchVerdict]:
+def _write(
+    touches: Sequence[Touch], people: Sequence[int], keys: Sequence[SourceKey], *, now: datetime
+) -> list[TouchVerdict]:
     """Store touches and enter them in the books."""
     if not touches:
         return []
-    keys = sources.of_touches(touches)
+    places = sources.ids(set(keys), labels=sources.labels_of(touches))
     new, first_id, last_id = touch_rows.insert(
-        touch_rows.rows_of(touches, people, keys), door=Door.API, at=now
+        touch_rows.rows_of(touches, people, keys, places), door=Door.API, at=now
     )
     known = touch_rows.known([touch.event_id for touch in touches if touch.event_id not in new])
     if first_id is not None and last_id is not None:
         _publish(len(new), first_id, last_id)
     public_ids = visitors.public_ids(people)
+    return _verdicts(touches, keys, [public_ids[person] for person in people], known)
+
+
+def _verdicts(
+    touches: Sequence[Touch],
+    keys: Sequence[SourceKey],
+    people: Sequence[str],
+    known: dict[str, touch_rows.Known],
+) -> list[TouchVerdict]:
+    """The second time that a batch holds an event id, it is a duplicate of the first."""
     verdicts: dict[str, TouchVerdict] = {}
     return [
-        _verdict(touch.event_id, touch_rows.Known(public_ids[person], key.channel), known, verdicts)
+        _verdict(touch.event_id, touch_rows.Known(person, key.channel), known, verdicts)
         for touch, person, key in zip(touches, people, keys, strict=True)
     ]
 
@@ -145,7 +161,6 @@ def _verdict(
     known: dict[str, touch_rows.Known],
     verdicts: dict[str, TouchVerdict],
 ) -> TouchVerdict:
-    """The second time that a batch holds an event id, it is a duplicate of the first."""
     if first := verdicts.get(event_id):
         return msgspec.structs.replace(first, is_duplicate=True)
     person_id, channel = known.get(event_id, said)

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from apps.accounts.errors import Invalid
-from apps.attribution import addresses
+from apps.attribution import addresses, moulds
 from apps.attribution.cleaning import (
     Cleaner,
     Problem,
@@ -45,6 +45,41 @@ __all__ = ["ConversionIn", "IdentityIn", "SpendIn", "Touch", "conversion", "iden
 
 def touch(record: Any, *, received_at: datetime) -> Touch:
     """Raises Invalid with every field that cannot be used."""
+    if type(record) is not dict:
+        return _cleaned_touch(record, received_at)
+    rest = dict(record)
+    user_id, anonymous_id = rest.pop("user_id", None), rest.pop("anonymous_id", None)
+    event_id = rest.pop("event_id", None)
+    if event_id is None or event_id == "":
+        event_id = new_event_id(received_at)
+    occurred_at = _time_of(rest, received_at)
+    alike = moulds.likeness(rest)
+    if alike is None or occurred_at is None:
+        return _cleaned_touch(record, received_at)
+    poured = moulds.pour(alike, user_id, anonymous_id, event_id, occurred_at=occurred_at, now=received_at)
+    if poured is not None:
+        return poured
+    cleaned = _cleaned_touch(record, received_at)
+    moulds.keep(alike, cleaned)
+    return cleaned
+
+
+def _time_of(rest: dict[str, Any], received_at: datetime) -> datetime | None:
+    """When a touch happened, its own time taken out of it; None where that cannot be used."""
+    if "occurred_at" not in rest and "sent_at" not in rest:
+        return received_at
+    errors: Errors = {}
+    own = {name: rest.pop(name) for name in ("occurred_at", "sent_at") if name in rest}
+    try:
+        found = {name: moment(value) for name, value in own.items() if value is not None and value != ""}
+    except Problem:
+        return None
+    occurred_at = _corrected(found, errors, received_at)
+    return None if errors else occurred_at
+
+
+def _cleaned_touch(record: Any, received_at: datetime) -> Touch:
+    """Each field by itself."""
     found, errors, ignored = _walk(record, TOUCH_FIELDS)
     for name in ("event_type", "platform"):
         if name not in found and name not in errors:

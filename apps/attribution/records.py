@@ -8,7 +8,10 @@ import msgspec
 
 
 class Touch(msgspec.Struct, kw_only=True, gc=False):
-    """One contact. channel: as the sender named it, "" to derive it. click_ids: the names present."""
+    """One contact. channel: as the sender named it, "" to derive it. click_ids: the names present.
+
+    mould: stands for all touches that are equal but for ids and times (moulds.py); None for one alone.
+    """
 
     event_id: str
     event_type: str
@@ -31,6 +34,7 @@ class Touch(msgspec.Struct, kw_only=True, gc=False):
     click_ids: tuple[str, ...] = ()
     properties: dict[str, Any] | None = None
     ignored: tuple[str, ...] = ()
+    mould: "Touch | None" = None
 
 
 class ConversionIn(msgspec.Struct, kw_only=True):

@@ -49,15 +49,21 @@ _key_of = lru_cache(maxsize=4_096)(key_of)
 def of_touches(touches: Iterable[Touch]) -> list[SourceKey]:
     """The source of each touch: the channel its sender named, else the one that the rules derive."""
     channel_of = channels.book().rules.channel_of
-    return [
-        SourceKey(
-            (touch.channel and _key_of(touch.channel)) or channel_of(origin(touch)),
-            touch.platform,
-            touch.campaign_id,
-            touch.creative_id,
-        )
-        for touch in touches
-    ]
+    keys: dict[int, SourceKey] = {}
+    found = []
+    for touch in touches:
+        key = keys.get(id(touch.mould))
+        if key is None:
+            key = SourceKey(
+                (touch.channel and _key_of(touch.channel)) or channel_of(origin(touch)),
+                touch.platform,
+                touch.campaign_id,
+                touch.creative_id,
+            )
+            if touch.mould is not None:
+                keys[id(touch.mould)] = key
+        found.append(key)
+    return found
 
 
 def is_named(record: Any) -> bool:
@@ -99,6 +105,13 @@ def ids(keys: Iterable[SourceKey], *, labels: Mapping[str, str]) -> dict[SourceK
         _remember(workspace_id, made)
         found |= made
     return found
+
+
+def remembered(keys: Iterable[SourceKey]) -> dict[SourceKey, int] | None:
+    """The rows of these sources where this process knows each of them, without a question."""
+    workspace_id = scoping.current_id()
+    found = {key: _remembered.get((workspace_id, key), 0) for key in dict.fromkeys(keys)}
+    return found if all(found.values()) else None
 
 
 def _find_or_add(keys: set[SourceKey], labels: Mapping[str, str]) -> dict[SourceKey, int]:

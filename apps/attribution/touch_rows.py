@@ -1,6 +1,6 @@
 """Touches as rows: one statement stores a batch, whatever its size, and says which of them were new."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -19,30 +19,36 @@ from apps.attribution.touch_columns import Ints, TouchColumns
 
 # Numbered as they were given, since that is the order of touches of one moment; stored in the order of their
 # event ids, so that two batches with the same events never wait for each other in a circle.
-_NEW = """
-    WITH given AS MATERIALIZED (
+STORE = """
+    given AS MATERIALIZED (
         SELECT nextval('attribution_touchpoint_id_seq') AS id, row.*
-        FROM json_to_recordset(%s::json) AS row(p bigint, s bigint, e text, t text, o timestamptz,
+        FROM json_to_recordset(%(rows)s::json) AS row(p bigint, s bigint, e text, t text, o timestamptz,
             r timestamptz, c numeric, u text, f text, x jsonb, n boolean)
     ), new AS (
         INSERT INTO attribution_touchpoint (id, workspace_id, person_id, source_id, event_id, event_type,
             occurred_at, received_at, cost, url, referrer, properties, is_channel_named)
-        SELECT id, %s, p, s, e, t, o, COALESCE(r, o), c, COALESCE(u, ''), COALESCE(f, ''), x,
-            COALESCE(n, false)
-        FROM given ORDER BY e COLLATE "C", id
+        SELECT id, %(workspace)s::bigint, {person}, s, e, t, o, COALESCE(r, o), c, COALESCE(u, ''),
+            COALESCE(f, ''), x, COALESCE(n, false)
+        FROM given WHERE {condition} ORDER BY e COLLATE "C", id
         ON CONFLICT (workspace_id, event_id) DO NOTHING RETURNING id, workspace_id, event_id, person_id
     ), stale AS (
         INSERT INTO attribution_staleperson (workspace_id, person_id)
         SELECT DISTINCT workspace_id, person_id FROM new
-    )
-"""
-# Where all are new, their names need not come back.
-INSERT = f"""{_NEW}, entered AS (
+    ), entered AS (
         INSERT INTO attribution_intakecount
             (workspace_id, day, door, accepted, stored, duplicates, dead_lettered, is_folded)
-        SELECT %s::bigint, %s::date, %s::text, %s::bigint, count(*), %s::bigint - count(*), 0, false FROM new
+        SELECT %(workspace)s::bigint, %(day)s::date, %(door)s::text, %(given)s::bigint, count(*),
+            %(given)s::bigint - count(*), 0, false
+        FROM new HAVING {condition}
     )
-    SELECT count(*), min(id), max(id), CASE WHEN count(*) < %s::bigint THEN json_agg(event_id) END FROM new
+"""
+# Where all are new, their names need not come back: null.
+NAMES = """
+    SELECT CASE WHEN count(*) < %(given)s::bigint THEN COALESCE(json_agg(event_id), '[]') END FROM new
+"""
+INSERT = f"""
+    WITH {STORE.format(person="p", condition="true")}
+    SELECT min(id), max(id), ({NAMES}) FROM new
 """  # noqa: S608 - constants
 # COPY cannot leave duplicates out, and row-level security refuses it: hence a table of its own first. What
 # many touches say alike is sent once, beside it.
@@ -122,13 +128,22 @@ class Load(NamedTuple):
 
 def insert(rows: list[Row], *, door: str, at: datetime) -> Inserted:
     """Store the rows and enter them in the books (intake.py) as taken in by that door at that moment."""
-    workspace_id, given = scoping.current_id(), len(rows)
-    entry = (workspace_id, at.date(), door, given, given)
     with connection.cursor() as cursor:
-        cursor.execute(INSERT, (_as_json(rows), workspace_id, *entry, given))
-        total, first_id, last_id, event_ids = cursor.fetchone()
-    new = {row.e for row in rows} if total == given else set(event_ids or ())
+        cursor.execute(INSERT, params(rows, door=door, at=at))
+        first_id, last_id, event_ids = cursor.fetchone()
+    new = {row.e for row in rows} if event_ids is None else set(event_ids)
     return Inserted(new, first_id, last_id)
+
+
+def params(rows: list[Row], *, door: str, at: datetime) -> dict[str, Any]:
+    """What STORE asks for."""
+    return {
+        "rows": msgspec.json.encode(rows).decode(),
+        "workspace": scoping.current_id(),
+        "given": len(rows),
+        "door": str(door),
+        "day": at.date(),
+    }
 
 
 def load(touches: TouchColumns, people: Ints) -> Load:
@@ -188,9 +203,13 @@ def known(event_ids: list[str]) -> dict[str, Known]:
         return {event_id: Known(person_id, channel) for event_id, person_id, channel in cursor.fetchall()}
 
 
-def rows_of(touches: Sequence[Touch], people: Sequence[int], keys: Sequence[sources.SourceKey]) -> list[Row]:
-    """Rows of touches whose people and sources are known, aligned."""
-    places = sources.ids(set(keys), labels=sources.labels_of(touches))
+def rows_of(
+    touches: Sequence[Touch],
+    people: Sequence[int],
+    keys: Sequence[sources.SourceKey],
+    places: Mapping[sources.SourceKey, int],
+) -> list[Row]:
+    """Rows of touches whose people and sources are known, aligned. places: the row of each source."""
     return [
         Row(
             person,
@@ -260,8 +279,4 @@ def _kinds(touches: Sequence[Touch]) -> str:
         }
         for place, (touch, key) in enumerate(zip(touches, keys, strict=True))
     ]
-    return msgspec.json.encode(rows).decode()
-
-
-def _as_json(rows: list[Row]) -> str:
     return msgspec.json.encode(rows).decode()

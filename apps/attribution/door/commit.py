@@ -28,6 +28,7 @@ SESSION = (
     "enable_seqscan=off",
     "enable_hashjoin=off",
     "enable_mergejoin=off",
+    "plan_cache_mode=force_generic_plan",
 )
 
 
