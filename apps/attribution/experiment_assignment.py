@@ -18,7 +18,7 @@ from apps.attribution.maths.experiments.assignment import HoldOut, Split
 from apps.attribution.models import Allocation, Experiment, Variant
 
 KEPT_BY_PEOPLE = """
-    SELECT DISTINCT ON (e.person_id) e.person_id::text, v.key
+    SELECT DISTINCT ON (e.person_id) e.person_id::text, v.key, e.phase
     FROM attribution_exposure AS e
     JOIN attribution_variant AS v ON v.workspace_id = e.workspace_id AND v.id = e.variant_id
     WHERE e.workspace_id = (SELECT %s::bigint) AND e.experiment_id = %s
@@ -26,7 +26,7 @@ KEPT_BY_PEOPLE = """
     ORDER BY e.person_id, e.first_exposed_at, e.id
 """
 KEPT_BY_UNITS = """
-    SELECT DISTINCT ON (e.unit) e.unit, v.key
+    SELECT DISTINCT ON (e.unit) e.unit, v.key, e.phase
     FROM attribution_exposure AS e
     JOIN attribution_variant AS v ON v.workspace_id = e.workspace_id AND v.id = e.variant_id
     WHERE e.workspace_id = (SELECT %s::bigint) AND e.experiment_id = %s AND e.unit = ANY(%s::text[])
@@ -36,8 +36,8 @@ HOLDOUT_SETTING = "experiments_holdout_share"
 
 
 class Why(StrEnum):
-    """assigned: by lot. kept: they have seen it. decided: the winner goes to everybody. Else no variant:
-    held_out for good, outside the experiment's traffic, or the experiment is not_running.
+    """assigned: by lot. kept: they have seen it. decided: the winner goes to everybody who is not held out.
+    Else no variant: held_out for good, outside the experiment's traffic, or the experiment is not_running.
     """
 
     ASSIGNED = "assigned"
@@ -73,15 +73,25 @@ def assign_many(experiment: Experiment, units: Sequence[str], *, now: datetime) 
         return _after_the_decision(experiment, units)
     if experiment.state != Experiment.State.RUNNING:
         return [Assigned(unit=unit, variant=None, why=Why.NOT_RUNNING) for unit in units]
-    phase, split = split_at(experiment, now)
-    hold_out = hold_out_of(experiment)
-    kept = _kept(experiment, units)
-    return [
-        Assigned(unit=unit, variant=kept[unit], why=Why.KEPT, phase=phase)
-        if unit in kept
-        else _by_lot(unit, split, hold_out, phase)
-        for unit in units
-    ]
+    return drawn(experiment, units, [now] * len(units))
+
+
+def drawn(experiment: Experiment, units: Sequence[str], moments: Sequence[datetime]) -> list[Assigned]:
+    """What each unit's lot was at its moment, whatever has become of the experiment since.
+
+    Those who had seen something by the phase of that moment keep it. Aligned; three queries.
+    """
+    phases = _Phases(experiment)
+    hold_out, kept = hold_out_of(experiment), _kept(experiment, units)
+    found = []
+    for unit, moment in zip(units, moments, strict=True):
+        phase = phases.at(moment)
+        variant, since = kept.get(unit, ("", phase + 1))
+        if since <= phase:
+            found.append(Assigned(unit=unit, variant=variant, why=Why.KEPT, phase=phase))
+        else:
+            found.append(_by_lot(unit, phases.split(phase), hold_out, phase))
+    return found
 
 
 def is_held_out(units: Iterable[str], *, workspace: Workspace) -> list[bool]:
@@ -94,16 +104,30 @@ def holdout_share(workspace: Workspace) -> float:
     return float(workspace.settings.get(HOLDOUT_SETTING, 0.0))
 
 
-def split_at(experiment: Experiment, moment: datetime) -> tuple[int, Split]:
-    """The phase in force at a moment (the first one, for a moment before it), and its shares."""
-    rows = Allocation.objects.filter(experiment=experiment).select_related("variant")
-    phases: dict[int, list[Allocation]] = {}
-    for row in rows.order_by("phase", "-variant__is_control", "variant__position"):
-        phases.setdefault(row.phase, []).append(row)
-    begun = [number for number, part in phases.items() if part[0].starts_at <= moment]
-    number = max(begun, default=min(phases))
-    part = phases[number]
-    return number, Split(
+class _Phases:
+    """An experiment's shares, phase by phase."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.experiment = experiment
+        self.rows: dict[int, list[Allocation]] = {}
+        found = Allocation.objects.filter(experiment=experiment).select_related("variant")
+        for row in found.order_by("phase", "-variant__is_control", "variant__position"):
+            self.rows.setdefault(row.phase, []).append(row)
+        self.splits: dict[int, Split] = {}
+
+    def at(self, moment: datetime) -> int:
+        """The phase in force; the first one, for a moment before it."""
+        begun = [number for number, part in self.rows.items() if part[0].starts_at <= moment]
+        return max(begun, default=min(self.rows))
+
+    def split(self, phase: int) -> Split:
+        if phase not in self.splits:
+            self.splits[phase] = _split(self.experiment, self.rows[phase])
+        return self.splits[phase]
+
+
+def _split(experiment: Experiment, part: Sequence[Allocation]) -> Split:
+    return Split(
         salt=_salt(experiment),
         variants=tuple(row.variant.key for row in part),
         weights=tuple(row.share for row in part),
@@ -131,17 +155,26 @@ _WHY = {
 }
 
 
-def _kept(experiment: Experiment, units: Sequence[str]) -> dict[str, str]:
-    """What units have seen first. People who were merged have seen what either of them saw."""
+def _kept(experiment: Experiment, units: Sequence[str]) -> dict[str, tuple[str, int]]:
+    """What units have seen first, and in which phase. People who were merged have seen what either of them
+    saw.
+    """
     kept = KEPT_BY_PEOPLE if experiment.unit == Experiment.Unit.PERSON else KEPT_BY_UNITS
     with connection.cursor() as cursor:
         cursor.execute(kept, [scoping.current_id(), experiment.pk, list(units)])
-        return dict(cursor.fetchall())
+        return {unit: (variant, phase) for unit, variant, phase in cursor.fetchall()}
 
 
 def _after_the_decision(experiment: Experiment, units: Sequence[str]) -> list[Assigned]:
+    """The winner, for everybody but those who are held out for good: they show what it is all worth."""
     won = Variant.objects.filter(pk=experiment.winner_id).values_list("key", flat=True).first()
-    return [Assigned(unit=unit, variant=won, why=Why.DECIDED) for unit in units]
+    hold_out = hold_out_of(experiment)
+    return [
+        Assigned(unit=unit, variant=None, why=Why.HELD_OUT)
+        if hold_out and assignment.is_held_out(unit, hold_out)
+        else Assigned(unit=unit, variant=won, why=Why.DECIDED)
+        for unit in units
+    ]
 
 
 def _salt(experiment: Experiment) -> str:

@@ -14,7 +14,9 @@ from apps.accounts.identities import PersonMoved
 from apps.accounts.models import Person
 from apps.accounts.people import TooBusy
 from apps.attribution import experiment_assignment, experiment_metrics
-from apps.attribution.models import Allocation, Experiment, Variant
+from apps.attribution.experiment_assignment import Assigned, Why
+from apps.attribution.maths.experiments import assignment
+from apps.attribution.models import Experiment, Variant
 
 ATTEMPTS = 20
 # Clocks that run ahead by more than this are wrong.
@@ -23,16 +25,19 @@ AHEAD = timedelta(minutes=5)
 KEEP_FIRST = """
     INSERT INTO attribution_exposure AS e
         (workspace_id, experiment_id, variant_id, unit, observed, person_id, phase, first_exposed_at,
-         is_mixed)
+         is_off_lot, is_mixed)
     SELECT (SELECT %s::bigint), %s, n.variant, n.unit, n.person, nullif(n.person, 0), n.phase, n.at,
-           n.is_mixed
-    FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::int[], %s::timestamptz[], %s::bool[])
-      AS n(variant, unit, person, phase, at, is_mixed)
+           n.is_off_lot, n.is_mixed
+    FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::int[], %s::timestamptz[], %s::bool[],
+                %s::bool[])
+      AS n(variant, unit, person, phase, at, is_off_lot, is_mixed)
     ON CONFLICT (workspace_id, experiment_id, unit, observed) DO UPDATE SET
         variant_id = CASE WHEN excluded.first_exposed_at < e.first_exposed_at
                           THEN excluded.variant_id ELSE e.variant_id END,
         phase = CASE WHEN excluded.first_exposed_at < e.first_exposed_at
                      THEN excluded.phase ELSE e.phase END,
+        is_off_lot = CASE WHEN excluded.first_exposed_at < e.first_exposed_at
+                          THEN excluded.is_off_lot ELSE e.is_off_lot END,
         first_exposed_at = LEAST(e.first_exposed_at, excluded.first_exposed_at),
         is_mixed = e.is_mixed OR excluded.is_mixed OR e.variant_id <> excluded.variant_id
     WHERE excluded.first_exposed_at < e.first_exposed_at OR excluded.is_mixed
@@ -51,7 +56,7 @@ class Sighting:
     """A unit met a variant.
 
     person: the key of the person whose outcome counts; for units of people the unit itself, else None where
-    the metric is measured on the unit. variant: what was shown, or None for what `assign` answers.
+    the metric is measured on the unit. variant: what was shown, or None for what `assign` answered then.
     """
 
     unit: str
@@ -65,7 +70,7 @@ class Logged:
     """What became of a batch, in numbers that add up to it.
 
     stored: units not seen before. known: they had been. Refused, by reason: not_in_experiment (held out or
-    outside the traffic), unknown_variant, no_person, outside_period (before the start, after the stop, or
+    outside the traffic, whatever they were shown), unknown_variant, no_person, outside_period (before the start, after the stop, or
     from a clock that runs ahead).
     """
 
@@ -100,6 +105,7 @@ class _Row:
     person: int
     phase: int
     at: datetime
+    is_off_lot: bool = False
     is_mixed: bool = False
 
 
@@ -114,49 +120,60 @@ def _usable(
     experiment: Experiment, sightings: Sequence[Sighting], now: datetime
 ) -> tuple[list[_Row], dict[str, int]]:
     variants = dict(Variant.objects.filter(experiment=experiment).values_list("key", "pk"))
-    phases = _Phases(experiment)
-    given = _with_variants(experiment, sightings, now)
-    needs_people = _needs_people(experiment)
     rows, refused = [], dict[str, int]()
-    for one, shown in zip(sightings, given, strict=True):
-        fault = "no_person" if needs_people and one.person is None else ""
-        fault = fault or _fault(experiment, one, shown, variants, now=now)
-        if fault or shown is None:
+    for one, lot in zip(sightings, _lots(experiment, sightings), strict=True):
+        fault = _fault(experiment, one, lot, variants, now=now)
+        if fault or lot is None:
             refused[fault] = refused.get(fault, 0) + 1
         else:
-            rows.append(_Row(variants[shown], one.unit, one.person or 0, phases.at(one.at), one.at))
+            rows.append(_row(one, lot, variants))
     return rows, refused
 
 
+def _row(one: Sighting, lot: Assigned, variants: dict[str, int]) -> _Row:
+    shown = one.variant or lot.variant or ""
+    is_off_lot = lot.why == Why.ASSIGNED and shown != lot.variant
+    return _Row(variants[shown], one.unit, one.person or 0, lot.phase, one.at, is_off_lot)
+
+
 def _needs_people(experiment: Experiment) -> bool:
-    is_of_people = experiment.unit == Experiment.Unit.PERSON
-    return is_of_people or experiment_metrics.metric(experiment.metric).of_people
+    metric = experiment_metrics.known(experiment.metric)
+    return experiment.unit == Experiment.Unit.PERSON or (metric is not None and metric.of_people)
 
 
 def _fault(
-    experiment: Experiment,
-    one: Sighting,
-    shown: str | None,
-    variants: dict[str, int],
-    *,
-    now: datetime,
+    experiment: Experiment, one: Sighting, lot: Assigned | None, variants: dict[str, int], *, now: datetime
 ) -> str:
+    """Why it cannot be logged; empty when it can."""
     assert experiment.started_at is not None  # noqa: S101 - expose refuses it before
     last = min(experiment.stopped_at or now + AHEAD, now + AHEAD)
+    if lot is None:
+        return "no_person"
     if not experiment.started_at <= one.at <= last:
         return "outside_period"
-    if shown is None:
-        return "not_in_experiment"
-    return "" if shown in variants else "unknown_variant"
+    if one.variant is not None and one.variant not in variants:
+        return "unknown_variant"
+    return "" if lot.is_in else "not_in_experiment"
 
 
-def _with_variants(experiment: Experiment, sightings: Sequence[Sighting], now: datetime) -> list[str | None]:
-    """What each was shown; where that was not said, what they are assigned."""
+def _lots(experiment: Experiment, sightings: Sequence[Sighting]) -> list[Assigned | None]:
+    """What each was assigned at its moment; None where the person is not there.
+
+    In units above the person those who are held out by themselves are not in it either.
+    """
     needs_people = _needs_people(experiment)
-    unsaid = [one.unit for one in sightings if one.variant is None and (one.person or not needs_people)]
-    found = experiment_assignment.assign_many(experiment, unsaid, now=now) if unsaid else []
-    assigned = {one.unit: one.variant if one.is_in else None for one in found}
-    return [assigned.get(one.unit) if one.variant is None else one.variant for one in sightings]
+    there = [one for one in sightings if one.person is not None or not needs_people]
+    lots = iter(experiment_assignment.drawn(experiment, [one.unit for one in there], [one.at for one in there]))
+    found = [next(lots) if one.person is not None or not needs_people else None for one in sightings]
+    hold_out = experiment_assignment.hold_out_of(experiment)
+    if hold_out is None or experiment.unit == Experiment.Unit.PERSON:
+        return found
+    return [
+        replace(lot, variant=None, why=Why.HELD_OUT)
+        if lot and one.person is not None and assignment.is_held_out(str(one.person), hold_out)
+        else lot
+        for one, lot in zip(sightings, found, strict=True)
+    ]
 
 
 def _first_of_each(rows: list[_Row]) -> dict[tuple[str, int], _Row]:
@@ -168,8 +185,7 @@ def _first_of_each(rows: list[_Row]) -> dict[tuple[str, int], _Row]:
         if first.setdefault(key, row).variant != row.variant:
             mixed.add(key)
     return {
-        key: _Row(row.variant, row.unit, row.person, row.phase, row.at, key in mixed)
-        for key, row in first.items()
+        key: replace(row, is_mixed=key in mixed) for key, row in first.items()
     }
 
 
@@ -180,17 +196,6 @@ def _insert(experiment: Experiment, rows: list[_Row]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(KEEP_FIRST, [scoping.current_id(), experiment.pk, *columns])
         return sum(is_new for (is_new,) in cursor.fetchall())
-
-
-class _Phases:
-    """Which phase was in force at a moment."""
-
-    def __init__(self, experiment: Experiment) -> None:
-        rows = Allocation.objects.filter(experiment=experiment).order_by("-phase")
-        self.begun = list(rows.values_list("starts_at", "phase").distinct())
-
-    def at(self, moment: datetime) -> int:
-        return next((phase for starts_at, phase in self.begun if starts_at <= moment), self.begun[-1][1])
 
 
 def _lock_people(people: Sequence[int]) -> dict[int, int]:

@@ -15,10 +15,10 @@ Integers = NDArray[np.int64]
 
 BETWEEN = """
     SELECT e.place, count(*), sum(c.value)
-    FROM unnest(%s::bigint[], %s::float8[]) WITH ORDINALITY AS e(person, since, place)
+    FROM unnest(%s::bigint[], %s::float8[], %s::float8[]) WITH ORDINALITY AS e(person, since, until, place)
     JOIN attribution_conversion AS c
       ON c.workspace_id = (SELECT %s::bigint) AND c.person_id = e.person
-     AND c.occurred_at >= to_timestamp(e.since + %s) AND c.occurred_at < to_timestamp(e.since + %s)
+     AND c.occurred_at >= to_timestamp(e.since + %s) AND c.occurred_at < to_timestamp(e.until)
     WHERE c.is_counted AND (%s = '' OR c.conversion_type = %s)
     GROUP BY e.place
 """
@@ -31,13 +31,15 @@ class Asked:
 
     units: shape (n,), what was assigned. people: shape (n,), keys of people, 0 where the unit itself is
     measured. since: shape (n,), first exposures in epoch seconds. from_day, to_day: the window counted from
-    there, from inclusive, to exclusive; both are at most 0 where the time before is asked for. goal: the
-    conversion type that counts, empty for all.
+    there, from inclusive, to exclusive; both are at most 0 where the time before is asked for. until: shape
+    (n,), when each row's window closes: to_day after `since`, or before that when the same person's next row
+    begins, so that nothing is counted twice. goal: the conversion type that counts, empty for all.
     """
 
     units: NDArray[np.object_]
     people: Integers
     since: Floats
+    until: Floats
     from_day: float
     to_day: float
     goal: str = ""
@@ -121,10 +123,10 @@ def _revenue(asked: Asked) -> Floats:
 
 def _conversions(asked: Asked) -> tuple[Integers, Floats, Floats]:
     """Rows that have any in their window, how many, and what they are worth."""
-    window = [asked.from_day * DAY_SECONDS, asked.to_day * DAY_SECONDS]
-    given = [asked.people.tolist(), asked.since.tolist(), scoping.current_id()]
+    rows = [asked.people.tolist(), asked.since.tolist(), asked.until.tolist()]
+    begins = asked.from_day * DAY_SECONDS
     with connection.cursor() as cursor:
-        cursor.execute(BETWEEN, [*given, *window, asked.goal, asked.goal])
+        cursor.execute(BETWEEN, [*rows, scoping.current_id(), begins, asked.goal, asked.goal])
         rows = cursor.fetchall()
     table = np.array([(place - 1, count, float(value)) for place, count, value in rows]).reshape(-1, 3)
     return table[:, 0].astype(np.int64), table[:, 1], table[:, 2]

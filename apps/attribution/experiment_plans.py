@@ -24,6 +24,8 @@ from apps.attribution.models import Allocation, Experiment, Variant
 # Names the advisory lock under which a layer's slices are handed out.
 LOCK_SPACE = 0x1A7E
 MOST_VARIANTS = 10
+MOST_UNITS = 10**12
+TOO_MANY = "To find so small an effect on so rare an outcome takes more units than there are people."
 # Pages stand at these addresses.
 RESERVED = {"new"}
 Reading = Experiment.Reading
@@ -99,7 +101,7 @@ def start(actor: Actor, experiment: Experiment, *, now: datetime) -> Experiment:
     require(actor, "experiments:write")
     held = lock(experiment)
     _expect(held, State.DRAFT)
-    held.slice_start = _slice_of(held)
+    held.slice_start = _slice_of(held, now=now)
     held.holdout_share = experiment_assignment.holdout_share(Workspace.objects.get())
     held.state, held.started_at = State.RUNNING, now
     held.due_at = first_due(held)
@@ -219,25 +221,34 @@ def _expect(held: Experiment, *states: str) -> None:
         raise NotNow(f"This experiment is {held.state}; only one that is {wanted} can do that.")
 
 
-def _slice_of(held: Experiment) -> float:
-    """Where the experiment's slice of its layer begins. Locks the layer."""
+def _slice_of(held: Experiment, *, now: datetime) -> float:
+    """Where the experiment's slice of its layer begins. Locks the layer.
+
+    One that was stopped keeps its slice until the outcome windows of its people are over: what another
+    experiment does to them would count as its outcome.
+    """
     if not held.layer:
         return 0.0
     with connection.cursor() as cursor:
         name = f"{held.workspace_id}/{held.layer}"
         cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [LOCK_SPACE, name])
-    running = Experiment.objects.filter(layer=held.layer, unit=held.unit, state=State.RUNNING)
-    taken = [
-        (start, min(start + size, 1.0)) for start, size in running.values_list("slice_start", "traffic_share")
-    ]
+    of_layer = Experiment.objects.filter(layer=held.layer, unit=held.unit)
+    holding = [one for one in of_layer.filter(state__in=[State.RUNNING, State.STOPPED]) if _holds(one, now)]
+    taken = [(one.slice_start, min(one.slice_start + one.traffic_share, 1.0)) for one in holding]
     found = free_slice(sorted(taken), held.traffic_share)
     if found is None:
         free = max(0.0, 1.0 - sum(end - start for start, end in taken))
         raise LayerFull(
             f"Layer {held.layer} has {free:.0%} of its traffic left, and not in one piece of "
-            f"{held.traffic_share:.0%}. Stop another experiment there, or take less."
+            f"{held.traffic_share:.0%}. Stop another experiment there and let its outcome windows pass, or "
+            "take less."
         )
     return float(found[0])
+
+
+def _holds(one: Experiment, now: datetime) -> bool:
+    """Whether its people's outcomes may still be changed by what happens to them."""
+    return one.stopped_at is None or now < one.stopped_at + timedelta(days=one.outcome_window_days)
 
 
 def _planned_units(made: Experiment, variants: Sequence[Arm]) -> int:
@@ -248,7 +259,7 @@ def _planned_units(made: Experiment, variants: Sequence[Arm]) -> int:
         )
         raise Invalid({"planned_units": [fault]})
     try:
-        return power.planned_units(
+        planned = power.planned_units(
             made.baseline,
             made.minimum_effect,
             variants=len(variants) - 1,
@@ -258,6 +269,11 @@ def _planned_units(made: Experiment, variants: Sequence[Arm]) -> int:
         )
     except ValueError as error:
         raise Invalid({"baseline": [str(error)]}) from error
+    except ArithmeticError as error:
+        raise Invalid({"baseline": [TOO_MANY]}) from error
+    if planned > MOST_UNITS:
+        raise Invalid({"baseline": [TOO_MANY]})
+    return planned
 
 
 def _save_new(made: Experiment) -> None:
@@ -299,7 +315,7 @@ def _faults(made: Experiment, variants: Sequence[Arm]) -> dict[str, list[str]]:
     }
     if made.baseline is not None and not 0 < made.baseline < 1:
         errors["baseline"] = ["Give the control's expected rate, above 0 and below 1."]
-    if made.planned_units is not None and not 2 <= made.planned_units <= 10**12:
+    if made.planned_units is not None and not 2 <= made.planned_units <= MOST_UNITS:
         errors["planned_units"] = ["Give a whole number of units, 2 or more."]
     if made.key in RESERVED:
         errors["key"] = ["This is the name of a page. Choose another key."]

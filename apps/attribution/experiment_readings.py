@@ -15,7 +15,7 @@ import numpy as np
 
 from apps.attribution import experiment_metrics, experiment_outcomes
 from apps.attribution.experiment_metrics import Floats, Integers
-from apps.attribution.experiment_outcomes import Exposed, Outcomes
+from apps.attribution.experiment_outcomes import Exposed, MetricUnreadable, Outcomes
 from apps.attribution.maths.experiments import (
     always_valid,
     clusters,
@@ -24,14 +24,15 @@ from apps.attribution.maths.experiments import (
     means,
     proportions,
     sample_ratio,
+    strata,
     thompson,
 )
 from apps.attribution.maths.experiments.always_valid import WatchPlan
-from apps.attribution.maths.experiments.arms import Arm, Estimate, Moments
+from apps.attribution.maths.experiments.arms import Arm, Estimate, Flags, Moments
 from apps.attribution.maths.experiments.group_sequential import LiftPlan
 from apps.attribution.maths.experiments.readings import Reading, SampleRatio
 from apps.attribution.maths.experiments.thompson import WinnerPlan
-from apps.attribution.models import Allocation, Experiment, Look
+from apps.attribution.models import Allocation, Experiment, Exposure, Look
 
 FEWEST_UNITS = 2
 Method = Experiment.Reading
@@ -46,6 +47,8 @@ class Shown:
     that hold at any time. sample_ratio: of everybody exposed so far. exposed, counted, waiting: observed
     rows; mixed: those of them who saw more than one variant, counted for their first.
     variance_reduction: what CUPED took off, as a share of the variance; None where it was not used.
+    left_out: counted, but of phases in which a variant got fewer than two units. off_lot: exposures to
+    another variant than the lot had drawn. fault: why the metric cannot be read; empty when it can.
     """
 
     reading: dict[str, Any] | None
@@ -58,6 +61,9 @@ class Shown:
     mixed: int
     by_variant: dict[str, int]
     variance_reduction: float | None
+    left_out: int
+    off_lot: int
+    fault: str
     read_at: datetime
 
     @property
@@ -70,18 +76,23 @@ class Shown:
 class Arms:
     """What a method reads, control first; None of it where a variant has too few units.
 
-    variance_reduction: see Shown.
+    variance_reduction, left_out: see Shown.
     """
 
     arms: tuple[Arm, ...] = ()
     variance_reduction: float | None = None
+    left_out: int = 0
 
 
 def read(experiment: Experiment, *, now: datetime) -> Shown:
     """All there is to show now. Writes nothing, and takes no look."""
     seen = experiment_outcomes.exposed(experiment)
-    outcomes = experiment_outcomes.of(experiment, seen, now=now)
-    built = arms_of(experiment, outcomes)
+    counted = int(experiment_outcomes.is_settled(experiment, seen, now=now).sum())
+    built, fault = Arms(), ""
+    try:
+        built = arms_of(experiment, experiment_outcomes.of(experiment, seen, now=now))
+    except MetricUnreadable as unreadable:
+        fault = unreadable.detail
     look = Look.objects.filter(experiment=experiment).order_by("-number").first()
     is_lift = experiment.reading == Method.PROVE_LIFT
     live = live_reading(experiment, built)
@@ -93,11 +104,14 @@ def read(experiment: Experiment, *, now: datetime) -> Shown:
         look=look,
         sample_ratio=ratio_of(experiment, seen),
         exposed=len(seen),
-        counted=len(outcomes.value),
-        waiting=outcomes.waiting,
+        counted=counted,
+        waiting=len(seen) - counted,
         mixed=int(seen.is_mixed.sum()),
         by_variant={key: int((seen.variant == place).sum()) for place, key in enumerate(seen.keys)},
         variance_reduction=built.variance_reduction,
+        left_out=built.left_out,
+        off_lot=Exposure.objects.filter(experiment=experiment, is_off_lot=True).count(),
+        fault=fault,
         read_at=now,
     )
 
@@ -129,18 +143,23 @@ def look_reading(experiment: Experiment, built: Arms, past: Sequence[Look]) -> R
 
 
 def arms_of(experiment: Experiment, outcomes: Outcomes) -> Arms:
-    """Sums of each variant, over what was assigned: people, or clusters of them."""
-    counted = outcomes.exposed
-    sizes = [counted.units_of(place) for place in range(len(counted.keys))]
-    if min(sizes, default=0) < FEWEST_UNITS:
-        return Arms()
-    shares = intended_shares(experiment, counted)
-    estimates, reduction = _estimates(experiment, outcomes)
+    """Sums of each variant, over what was assigned: people, or clusters of them; each phase by itself.
+
+    Within a phase the lot alone tells variants apart; between phases so does the time. A phase in which a
+    variant has fewer than two units compares nothing, and is left out.
+    """
+    phases = _comparable(outcomes.exposed)
+    if not phases:
+        return Arms(left_out=len(outcomes.value))
+    is_used = np.isin(outcomes.exposed.phase, phases)
+    used = outcomes.where(is_used)
+    estimates, reduction = _estimates(experiment, used, phases)
+    shares = intended_shares(experiment, used.exposed)
     arms = (
         Arm(name=key, estimate=estimate, share=share)
-        for key, estimate, share in zip(counted.keys, estimates, shares, strict=True)
+        for key, estimate, share in zip(used.exposed.keys, estimates, shares, strict=True)
     )
-    return Arms(arms=tuple(arms), variance_reduction=reduction)
+    return Arms(arms=tuple(arms), variance_reduction=reduction, left_out=int((~is_used).sum()))
 
 
 def ratio_of(experiment: Experiment, seen: Exposed) -> SampleRatio | None:
@@ -156,7 +175,7 @@ def intended_shares(experiment: Experiment, seen: Exposed) -> tuple[float, ...]:
     shares: dict[int, dict[str, float]] = {}
     for row in Allocation.objects.filter(experiment=experiment).select_related("variant"):
         shares.setdefault(row.phase, {})[row.variant.key] = row.share
-    came = {phase: len(np.unique(seen.cluster[seen.phase == phase])) for phase in shares}
+    came = {phase: int((seen.is_first & (seen.phase == phase)).sum()) for phase in shares}
     used = [phase for phase in sorted(shares) if came[phase]]
     table = [[shares[phase][key] for key in seen.keys] for phase in used]
     return sample_ratio.intended(table, [came[phase] for phase in used])
@@ -173,19 +192,51 @@ def as_plain(reading: Reading) -> dict[str, Any]:
     return plain
 
 
-def _estimates(experiment: Experiment, outcomes: Outcomes) -> tuple[list[Estimate], float | None]:
-    metric = experiment_metrics.metric(experiment.metric)
-    counted = outcomes.exposed
-    groups = [counted.variant == place for place in range(len(counted.keys))]
-    if experiment.unit != Experiment.Unit.PERSON and counted.people.any():
-        return [_clustered(outcomes.value[rows], counted.cluster[rows]) for rows in groups], None
-    if metric.is_rate:
-        return [_rate(outcomes.value[rows]) for rows in groups], None
-    if outcomes.covariate is not None:
-        moments = [Moments.of(outcomes.value[rows], outcomes.covariate[rows]) for rows in groups]
-        adjusted = cuped.adjust(moments)
-        return list(adjusted.estimates), adjusted.variance_reduction
-    return [means.estimate(Moments.of(outcomes.value[rows])) for rows in groups], None
+def _comparable(seen: Exposed) -> list[int]:
+    """The phases in which every variant has some units."""
+    places = range(len(seen.keys))
+    phases: list[int] = np.unique(seen.phase).tolist()
+    return [one for one in phases if min(seen.units_of(place, one) for place in places) >= FEWEST_UNITS]
+
+
+def _estimates(
+    experiment: Experiment, outcomes: Outcomes, phases: list[int]
+) -> tuple[list[Estimate], float | None]:
+    """Of each variant, its phases put together; and the reduction of variance."""
+    seen, places = outcomes.exposed, range(len(outcomes.exposed.keys))
+    rows = [[(seen.phase == phase) & (seen.variant == place) for place in places] for phase in phases]
+    by_phase, plain = _of_phases(experiment, outcomes, rows)
+    weights = _weights(experiment, by_phase)
+    found = [strata.estimate(arm, weights) for arm in zip(*by_phase, strict=True)]
+    if plain is None:
+        return found, None
+    before = sum(strata.estimate(arm, weights).variance for arm in zip(*plain, strict=True))
+    return found, 1 - sum(one.variance for one in found) / before if before else 0.0
+
+
+def _of_phases(
+    experiment: Experiment, outcomes: Outcomes, rows: Sequence[Sequence[Flags]]
+) -> tuple[list[Sequence[Estimate]], list[Sequence[Estimate]] | None]:
+    """Estimates by phase and variant; where CUPED was used, also those without it."""
+    seen, value, before = outcomes.exposed, outcomes.value, outcomes.covariate
+    if experiment.unit != Experiment.Unit.PERSON and seen.people.any():
+        return [[_clustered(value[one], seen.cluster[one]) for one in phase] for phase in rows], None
+    if experiment_metrics.metric(experiment.metric).is_rate:
+        return [[_rate(value[one]) for one in phase] for phase in rows], None
+    if before is None:
+        return [[means.estimate(Moments.of(value[one])) for one in phase] for phase in rows], None
+    moments = [[Moments.of(value[one], before[one]) for one in phase] for phase in rows]
+    theta = cuped.slope(moments)
+    adjusted: list[Sequence[Estimate]] = [cuped.adjust(phase, theta=theta).estimates for phase in moments]
+    return adjusted, [[means.estimate(one) for one in phase] for phase in moments]
+
+
+def _weights(experiment: Experiment, by_phase: Sequence[Sequence[Estimate]]) -> Floats:
+    """A proof weighs phases by what they tell of differences, so that its chance of error holds. A winner to
+    send is for whoever comes, so that all who came weigh alike.
+    """
+    units = np.array([[one.units for one in phase] for phase in by_phase], dtype=np.float64)
+    return units.sum(axis=1) if experiment.reading == Method.SEND_WINNER else strata.balanced(units)
 
 
 def _rate(values: Floats) -> Estimate:

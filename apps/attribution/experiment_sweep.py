@@ -17,6 +17,7 @@ from apps.attribution import (
     experiment_readings,
 )
 from apps.attribution.events import ExperimentLookTaken
+from apps.attribution.experiment_outcomes import MetricUnreadable
 from apps.attribution.experiment_readings import Arms
 from apps.attribution.maths.experiments.boundaries import LookTooSoon
 from apps.attribution.maths.experiments.group_sequential import HorizonPassed
@@ -58,8 +59,7 @@ def turn(experiment: Experiment, *, now: datetime) -> Look | None:
     """
     if experiment.due_at is None or experiment.due_at > now:
         return None
-    outcomes = experiment_outcomes.of(experiment, experiment_outcomes.exposed(experiment), now=now)
-    built = experiment_readings.arms_of(experiment, outcomes)
+    built = _built(experiment, now=now)
     with transaction.atomic():
         held = experiment_plans.lock(experiment)
         if held.due_at != experiment.due_at:
@@ -69,15 +69,28 @@ def turn(experiment: Experiment, *, now: datetime) -> Look | None:
         return _look(held, built, now=now)
 
 
+def _built(experiment: Experiment, *, now: datetime) -> Arms:
+    """Nothing to read where the metric cannot be read: the turn passes, and comes again at its next step."""
+    try:
+        seen = experiment_outcomes.exposed(experiment)
+        return experiment_readings.arms_of(experiment, experiment_outcomes.of(experiment, seen, now=now))
+    except MetricUnreadable as fault:
+        log.warning("experiment.metric_unreadable", experiment_id=experiment.pk, detail=fault.detail)
+        return Arms()
+
+
 def _look(held: Experiment, built: Arms, *, now: datetime) -> Look | None:
     """A look that could not end the experiment is none: it is neither kept nor counted."""
     past = list(Look.objects.filter(experiment=held).order_by("number"))
+    reading, is_over = None, False
     try:
         reading = experiment_readings.look_reading(held, built, past)
-    except (LookTooSoon, HorizonPassed):
-        reading = None
+    except LookTooSoon:
+        pass
+    except HorizonPassed:
+        is_over = True
     if reading is None or reading.verdict in SAYS_NOTHING:
-        _next(held, is_over=False, now=now)
+        _next(held, is_over=is_over, now=now)
         log.info("experiment.look_postponed", experiment_id=held.pk, verdict=reading and str(reading.verdict))
         return None
     look = _keep(held, reading, now=now, number=len(past) + 1)

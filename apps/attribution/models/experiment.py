@@ -147,6 +147,8 @@ class Exposure(WorkspaceOwned):
     phase = models.PositiveIntegerField()
     first_exposed_at = models.DateTimeField()
     received_at = models.DateTimeField(db_default=Now())
+    # The lot of that moment had drawn another variant than the one that was shown.
+    is_off_lot = models.BooleanField(default=False, db_default=False)
     # Another variant was seen as well.
     is_mixed = models.BooleanField(default=False)
 

@@ -16,13 +16,15 @@ def estimate(moments: Moments) -> Estimate:
     ratio of means and, alike, the cluster-robust error of a mean over rows.
     Source: Deng, Lu, Litz 2017, "Trustworthy analysis of online A/B tests"; Liang, Zeger 1986.
     """
-    if moments.units < 2 or not moments.sum_x > 0:
+    if moments.units < 2 or not moments.mean_x > 0:
         raise ValueError(f"a ratio needs two units and a positive denominator; got {moments}")
-    ratio = moments.sum_y / moments.sum_x
-    squares = moments.sum_yy - 2 * ratio * moments.sum_xy + ratio * ratio * moments.sum_xx
+    ratio = moments.mean_y / moments.mean_x
+    # Around the means: y - R x is 0 on average.
+    yy, xx, xy = moments.centred()
+    squares = yy - 2 * ratio * xy + ratio * ratio * xx
     return Estimate(
         units=moments.units,
         mean=ratio,
-        variance=max(squares, 0.0) * moments.units / (moments.units - 1) / moments.sum_x**2,
+        variance=max(squares, 0.0) * moments.units / (moments.units - 1) / (moments.units * moments.mean_x) ** 2,
         degrees_of_freedom=moments.units - 1,
     )

@@ -20,11 +20,14 @@ class Adjusted:
     covered: float
 
 
-def adjust(arms: Sequence[Moments], without: Sequence[Moments] | None = None) -> Adjusted:
+def adjust(
+    arms: Sequence[Moments], without: Sequence[Moments] | None = None, *, theta: float | None = None
+) -> Adjusted:
     """Means of all arms with the covariate's chance imbalance taken out.
 
     arms: x is a value from before the assignment. without: of each arm, the units with no such value (only
     their y counts): they stand at the mean covariate of all the others, which leaves their outcome as it is.
+    theta: where it is known from more than these (`slope` of several strata).
     Raises ValueError for lists of different lengths or an arm of fewer than two units.
 
     mean_k = ybar_k - theta (xbar_k - xbar), theta = cov(y, x) / var(x) over all arms pooled, xbar over all
@@ -35,9 +38,9 @@ def adjust(arms: Sequence[Moments], without: Sequence[Moments] | None = None) ->
     if len(missing) != len(arms):
         raise ValueError(f"{len(arms)} arms, but {len(missing)} sums of units without a covariate")
     known = sum((arm.units for arm in arms), 0)
-    centre = sum(arm.sum_x for arm in arms) / known if known else 0.0
+    centre = sum(arm.sum_x + arm.units * arm.centre_x for arm in arms) / known if known else 0.0
     filled = [arm + _at(centre, rest) for arm, rest in zip(arms, missing, strict=True)]
-    theta = _slope(filled)
+    theta = slope([filled]) if theta is None else theta
     plain = [estimate(arm) for arm in filled]
     adjusted = tuple(_without_covariate(arm, theta, centre) for arm in filled)
     before, after = (sum(found.variance for found in several) for several in (plain, adjusted))
@@ -49,18 +52,15 @@ def adjust(arms: Sequence[Moments], without: Sequence[Moments] | None = None) ->
     )
 
 
-def _at(centre: float, moments: Moments) -> Moments:
-    return replace(
-        moments,
-        sum_x=moments.units * centre,
-        sum_xx=moments.units * centre * centre,
-        sum_xy=moments.sum_y * centre,
-    )
-
-
-def _slope(arms: Sequence[Moments]) -> float:
-    _, spread, together = sum(arms[1:], arms[0]).centred()
+def slope(strata: Sequence[Sequence[Moments]]) -> float:
+    """theta over strata of arms, each around means of its own; 0 where the covariate does not vary."""
+    sums = [sum(arms[1:], arms[0]).centred() for arms in strata]
+    spread, together = sum(xx for _, xx, _ in sums), sum(xy for _, _, xy in sums)
     return together / spread if spread else 0.0
+
+
+def _at(centre: float, moments: Moments) -> Moments:
+    return replace(moments, sum_x=0.0, sum_xx=0.0, sum_xy=0.0, centre_x=centre)
 
 
 def _without_covariate(arm: Moments, theta: float, centre: float) -> Estimate:
@@ -69,6 +69,6 @@ def _without_covariate(arm: Moments, theta: float, centre: float) -> Estimate:
     spread = max(yy + theta * theta * xx - 2 * theta * xy, 0.0)
     return replace(
         plain,
-        mean=plain.mean - theta * (arm.sum_x / arm.units - centre),
+        mean=plain.mean - theta * (arm.mean_x - centre),
         variance=spread / (arm.units - 1) / arm.units,
     )

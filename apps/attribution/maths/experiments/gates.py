@@ -108,7 +108,7 @@ def by_itself(arm: Arm, *, control: Arm) -> ArmReading:
 def interval(estimate: Estimate) -> tuple[float, float]:
     """95 % of the arm's own mean: Wilson for a proportion, t for anything else."""
     if estimate.events is not None:
-        return proportions.wilson(estimate.events, estimate.units)
+        return proportions.wilson(*estimate.trials)
     times = (
         Z_95
         if math.isinf(estimate.degrees_of_freedom)

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import gates, multiple
 from .arms import Arm, Flags, Floats
-from .boundaries import boundaries
+from .boundaries import CLOSEST_LOOKS, boundaries
 from .differences import absolute, effect
 from .power import units_to_find
 from .readings import ArmReading, Reading, Standing, Verdict
@@ -160,9 +160,11 @@ def _p_values(z: Floats, fractions: tuple[float, ...], *, before: Flags, spendin
 
 
 def _fractions(past_units: Sequence[int], units: int, planned: int) -> tuple[float, ...]:
-    if past_units and past_units[-1] >= planned:
+    """A look so near to the horizon that no other could come between them is at the horizon."""
+    reached = planned * (1 - CLOSEST_LOOKS)
+    if past_units and past_units[-1] >= reached:
         raise HorizonPassed(f"the horizon of {planned} units was reached at {past_units[-1]}")
-    return (*(past / planned for past in past_units), min(1.0, units / planned))
+    return (*(past / planned for past in past_units), 1.0 if units >= reached else units / planned)
 
 
 def _conclusion(

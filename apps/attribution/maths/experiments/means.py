@@ -15,7 +15,7 @@ def estimate(moments: Moments) -> Estimate:
     spread, _, _ = moments.centred()
     return Estimate(
         units=moments.units,
-        mean=moments.sum_y / moments.units,
+        mean=moments.mean_y,
         variance=spread / (moments.units - 1) / moments.units,
         degrees_of_freedom=moments.units - 1,
     )

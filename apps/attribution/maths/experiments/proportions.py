@@ -27,7 +27,7 @@ def estimate(successes: int, units: int) -> Estimate:
     )
 
 
-def wilson(successes: int, units: int, *, level: float = 0.95) -> Interval:
+def wilson(successes: float, units: float, *, level: float = 0.95) -> Interval:
     """Interval of one share that inverts the score test; never leaves [0, 1]. Source: Wilson 1927."""
     share, z = _share(successes, units), _z(level)
     centre = (share + z * z / (2 * units)) / (1 + z * z / units)
@@ -165,7 +165,7 @@ def several(successes: Sequence[int], units: Sequence[int]) -> tuple[float, floa
     return statistic, upper_tail(statistic, len(x) - 1)
 
 
-def _share(successes: int, units: int) -> float:
+def _share(successes: float, units: float) -> float:
     if not (units >= 1 and 0 <= successes <= units):
         raise ValueError(f"need 0 <= successes <= units, units >= 1; got {successes} of {units}")
     return successes / units

@@ -49,8 +49,8 @@ def send_the_winner(arms: Sequence[Arm], *, plan: WinnerPlan) -> Reading:
     of false winners: among equals it picks one soon, which costs nothing. Effects are looked at once.
     Raises ValueError where the floors of so many arms exceed 1.
 
-    next_share: top-two Thompson sampling in expectation, over a floor: a unit goes to a draw of the best arm
-    or, half of the time, to a draw of the best of the others.
+    next_share: top-two Thompson sampling in expectation, over a floor: nine units in ten (LEADER_SHARE) go to
+    a draw of the best arm, the tenth to a draw of the best of the others.
     Source: Russo 2016, "Simple Bayesian algorithms for best-arm identification"; Stucchio 2015, "Bayesian A/B
     testing at VWO", for the stop.
     """
@@ -81,10 +81,9 @@ def send_the_winner(arms: Sequence[Arm], *, plan: WinnerPlan) -> Reading:
 def posterior(arms: Sequence[Arm], *, plan: WinnerPlan) -> Belief:
     """Beta where every arm is a proportion, else Normal around the means under a flat prior."""
     estimates = [arm.estimate for arm in arms]
-    events = np.array([np.nan if found.events is None else found.events for found in estimates])
-    if np.isfinite(events).all():
-        failures = np.array([found.units for found in estimates]) - events
-        return BetaPosterior(events + plan.prior_successes, failures + plan.prior_failures)
+    if all(found.events is not None for found in estimates):
+        successes, units = np.array([found.trials for found in estimates]).T
+        return BetaPosterior(successes + plan.prior_successes, units - successes + plan.prior_failures)
     errors = np.sqrt([found.variance for found in estimates])
     return NormalPosterior(np.array([found.mean for found in estimates]), errors)
 
@@ -99,9 +98,9 @@ def may_stop(mean: Floats, expected_loss: Floats, *, loss_share: float) -> Flags
 def top_two_shares(p_best: Floats, *, floor: float) -> Floats:
     """Shares of the units to come, (..., K) from p_best (..., K): each >= floor, summing to 1.
 
-    share_i = p_i / 2 + 1 / 2 sum_(j != i) p_j p_i / (1 - p_j), then floor + (1 - K floor) share. Beside an
-    arm that is certainly the best the others share their half evenly. Raises ValueError where K floors exceed
-    1. Source: Russo 2016.
+    share_i = b p_i + (1 - b) sum_(j != i) p_j p_i / (1 - p_j) with b = LEADER_SHARE, then
+    floor + (1 - K floor) share. Beside an arm that is certainly the best the others share their tenth evenly.
+    Raises ValueError where K floors exceed 1. Source: Russo 2016, which leaves b open and suggests 1 / 2.
     """
     arms = p_best.shape[-1]
     if floor * arms > 1:

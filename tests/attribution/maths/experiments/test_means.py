@@ -112,7 +112,7 @@ def test_without_any_covariate_nothing_changes():
     found = cuped.adjust([Moments(units=0, sum_y=0, sum_yy=0)] * 2, arms)
 
     assert (found.theta, found.variance_reduction, found.covered) == (0, 0, 0)
-    assert [e.mean for e in found.estimates] == pytest.approx([arm.sum_y / 100 for arm in arms])
+    assert [e.mean for e in found.estimates] == pytest.approx([arm.mean_y for arm in arms])
 
 
 def test_cuped_keeps_its_promised_coverage():
@@ -174,8 +174,21 @@ def test_sums_of_parts_add_up():
 
     together, apart = Moments.of(y, x), Moments.of(y[:20], x[:20]) + Moments.of(y[20:], x[20:])
 
+    there = together.around(apart.centre_y, apart.centre_x)
     for name in ("units", "sum_y", "sum_yy", "sum_x", "sum_xx", "sum_xy"):
-        assert getattr(together, name) == pytest.approx(getattr(apart, name))
+        assert getattr(there, name) == pytest.approx(getattr(apart, name))
+
+
+def test_large_values_near_each_other_keep_what_they_differ_by():
+    y = 1e12 + np.array([1.0, 2.0, 3.0, 4.0])
+
+    plain, parts = Moments.of(y), Moments.of(y[:2]) + Moments.of(y[2:])
+    ratio = clusters.estimate(Moments.of(y, np.ones(4)))
+
+    assert means.estimate(plain).variance * 4 == pytest.approx(5 / 3)
+    assert means.estimate(parts).variance * 4 == pytest.approx(5 / 3)
+    assert means.estimate(parts).mean == 1e12 + 2.5
+    assert ratio.variance * 4 == pytest.approx(5 / 3)
 
 
 def test_an_error_needs_two_units_and_a_denominator():
