@@ -74,7 +74,7 @@ def run_night(goal: Goal, *, workspace: Workspace, now: datetime) -> AccuracyNig
     """Look for drift, train the probability to convert where it is missing or old, measure every model."""
     past = past_journeys.load(goal.lens, workspace=workspace, crowd=past_journeys.learners())
     drift_watch.check(past, now=now)
-    kept = conversion_probability.newest(past.lens)
+    kept = conversion_probability.last_trained(past.lens)
     if kept is None or now - kept.created_at >= LEARN_ANEW_AFTER:
         try:
             conversion_probability.train(past, goal=goal, now=now)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 from numpy.typing import NDArray
 
@@ -34,6 +34,7 @@ Ints = NDArray[np.int64]
 
 KIND = "attribution.conversion_training"
 STEPS = 3
+SIZES = ("learnt", "calibrated", "judged")
 # How far back learning looks when the world has changed.
 RECENT_DAYS = 120
 MOST_PEOPLE = 1_000
@@ -78,7 +79,8 @@ class Prediction:
 
     log_odds = base + sum of the parts' log_odds, and probability = 1 / (1 + exp(-log_odds)). observed,
     observed_of: of the journeys that the version was judged on, the part that converted among those of about
-    this probability, and how many those were.
+    this probability, and how many those were. is_calibrated: whether that version was shown to tell
+    probabilities as they come; doubt: else why not.
     """
 
     person_public_id: UUID | None
@@ -93,6 +95,8 @@ class Prediction:
     version: int
     observed: float
     observed_of: int
+    is_calibrated: bool
+    doubt: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,11 +111,14 @@ class OpenJourneys:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Lots:
-    """Journeys to learn from, to calibrate on, and to judge by."""
+    """Journeys to learn from, to calibrate on, and to judge by; newest: of the people who calibrate, on the
+    days that are judged.
+    """
 
     learnt: Snapshots
     calibrated: Snapshots
     judged: Snapshots
+    newest: Snapshots
 
 
 def start(actor: Actor, *, is_recent: bool = False, recalibration: Recalibration | None = None) -> Job:
@@ -134,8 +141,8 @@ def train_in_job(job: Job) -> dict[str, Any]:
     asked_by = job.params.get("recalibration")
     try:
         made = train(past, goal=goal, now=now, is_recent=bool(job.params.get("is_recent")), job=job)
-    except past_journeys.NotEnoughData as reason:
-        Recalibration.objects.filter(pk=asked_by).update(outcome=reason.detail[:300], finished_at=now)
+    except (past_journeys.NotEnoughData, ArithmeticError) as reason:
+        Recalibration.objects.filter(pk=asked_by).update(outcome=str(reason)[:300], finished_at=now)
         raise
     if asked_by:
         _compare(past, made, int(asked_by), now=now)
@@ -143,7 +150,7 @@ def train_in_job(job: Job) -> dict[str, Any]:
     return {
         "version": made.version,
         "summary": f"Version {made.version} has learnt from {learnt[0]:,} journeys, {learnt[1]:,} of which "
-        "converted.",
+        f"converted. {_said(made)}",
     }
 
 
@@ -153,7 +160,9 @@ def train(
     """Learn, calibrate, judge, and store the next version.
 
     is_recent: the world has changed, so learn from what is newest and judge on the same days; else judge on
-    later days than were learnt from. Never are people judged on who were learnt from.
+    later days than were learnt from. Never are people judged on who were learnt from. A version that is not
+    shown to be calibrated is calibrated anew on the newest days; where that does not help either, the one
+    before stays in force if it predicts the same journeys at least as well.
     Raises NotEnoughData saying how much is missing.
     """
     part = past_journeys.split(past, now=now)
@@ -161,10 +170,15 @@ def train(
     lots = _lots(past, part, now=now, is_recent=is_recent)
     fitted = _fit(past, lots)
     _tell(job, 2, "judging")
-    told = fitted.predict(describe(past, lots.judged))
-    rng = np.random.default_rng(int(part.until_us))
     base_rate = float(lots.learnt.outcome.mean())
-    judged = accuracy.judge(told, lots.judged.outcome, base_rate=base_rate, rng=rng)
+    judged = _judge(past, fitted, lots.judged, part, base_rate)
+    if doubt_of(asdict(judged)) and not is_recent:
+        again = _calibrated_anew(past, fitted, lots)
+        judged_again = _judge(past, again, lots.judged, part, base_rate)
+        if not doubt_of(asdict(judged_again)):
+            fitted, judged = again, judged_again
+            lots = replace(lots, calibrated=lots.newest)
+    told = fitted.predict(describe(past, lots.judged))
     reference = {"sums": asdict(Sums.of(told, lots.judged.outcome)), "mix": mix_of(past, lots.judged)}
     with transaction.atomic():
         row = ConversionModel.objects.create(
@@ -181,8 +195,11 @@ def train(
             cut_at=past_journeys.moment(part.cut_us),
             until=past_journeys.moment(part.until_us),
             is_of_later_days=not is_recent,
-            sizes={name: [len(lot), int(lot.outcome.sum())] for name, lot in vars(lots).items()},
+            sizes={
+                name: [len(lot), int(lot.outcome.sum())] for name, lot in vars(lots).items() if name in SIZES
+            },
             figures=asdict(judged) | {"base_rate": base_rate},
+            is_held_back=_is_held_back(past, lots.judged, judged, base_rate),
             reference=reference,
             job=job,
         )
@@ -192,10 +209,26 @@ def train(
 
 def newest(lens: Lens | None = None) -> ConversionModel | None:
     """The version in force; of a lens, if one is named."""
-    found = ConversionModel.objects.order_by("-version")
-    if lens is not None:
-        found = found.filter(lens_digest=journey_books.digest(past_journeys.seen_through(lens)))
-    return found.first()
+    return _versions(lens).filter(is_held_back=False).first()
+
+
+def last_trained(lens: Lens) -> ConversionModel | None:
+    """The last version, in force or held back."""
+    return _versions(lens).first()
+
+
+def doubt_of(figures: dict[str, Any]) -> str:
+    """Why a version with these figures is not shown to be calibrated; empty where it is."""
+    slope, skill = figures["slope"], figures["skill"]
+    if skill["low"] <= 0:
+        return (
+            "Not enough evidence yet: on people it has not seen, it is not shown to predict better than the "
+            f"base rate (skill {skill['value']:.3f}, {skill['low']:.3f} to {skill['high']:.3f})."
+        )
+    if slope is None or not slope["low"] <= 1 <= slope["high"]:
+        said = "none" if slope is None else f"{slope['value']:.2f}, {slope['low']:.2f} to {slope['high']:.2f}"
+        return f"Its probabilities are too far apart or too close together (slope {said}, where 1 is right)."
+    return ""
 
 
 def loaded(row: ConversionModel) -> Trained:
@@ -300,6 +333,27 @@ def judged_on(past: Past, *, since_us: int, until_us: int) -> Snapshots:
     return found.select(wanted)
 
 
+def _versions(lens: Lens | None) -> QuerySet[ConversionModel]:
+    found = ConversionModel.objects.order_by("-version")
+    if lens is None:
+        return found
+    return found.filter(lens_digest=journey_books.digest(past_journeys.seen_through(lens)))
+
+
+def _judge(past: Past, fitted: Fitted, lot: Snapshots, part: Split, base_rate: float) -> Accuracy:
+    rng = np.random.default_rng(int(part.until_us))
+    return accuracy.judge(fitted.predict(describe(past, lot)), lot.outcome, base_rate=base_rate, rng=rng)
+
+
+def _is_held_back(past: Past, lot: Snapshots, judged: Accuracy, base_rate: float) -> bool:
+    before = newest(past.lens) if doubt_of(asdict(judged)) else None
+    if before is None:
+        return False
+    told = loaded(before).fitted.predict(describe(past, lot))
+    same = accuracy.judge(told, lot.outcome, base_rate=base_rate, rng=np.random.default_rng(0))
+    return same.log_loss.value <= judged.log_loss.value
+
+
 def _lots(past: Past, part: Split, *, now: datetime, is_recent: bool) -> _Lots:
     found = snapshots.sample(
         past.history, lookback_days=past.lens.lookback_days, is_delayed=True, is_spaced=False
@@ -315,6 +369,7 @@ def _lots(past: Past, part: Split, *, now: datetime, is_recent: bool) -> _Lots:
         learnt=found.select(learns & (group < LEARNT)),
         calibrated=found.select(calibrates & (group >= LEARNT) & (group < LEARNT + CALIBRATED)),
         judged=judged_on(past, since_us=part.cut_us, until_us=part.until_us),
+        newest=found.select(newest_ & (group >= LEARNT) & (group < LEARNT + CALIBRATED)),
     )
     for what, lot, least, least_conversions in (
         ("to learn from", lots.learnt, past_journeys.LEAST_JOURNEYS, past_journeys.LEAST_CONVERSIONS),
@@ -335,9 +390,20 @@ def _fit(past: Past, lots: _Lots) -> Fitted:
     lot = snapshots.groups(lots.learnt.person)
     fold = (lot / LEARNT * prediction.FOLDS).astype(np.int64)
     fitted = prediction.train(describe(past, lots.learnt), lots.learnt.outcome, fold=fold)
-    raw = fitted.raw(describe(past, lots.calibrated))
-    slope, shift = prediction.calibration(raw, lots.calibrated.outcome)
+    return _calibrated(past, fitted, lots.calibrated)
+
+
+def _calibrated(past: Past, fitted: Fitted, lot: Snapshots) -> Fitted:
+    slope, shift = prediction.calibration(fitted.raw(describe(past, lot)), lot.outcome)
     return replace(fitted, slope=slope, shift=shift)
+
+
+def _calibrated_anew(past: Past, fitted: Fitted, lots: _Lots) -> Fitted:
+    """By the newest days, where enough of those who calibrate converted in them; else as it was."""
+    people, won = np.unique(lots.newest.person), np.unique(lots.newest.person[lots.newest.has_converted])
+    if len(people) < past_journeys.LEAST_JUDGED or len(won) < past_journeys.LEAST_JUDGED_CONVERSIONS:
+        return fitted
+    return _calibrated(past, fitted, lots.newest)
 
 
 def _keep_weights(row: ConversionModel, fitted: Fitted) -> None:
@@ -429,7 +495,13 @@ def _told(
 
 def _seen_before(row: ConversionModel, told: float) -> dict[str, Any]:
     nearest = min(row.figures["bins"], key=lambda one: abs(one["predicted"] - told))
-    return {"observed": nearest["observed"], "observed_of": nearest["journeys"]}
+    doubt = doubt_of(row.figures)
+    return {
+        "observed": nearest["observed"],
+        "observed_of": nearest["journeys"],
+        "is_calibrated": not doubt,
+        "doubt": doubt,
+    }
 
 
 def _compare(past: Past, made: ConversionModel, recalibration_id: int, *, now: datetime) -> None:
@@ -442,8 +514,14 @@ def _compare(past: Past, made: ConversionModel, recalibration_id: int, *, now: d
     if row.before is not None:
         figures["before"] = asdict(_judged_by(past, row.before, lot, made))
     Recalibration.objects.filter(pk=row.pk).update(
-        after=made, figures=figures, finished_at=now, outcome=f"Version {made.version} is in force."
+        after=made, figures=figures, finished_at=now, outcome=_said(made)[:300]
     )
+
+
+def _said(made: ConversionModel) -> str:
+    doubt = doubt_of(made.figures)
+    state = "is held back, the one before stays in force" if made.is_held_back else "is in force"
+    return f"Version {made.version} {state}. {doubt}".strip()
 
 
 def _judged_by(past: Past, row: ConversionModel, lot: Snapshots, made: ConversionModel) -> Accuracy:

@@ -9,9 +9,9 @@ from typing import Any
 
 from django.db import transaction
 
-from apps.accounts import audit, events
+from apps.accounts import audit, events, jobs
 from apps.accounts.errors import DomainError
-from apps.accounts.models import Workspace
+from apps.accounts.models import Job, Workspace
 from apps.accounts.permissions import Actor, system
 from apps.attribution import conversion_probability, goals, loading, markov_training
 from apps.attribution.events import Drifted
@@ -84,16 +84,13 @@ def recalibrate(
 ) -> Recalibration:
     """Learn anew from what is newest: the probability to convert, and each Markov chain that was trained.
 
-    Locks the workspace's row. Raises RecalibratedLately within AT_MOST_EVERY of the last time.
+    Locks the workspace's row. Raises RecalibratedLately within AT_MOST_EVERY of the last time that it came to
+    a version, and while one is being trained.
     """
     with transaction.atomic():
         workspace = Workspace.objects.select_for_update(no_key=True).get(pk=actor.workspace_id)
-        last = Recalibration.objects.order_by("-id").first()
-        if last is not None and now - last.created_at < AT_MOST_EVERY:
-            raise RecalibratedLately(
-                f"This was done less than {AT_MOST_EVERY.days} days ago. What has changed since has not "
-                "settled yet; wait until then."
-            )
+        if reason_to_wait := _reason_to_wait(now):
+            raise RecalibratedLately(reason_to_wait)
         goal = goals.default(workspace)
         row: Recalibration = Recalibration.objects.create(
             workspace=workspace,
@@ -142,9 +139,21 @@ def _alarm(kept: DriftCheck, last: DriftCheck | None, *, now: datetime) -> None:
         )
         after = {"alarms": kept.alarms, "version": kept.conversion_model.version}
         audit.record(actor, "attribution.drifted", kept, now=now, after=after)
-    newest = Recalibration.objects.order_by("-id").first()
-    if newest is None or now - newest.created_at >= AT_MOST_EVERY:
+    if not _reason_to_wait(now):
         recalibrate(actor, now=now, reason="Drift was detected.", alarms=list(kept.alarms))
+
+
+def _reason_to_wait(now: datetime) -> str:
+    """Why not to learn anew now; empty where nothing speaks against it. One that failed is none."""
+    if Job.objects.filter(kind=conversion_probability.KIND, state__in=jobs.UNFINISHED).exists():
+        return "The probability to convert is being trained at this moment. Wait until that is done."
+    done = Recalibration.objects.filter(after__isnull=False, created_at__gt=now - AT_MOST_EVERY)
+    if not done.exists():
+        return ""
+    return (
+        f"This was done less than {AT_MOST_EVERY.days} days ago. What has changed since has not settled yet; "
+        "wait until then."
+    )
 
 
 def _last(row: ConversionModel) -> DriftCheck | None:

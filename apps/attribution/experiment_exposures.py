@@ -70,8 +70,8 @@ class Logged:
     """What became of a batch, in numbers that add up to it.
 
     stored: units not seen before. known: they had been. Refused, by reason: not_in_experiment (held out or
-    outside the traffic, whatever they were shown), unknown_variant, no_person, outside_period (before the start, after the stop, or
-    from a clock that runs ahead).
+    outside the traffic, whatever they were shown), unknown_variant, no_person, outside_period (before the
+    start, after the stop, or from a clock that runs ahead).
     """
 
     stored: int
@@ -163,7 +163,9 @@ def _lots(experiment: Experiment, sightings: Sequence[Sighting]) -> list[Assigne
     """
     needs_people = _needs_people(experiment)
     there = [one for one in sightings if one.person is not None or not needs_people]
-    lots = iter(experiment_assignment.drawn(experiment, [one.unit for one in there], [one.at for one in there]))
+    lots = iter(
+        experiment_assignment.drawn(experiment, [one.unit for one in there], [one.at for one in there])
+    )
     found = [next(lots) if one.person is not None or not needs_people else None for one in sightings]
     hold_out = experiment_assignment.hold_out_of(experiment)
     if hold_out is None or experiment.unit == Experiment.Unit.PERSON:
@@ -184,9 +186,7 @@ def _first_of_each(rows: list[_Row]) -> dict[tuple[str, int], _Row]:
         key = (row.unit, row.person)
         if first.setdefault(key, row).variant != row.variant:
             mixed.add(key)
-    return {
-        key: replace(row, is_mixed=key in mixed) for key, row in first.items()
-    }
+    return {key: replace(row, is_mixed=key in mixed) for key, row in first.items()}
 
 
 def _insert(experiment: Experiment, rows: list[_Row]) -> int:

@@ -36,13 +36,14 @@ class Needs(StrEnum):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Listed:
-    """units: exposed so far, of those that are open. look: the latest."""
+    """units: exposed so far, of those that are open. look: the latest. is_overdue: the sweep takes it next."""
 
     experiment: Experiment
     needs: Needs
     units: int
     sample_ratio: SampleRatio | None
     look: Look | None
+    is_overdue: bool
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -86,6 +87,7 @@ def _listed(one: Experiment, came: Came, shares: Shares, look: Look | None, now:
         units=sum(came.values()),
         sample_ratio=ratio,
         look=look,
+        is_overdue=one.due_at is not None and one.due_at <= now,
     )
 
 

@@ -98,9 +98,7 @@ class Outcomes:
 
     def where(self, wanted: NDArray[np.bool_]) -> "Outcomes":
         before = None if self.covariate is None else self.covariate[wanted]
-        return replace(
-            self, exposed=self.exposed.where(wanted), value=self.value[wanted], covariate=before
-        )
+        return replace(self, exposed=self.exposed.where(wanted), value=self.value[wanted], covariate=before)
 
 
 def exposed(experiment: Experiment) -> Exposed:

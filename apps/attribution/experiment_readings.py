@@ -210,7 +210,7 @@ def _estimates(
     found = [strata.estimate(arm, weights) for arm in zip(*by_phase, strict=True)]
     if plain is None:
         return found, None
-    before = sum(strata.estimate(arm, weights).variance for arm in zip(*plain, strict=True))
+    before: float = sum(strata.estimate(arm, weights).variance for arm in zip(*plain, strict=True))
     return found, 1 - sum(one.variance for one in found) / before if before else 0.0
 
 

@@ -82,6 +82,8 @@ def first_line(experiment: Experiment, shown: Shown, names: dict[str, str], *, z
         return _decided(experiment)
     if shown.is_broken:
         return Line("Units went astray, so", "nothing may be concluded", "from this experiment.")
+    if shown.reading is None and shown.fault:
+        return Line(f"{experiment.name}:", "its metric cannot be read", "at the moment.")
     if shown.reading is None:
         return _before(experiment, shown, zone)
     return _verdict(experiment, shown.reading, names)
@@ -199,6 +201,8 @@ def _before(experiment: Experiment, shown: Shown, zone: Any) -> Line:
     came = count(shown.exposed, one, many)
     if experiment.due_at is None:
         return Line(f"{came} came, and", "too little", "is known to say anything.")
+    if experiment.due_at <= shown.read_at:
+        return Line(f"{came} came; the first reading is", "due now", "and comes by itself.")
     return Line(
         f"{came} came; the first reading is", f"on {when(experiment.due_at, zone)}", "and not before."
     )

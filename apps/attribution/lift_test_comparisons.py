@@ -66,6 +66,8 @@ def _calibrations(query: Query, models: Sequence[str]) -> dict[str, dict[str, Ca
         return {}
     by_channel: dict[tuple[str, str], list[LiftTestCredit]] = {}
     for credit in _live_credits(query.conversion_types[0] if query.conversion_types else "", models):
+        if credit.lift_test.is_beyond:
+            continue
         by_channel.setdefault((credit.model, credit.lift_test.channel.key), []).append(credit)
     found: dict[str, dict[str, Calibration]] = {}
     for (model, key), credits_ in by_channel.items():
@@ -121,11 +123,19 @@ def compare_with_models(lift_test: LiftTest, *, now: datetime) -> bool:
         row.model: row for row in answer.result.grouped("channel") if row.channel == lift_test.channel.key
     }
     with transaction.atomic():
-        LiftTest.objects.select_for_update().get(pk=lift_test.pk)
+        held = LiftTest.objects.select_for_update().get(pk=lift_test.pk)
+        held.there_were = _there_were(held, answer.result)
+        held.save(update_fields=["there_were"])
         LiftTestCredit.objects.filter(lift_test=lift_test).delete()
         LiftTestCredit.objects.bulk_create(_credits(lift_test, answer.result, rows, now))
         tell(lift_test)
     return True
+
+
+def _there_were(lift_test: LiftTest, result: Result) -> float:
+    """All that any channel could have caused in the test's days."""
+    is_money = lift_test.measure == LiftTest.Measure.REVENUE
+    return float(result.totals.revenue if is_money else result.totals.conversions)
 
 
 def question(lift_test: LiftTest) -> Query:
@@ -204,18 +214,22 @@ def _pooled(credits_: list[LiftTestCredit]) -> Calibration | None:
 def _multiplier(
     credits_: Sequence[LiftTestCredit], tests: Sequence[LiftTest]
 ) -> calibration.Multiplier | None:
-    given = [
-        calibration.LiftTest(
-            measured=test.incremental / test.covered_share,
-            measured_error=test.standard_error / test.covered_share,
-            attributed=credit.attributed,
-            attributed_error=credit.standard_error,
-        )
-        for credit, test in zip(credits_, tests, strict=True)
-    ]
+    """None where a test says more than there was, or nothing can be said."""
+    if any(test.is_beyond for test in tests):
+        return None
     try:
-        return calibration.multiplier(given)
-    except ValueError as error:
+        return calibration.multiplier(
+            [
+                calibration.LiftTest(
+                    measured=test.measured,
+                    measured_error=test.standard_error / test.covered_share,
+                    attributed=credit.attributed,
+                    attributed_error=credit.standard_error,
+                )
+                for credit, test in zip(credits_, tests, strict=True)
+            ]
+        )
+    except (ValueError, ArithmeticError) as error:
         log.warning("lift_test.no_ratio", lift_tests=[test.pk for test in tests], error=str(error))
         return None
 

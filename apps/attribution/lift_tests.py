@@ -17,7 +17,7 @@ from apps.accounts import audit
 from apps.accounts.errors import DomainError, Invalid, NotHere
 from apps.accounts.models import Workspace
 from apps.accounts.permissions import Actor, require
-from apps.attribution import experiment_outcomes, experiment_plans, experiment_readings
+from apps.attribution import experiment_outcomes, experiment_readings
 from apps.attribution.lift_test_comparisons import (
     WIDTH,
     Calibration,
@@ -32,6 +32,7 @@ from apps.attribution.lift_test_comparisons import (
 )
 from apps.attribution.maths.experiments import geo
 from apps.attribution.models import Channel, Experiment, LiftTest, RegionDay
+from apps.attribution.models.lift_test import LEAST_COVERED
 
 __all__ = [
     "Calibration",
@@ -51,6 +52,7 @@ __all__ = [
     "sweep",
 ]
 
+MOST = 1e15
 MOST_REGION_DAYS = 200_000
 # Placebos are drawn by lot; the same rows give the same reading.
 GEO_SEED = 20261120
@@ -128,7 +130,7 @@ def enter_experiment(
         raise Invalid(
             {"experiment": ["Its metric must be conversions or revenue, which add up over people."]}
         )
-    difference, error, units = _effect(experiment, variant, now=now)
+    measured = _effect(experiment, variant, now=now)
     zone = Workspace.objects.get().zone
     ends = experiment.stopped_at + timedelta(days=experiment.outcome_window_days)
     return enter(
@@ -138,9 +140,9 @@ def enter_experiment(
         kind=LiftTest.Kind.HOLDOUT,
         first_day=experiment.started_at.astimezone(zone).date(),
         last_day=ends.astimezone(zone).date(),
-        incremental=difference * units,
-        standard_error=error * units,
-        covered_share=_covered(experiment),
+        incremental=measured.difference * measured.people,
+        standard_error=measured.standard_error * measured.people,
+        covered_share=_covered(experiment, measured),
         measure=MEASURES[experiment.metric],
         goal=experiment.goal,
         experiment=experiment,
@@ -211,9 +213,21 @@ def find(lift_test_id: int) -> LiftTest:
     return found
 
 
-def _effect(experiment: Experiment, variant: str, *, now: datetime) -> tuple[float, float, int]:
-    """Difference to the control a unit, its standard error, and the units that had the channel."""
-    outcomes = experiment_outcomes.of(experiment, experiment_outcomes.exposed(experiment), now=now)
+@dataclass(frozen=True, kw_only=True)
+class _Effect:
+    """difference: to the control, a head. people: who had the channel. shares: of the units, of the control
+    and of the variant, as the lot meant them over all phases.
+    """
+
+    difference: float
+    standard_error: float
+    people: int
+    shares: tuple[float, float]
+
+
+def _effect(experiment: Experiment, variant: str, *, now: datetime) -> _Effect:
+    seen = experiment_outcomes.exposed(experiment)
+    outcomes = experiment_outcomes.of(experiment, seen, now=now)
     if outcomes.waiting:
         raise NotReadable(f"The outcome windows of {outcomes.waiting:,} are not over yet. Enter it then.")
     reading = experiment_readings.live_reading(experiment, experiment_readings.arms_of(experiment, outcomes))
@@ -225,14 +239,23 @@ def _effect(experiment: Experiment, variant: str, *, now: datetime) -> tuple[flo
     chosen = arms.get(variant) if variant else (reading.arms[1] if len(arms) == 1 else None)
     if chosen is None or chosen.effect is None:
         raise Invalid({"variant": [f"Say which had the channel: {', '.join(arms)}."]})
-    return chosen.effect.difference, chosen.effect.standard_error, chosen.units
+    place = seen.keys.index(chosen.name)
+    shares = experiment_readings.intended_shares(experiment, seen)
+    return _Effect(
+        difference=chosen.effect.difference,
+        standard_error=chosen.effect.standard_error,
+        people=int((seen.variant == place).sum()),
+        shares=(shares[0], shares[place]),
+    )
 
 
-def _covered(experiment: Experiment) -> float:
-    """The part of those who had the channel that was measured: outside the experiment all had it."""
-    control = experiment_plans.current_shares(experiment)[experiment_plans.control_of(experiment)]
+def _covered(experiment: Experiment, measured: _Effect) -> float:
+    """The part of those who had the channel that was measured: the one variant, of all but the control. Other
+    variants had it too, and so had everybody outside the experiment.
+    """
+    without, with_it = measured.shares
     inside = experiment.traffic_share * (1 - experiment.holdout_share)
-    return (1 - control) * inside / (1 - control * inside)
+    return with_it * inside / (1 - without * inside)
 
 
 def _table(rows: Sequence[RegionRow]) -> tuple[list[str], list[date], Any, Any]:
@@ -271,13 +294,15 @@ def _check(made: LiftTest, *, today: date) -> None:
         errors["last_day"] = ["This is before the first day."]
     if made.last_day > today:
         errors["last_day"] = ["This is not over yet."]
-    if not (np.isfinite(made.standard_error) and 0 < made.standard_error < 1e15):
+    if not LEAST_COVERED <= made.covered_share <= 1:
+        errors["covered_share"] = [f"Give a share from {LEAST_COVERED:g} to 1."]
+    elif not abs(made.measured) < MOST:
+        errors["incremental"] = [
+            "Give a number that stands for something real, over the share that it covers."
+        ]
+    if not 0 < made.standard_error < MOST:
         errors["standard_error"] = [
             "Give the standard error, above 0: a result without one cannot be weighed."
         ]
-    if not (np.isfinite(made.incremental) and abs(made.incremental) < 1e15):
-        errors["incremental"] = ["Give a number."]
-    if not 0 < made.covered_share <= 1:
-        errors["covered_share"] = ["Give a share above 0, up to 1."]
     if errors:
         raise Invalid(errors)

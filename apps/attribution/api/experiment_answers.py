@@ -18,9 +18,13 @@ OWN = (
     "decided_at",
     "decided_by",
 )
+SHOWN = (
+    "exposed", "counted", "waiting", "mixed", "off_lot", "left_out", "fault", "variance_reduction", "read_at",
+    "reading", "watched",
+)  # fmt: skip
 LIFT = (
     "kind", "name", "measure", "goal", "first_day", "last_day", "incremental", "standard_error",
-    "covered_share", "source", "notes", "entered_by", "created_at", "retired_at",
+    "covered_share", "there_were", "is_beyond", "source", "notes", "entered_by", "created_at", "retired_at",
 )  # fmt: skip
 
 
@@ -52,10 +56,9 @@ def assignments(one: Experiment, found: list[Assigned]) -> dict[str, Any]:
 
 def reading(one: Experiment, shown: Shown) -> dict[str, Any]:
     ratio = shown.sample_ratio
-    counts = ("exposed", "counted", "waiting", "mixed", "variance_reduction", "read_at", "reading", "watched")
     return {
         "experiment": one.key,
-        **{name: getattr(shown, name) for name in counts},
+        **{name: getattr(shown, name) for name in SHOWN},
         "look": shown.look and shown.look.number,
         "looked_at": shown.look and shown.look.taken_at,
         "sample_ratio": ratio and asdict(ratio),

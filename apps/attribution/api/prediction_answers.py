@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from apps.attribution.conversion_probability import NOT_FOR, Prediction
+from apps.attribution.conversion_probability import NOT_FOR, Prediction, doubt_of
 from apps.attribution.maths import drift
 from apps.attribution.models import (
     AccuracyNight,
@@ -55,6 +55,8 @@ def card(row: ConversionModel) -> dict[str, Any]:
             "goal": row.goal_key,
             "lookback_days": row.lens["lookback_days"],
             "trained_at": row.created_at,
+            "is_calibrated": not doubt_of(row.figures),
+            "doubt": doubt_of(row.figures),
             "weights": list(weights.values("kind", "key", "mean", "scale", "weight")),
             "not_for": list(NOT_FOR),
         }

@@ -30,6 +30,8 @@ class ConversionModel(WorkspaceOwned):
     figures = models.JSONField()
     # maths.drift.Sums of those, and how many of each kind there were.
     reference = models.JSONField()
+    # Not shown to be calibrated, and no better than the one before, which stays in force.
+    is_held_back = models.BooleanField(default=False, db_default=False)
     job = WorkspaceForeignKey(Job, on_delete=models.SET_NULL, null=True, blank=True, db_index=False)
     created_at = models.DateTimeField(db_default=Now())
 

@@ -6,6 +6,9 @@ from apps.accounts.models import WorkspaceForeignKey, WorkspaceOwned
 from apps.attribution.models.channel import Channel
 from apps.attribution.models.experiment import Experiment
 
+# A test of less than a thousandth of a channel says nothing of the rest.
+LEAST_COVERED = 0.001
+
 
 class LiftTest(WorkspaceOwned):
     """What a channel caused over some days, measured and not modelled."""
@@ -32,6 +35,8 @@ class LiftTest(WorkspaceOwned):
     standard_error = models.FloatField()
     # The part of the channel's effect that lay where the test measured; 1 when all of it did.
     covered_share = models.FloatField(default=1.0)
+    # Conversions, or money, that there were in these days by all channels, when last compared with models.
+    there_were = models.FloatField(null=True, blank=True)
     experiment = WorkspaceForeignKey(
         Experiment, on_delete=models.PROTECT, null=True, blank=True, db_index=False
     )
@@ -46,13 +51,24 @@ class LiftTest(WorkspaceOwned):
             models.CheckConstraint(condition=Q(standard_error__gt=0), name="lift_test_has_an_error"),
             models.CheckConstraint(condition=Q(last_day__gte=F("first_day")), name="lift_test_days_in_order"),
             models.CheckConstraint(
-                condition=Q(covered_share__gt=0, covered_share__lte=1), name="lift_test_covers_a_share"
+                condition=Q(covered_share__gte=LEAST_COVERED, covered_share__lte=1),
+                name="lift_test_covers_a_share",
             ),
         ]
         indexes = [models.Index(fields=["workspace", "-id"], name="lift_test_newest_first")]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def measured(self) -> float:
+        """Of the whole channel: the tested part, scaled up."""
+        return self.incremental / self.covered_share
+
+    @property
+    def is_beyond(self) -> bool:
+        """Whether it measured more than there was to cause: it corrects no model then."""
+        return self.there_were is not None and self.measured > self.there_were
 
 
 class LiftTestCredit(WorkspaceOwned):

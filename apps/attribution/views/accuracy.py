@@ -56,7 +56,9 @@ def figures(request: HttpRequest) -> HttpResponse:
         "job": Job.objects.filter(kind=conversion_probability.KIND).order_by("-pk").first(),
         **_drawn(nights, rows, best),
     }
-    context["card_figures"] = _card_figures(context["card"])
+    card = context["card"]
+    context["card_figures"] = _card_figures(card)
+    context["doubt"] = conversion_probability.doubt_of(card.figures) if card else ""
     return render(request, "attribution/accuracy.html", context)
 
 

@@ -212,6 +212,11 @@ class ReadingSerializer(serializers.Serializer):
     counted = serializers.IntegerField(help_text="Whose outcome window has passed.")
     waiting = serializers.IntegerField(help_text="Whose window has not.")
     mixed = serializers.IntegerField(help_text="Who saw another variant as well; counted for their first.")
+    off_lot = serializers.IntegerField(help_text="Exposures to another variant than the lot had drawn.")
+    left_out = serializers.IntegerField(
+        help_text="Counted, but of phases in which a variant got fewer than two units."
+    )
+    fault = serializers.CharField(help_text="Why the metric cannot be read; empty when it can.")
     variance_reduction = serializers.FloatField(allow_null=True, help_text="By CUPED.")
 
 
@@ -237,7 +242,8 @@ class LiftTestSerializer(serializers.Serializer):
     incremental = FiniteField(required=False, help_text="What the channel caused in these days.")
     standard_error = FiniteField(required=False)
     covered_share = FiniteField(
-        default=1.0, help_text="The part of the channel's effect that lay where the test measured."
+        default=1.0,
+        help_text="The part of the channel's effect that lay where the test measured, from 0.001 to 1.",
     )
     experiment = serializers.SlugField(max_length=60, required=False)
     variant = serializers.CharField(max_length=60, required=False, help_text="Which had the channel.")
@@ -251,7 +257,10 @@ class LiftTestSerializer(serializers.Serializer):
 class RatioSerializer(serializers.Serializer):
     model = serializers.CharField()
     attributed = serializers.FloatField()
-    ratio = serializers.FloatField(allow_null=True, help_text="Measured to attributed.")
+    ratio = serializers.FloatField(
+        allow_null=True,
+        help_text="Measured to attributed; null where the test cannot be held against models.",
+    )
     low = serializers.FloatField(allow_null=True)
     high = serializers.FloatField(allow_null=True)
     computed_at = serializers.DateTimeField()
@@ -269,6 +278,12 @@ class LiftTestAnswerSerializer(serializers.Serializer):
     incremental = serializers.FloatField()
     standard_error = serializers.FloatField()
     covered_share = serializers.FloatField()
+    there_were = serializers.FloatField(
+        allow_null=True, help_text="By all channels in these days; null until compared with models."
+    )
+    is_beyond = serializers.BooleanField(
+        help_text="It measured more than there was to cause, and corrects no model."
+    )
     experiment = serializers.CharField(allow_null=True)
     source = serializers.CharField()  # type: ignore[assignment] # the base class has one of that name
     notes = serializers.CharField()

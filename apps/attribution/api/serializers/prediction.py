@@ -74,6 +74,10 @@ class PredictionSerializer(serializers.Serializer):
         "converted."
     )
     observed_of = serializers.IntegerField()
+    is_calibrated = serializers.BooleanField(
+        help_text="Whether the version was shown to tell probabilities as they come."
+    )
+    doubt = serializers.CharField(help_text="Why it was not; empty when it was.")
 
 
 class PredictionsSerializer(serializers.Serializer):
@@ -171,6 +175,10 @@ class CardSerializer(AccuracyFiguresSerializer):
     goal = serializers.CharField()
     lookback_days = serializers.FloatField()
     trained_at = serializers.DateTimeField()
+    is_calibrated = serializers.BooleanField(
+        help_text="Whether the version was shown to tell probabilities as they come."
+    )
+    doubt = serializers.CharField(help_text="Why it was not; empty when it was.")
     since = serializers.DateTimeField()
     cut_at = serializers.DateTimeField()
     until = serializers.DateTimeField()

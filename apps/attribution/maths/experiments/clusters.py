@@ -25,6 +25,9 @@ def estimate(moments: Moments) -> Estimate:
     return Estimate(
         units=moments.units,
         mean=ratio,
-        variance=max(squares, 0.0) * moments.units / (moments.units - 1) / (moments.units * moments.mean_x) ** 2,
+        variance=max(squares, 0.0)
+        * moments.units
+        / (moments.units - 1)
+        / (moments.units * moments.mean_x) ** 2,
         degrees_of_freedom=moments.units - 1,
     )

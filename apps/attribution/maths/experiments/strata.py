@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from .arms import Estimate, Floats
 
 
-def estimate(periods: Sequence[Estimate], weights: Sequence[float]) -> Estimate:
+def estimate(periods: Sequence[Estimate], weights: ArrayLike) -> Estimate:
     """One arm's mean over periods, each period weighing the same in every arm.
 
     weights: > 0 each, on any scale. One period: as it is.
@@ -22,14 +22,14 @@ def estimate(periods: Sequence[Estimate], weights: Sequence[float]) -> Estimate:
     with divisor n its average over many small periods would be too small. Degrees of freedom:
     Satterthwaite 1946.
     """
-    if not periods or len(periods) != len(weights):
-        raise ValueError(f"{len(periods)} periods need as many weights, at least one; got {len(weights)}")
+    of = np.asarray(weights, dtype=np.float64)
+    if not periods or of.shape != (len(periods),):
+        raise ValueError(f"{len(periods)} periods need as many weights, at least one; got {of.shape}")
     if len(periods) == 1:
         return periods[0]
     if min(one.units for one in periods) < 2:
         raise ValueError("each period needs two units of the arm")
-    total = math.fsum(weights)
-    parts = [weight / total for weight in weights]
+    parts: list[float] = (of / of.sum()).tolist()
     squares = [part * part * _variance(one) for part, one in zip(parts, periods, strict=True)]
     spread = math.fsum(
         square * square / one.degrees_of_freedom for square, one in zip(squares, periods, strict=True)
