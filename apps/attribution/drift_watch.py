@@ -145,15 +145,17 @@ def _alarm(kept: DriftCheck, last: DriftCheck | None, *, now: datetime) -> None:
 
 def _reason_to_wait(now: datetime) -> str:
     """Why not to learn anew now; empty where nothing speaks against it. One that failed is none."""
-    if Job.objects.filter(kind=conversion_probability.KIND, state__in=jobs.UNFINISHED).exists():
-        return "The probability to convert is being trained at this moment. Wait until that is done."
-    done = Recalibration.objects.filter(after__isnull=False, created_at__gt=now - AT_MOST_EVERY)
-    if not done.exists():
+    recent = Recalibration.objects.filter(created_at__gt=now - AT_MOST_EVERY)
+    if recent.filter(after__isnull=False).exists():
+        return (
+            f"This was done less than {AT_MOST_EVERY.days} days ago. What has changed since has not settled "
+            "yet; wait until then."
+        )
+    training = Job.objects.filter(kind=conversion_probability.KIND, state__in=jobs.UNFINISHED).first()
+    asked_by = training and training.params.get("recalibration")
+    if training is None or (asked_by and not recent.filter(pk=asked_by).exists()):
         return ""
-    return (
-        f"This was done less than {AT_MOST_EVERY.days} days ago. What has changed since has not settled yet; "
-        "wait until then."
-    )
+    return "The probability to convert is being trained at this moment. Wait until that is done."
 
 
 def _last(row: ConversionModel) -> DriftCheck | None:

@@ -36,7 +36,7 @@ class Needs(StrEnum):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Listed:
-    """units: exposed so far, of those that are open. look: the latest. is_overdue: the sweep takes it next."""
+    """units: exposed so far, of those that are open. look: the latest. is_overdue: its turn is next."""
 
     experiment: Experiment
     needs: Needs

@@ -18,6 +18,7 @@ from apps.attribution.models import (
     ModelAccuracy,
     Recalibration,
 )
+from apps.attribution.past_journeys import NotEnoughData
 from tests.attribution.prediction_crowds import fill
 from tests.attribution.stories import journey
 from tests.factories import NOW, member
@@ -179,6 +180,45 @@ def test_learning_anew_is_never_done_twice_in_a_week(workspace, short_goal, acto
         drift_watch.recalibrate(actor, now=NOW + 6 * DAY)
     assert Recalibration.objects.count() == 1
     drift_watch.recalibrate(actor, now=NOW + 8 * DAY)
+
+
+def test_learning_anew_that_failed_may_be_tried_again(workspace, short_goal, actor):
+    row = drift_watch.recalibrate(actor, now=NOW)
+    job = Job.objects.get(kind=conversion_probability.KIND)
+
+    with pytest.raises(NotEnoughData):
+        conversion_probability.train_in_job(job)
+    Job.objects.filter(pk=job.pk).update(state="failed")
+    again = drift_watch.recalibrate(actor, now=NOW + DAY)
+
+    row.refresh_from_db()
+    assert (row.after, bool(row.finished_at)) == (None, True)
+    assert again.pk != row.pk
+
+
+def test_nights_make_a_trend_of_every_model(workspace, short_goal, rng, page, api):
+    fill(workspace, people=9_000, rng=rng)
+    goal, past = goals.default(workspace), loaded(workspace)
+    for back in (8, 4, 0):
+        accuracy.measure(past, goal=goal, now=NOW - back * DAY)
+
+    told = api.get("/api/v1/attribution/accuracy").json()["nights"]
+    shown = page.get("/attribution/accuracy/")
+
+    assert [one["night"] for one in told] == [f"{(NOW - back * DAY).date()}" for back in (8, 4, 0)]
+    models = {tuple(sorted(row["model"] for row in one["models"])) for one in told}
+    assert len(models) == 1
+    assert len(models.pop()) >= 5
+    assert all(
+        row["skill"]["low"] <= row["skill"]["value"] <= row["skill"]["high"]
+        for one in told
+        for row in one["models"]
+    )
+    # Newest first, a column for each model on the line chart.
+    rows = shown.context["trend_rows"]
+    assert [row[0] for row in rows] == [one["night"] for one in reversed(told)]
+    assert {len(row) for row in rows} == {len(shown.context["trend_columns"])}
+    assert all(len(line["x"]) == 3 for line in shown.context["trend"]["data"])
 
 
 def test_the_same_night_moves_the_charts_once(workspace, short_goal, rng):

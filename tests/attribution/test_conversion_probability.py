@@ -10,7 +10,7 @@ from apps.accounts.errors import Invalid
 from apps.attribution import conversion_probability, goals, past_journeys
 from apps.attribution.conversion_probability import NoOpenJourney, NotTrained, TouchSoFar
 from apps.attribution.maths import snapshots
-from apps.attribution.models import ConversionModel, ConversionWeight, Goal
+from apps.attribution.models import Conversion, ConversionModel, ConversionWeight, Goal, Touchpoint
 from apps.attribution.past_journeys import NotEnoughData
 from tests.attribution.prediction_crowds import fill
 from tests.attribution.stories import journey
@@ -179,3 +179,68 @@ def test_nothing_of_later_or_of_other_people_is_learnt_from(workspace, crowd):
     assert weights[0] == weights[1]
     assert (first.slope, first.shift) == (second.slope, second.shift)
     assert first.figures != second.figures
+
+
+GOOD = {"value": 0.9, "low": 0.7, "high": 1.1}
+SKILLED = {"value": 0.05, "low": 0.01, "high": 0.09}
+
+
+@pytest.mark.parametrize(
+    ("slope", "skill", "said"),
+    [
+        (GOOD, SKILLED, ""),
+        ({"value": 0.57, "low": 0.19, "high": 0.95}, SKILLED, "slope 0.57, 0.19 to 0.95"),
+        (None, SKILLED, "slope none"),
+        (GOOD, {"value": 0.02, "low": -0.01, "high": 0.05}, "Not enough evidence yet"),
+    ],
+)
+def test_a_version_is_calibrated_only_where_its_figures_show_it(slope, skill, said):
+    doubt = conversion_probability.doubt_of({"slope": slope, "skill": skill})
+
+    assert said in doubt
+    assert bool(doubt) == bool(said)
+
+
+def test_a_version_that_is_not_calibrated_says_so_in_every_answer(workspace, crowd, page, api):
+    row = trained(workspace)
+    figures = row.figures | {"slope": {"value": 0.57, "low": 0.19, "high": 0.95}}
+    ConversionModel.objects.filter(pk=row.pk).update(figures=figures)
+    conversion_probability._rebuilt.cache_clear()
+
+    told = conversion_probability.predict_path([TouchSoFar(channel="channel-a")], now=NOW)
+    card = api.get("/api/v1/attribution/models/conversion").json()
+
+    assert not told.is_calibrated
+    assert "slope 0.57" in told.doubt
+    assert (card["is_calibrated"], card["doubt"]) == (False, told.doubt)
+    assert "Not calibrated." in page.get("/attribution/accuracy/").content.decode()
+
+
+def _alike(rng):
+    """One touch each, and orders by lot: nothing about a journey tells whether it converts."""
+    firsts = Touchpoint.objects.order_by("person_id", "occurred_at").distinct("person_id")
+    Touchpoint.objects.exclude(pk__in=[one.pk for one in firsts]).delete()
+    rows = list(Conversion.objects.all())
+    buyers = rng.permutation([one.pk for one in firsts])[: len(rows)].tolist()
+    touches = Touchpoint.objects.in_bulk(buyers)
+    for row, place in zip(rows, buyers, strict=True):
+        row.person_id = touches[place].person_id
+        row.occurred_at = touches[place].occurred_at + timedelta(hours=1)
+    Conversion.objects.bulk_update(rows, ["person_id", "occurred_at"], batch_size=500)
+
+
+def test_a_version_that_knows_nothing_comes_into_force_with_its_doubt_and_replaces_none(workspace, rng):
+    Goal.objects.create(
+        workspace=workspace, key="buy", label="Buy", lookback_days=20, is_default=True, position=1
+    )
+    fill(workspace, people=6_000, rng=rng)
+    _alike(rng)
+
+    first = trained(workspace)
+    doubt = conversion_probability.doubt_of(first.figures)
+    second = trained(workspace)
+
+    assert "Not enough evidence yet" in doubt
+    assert (first.is_held_back, second.is_held_back) == (False, True)
+    assert conversion_probability.newest() == first
+    assert not conversion_probability.predict_path([TouchSoFar(channel="channel-a")], now=NOW).is_calibrated

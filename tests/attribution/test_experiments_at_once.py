@@ -1,5 +1,8 @@
 """Many at once: exposures, starts and turns that really commit beside each other."""
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -13,7 +16,7 @@ from apps.attribution import experiments
 from apps.attribution.experiments import Arm
 from apps.attribution.models import Experiment, Exposure, Look
 from tests.attribution import crowds
-from tests.conftest import committed
+from tests.conftest import ROOT, committed
 from tests.factories import NOW, WorkspaceFactory
 
 
@@ -118,3 +121,60 @@ def test_an_exposure_during_a_merge_is_not_left_behind():
     assert sorted(answers) == ["exposed"] * 12 + ["merged"] * 12
     with scoping.workspace(workspace):
         assert set(Exposure.objects.values_list("person_id", flat=True)) == {pair[0] for pair in pairs}
+
+
+IN_ANOTHER_PROCESS = """
+import os, sys
+os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings_test"
+import django
+django.setup()
+from datetime import datetime
+from django.db import connections
+connections["default"].settings_dict["NAME"] = sys.argv[1]
+from apps.accounts import scoping
+from apps.attribution import experiments
+people, now = sys.argv[4].split(","), datetime.fromisoformat(sys.argv[3])
+with scoping.workspace(int(sys.argv[2])):
+    made = experiments.find("colour")
+    print("ready", flush=True)
+    sys.stdin.readline()
+    got = experiments.assign_many(made, people, now=now)
+    experiments.expose(made, [experiments.of_person(int(one), at=now) for one in people], now=now)
+print(",".join(one.variant for one in got))
+"""
+
+
+def _process(workspace, people):
+    """A Python of its own on the same database, which waits for a line before it goes on."""
+    given = [connection.settings_dict["NAME"], str(workspace.pk), NOW.isoformat(), ",".join(map(str, people))]
+    made = subprocess.Popen(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", IN_ANOTHER_PROCESS, *given],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert made.stdout.readline() == "ready\n"
+    return made
+
+
+@committed
+def test_two_processes_give_a_unit_the_same_variant_and_log_it_once():
+    workspace = WorkspaceFactory()
+    with scoping.workspace(workspace):
+        made = crowds.experiment(system(workspace.pk))
+        crowd = crowds.people(workspace, 40)
+        here = [one.variant for one in experiments.assign_many(made, [str(one) for one in crowd], now=NOW)]
+
+    others = [_process(workspace, crowd) for _ in range(2)]
+    for one in others:
+        one.stdin.write("\n")
+        one.stdin.flush()
+    answers = [one.communicate(timeout=120)[0].strip().split(",") for one in others]
+    assert [one.returncode for one in others] == [0, 0]
+
+    assert answers == [here, here]
+    with scoping.workspace(workspace):
+        rows = Exposure.objects.values_list("person_id", "variant__key", "is_mixed")
+        assert sorted(rows) == sorted((one, got, False) for one, got in zip(crowd, here, strict=True))

@@ -188,7 +188,14 @@ def test_a_stopped_experiment_keeps_its_slice_until_its_windows_are_over(actor):
     experiments.stop(actor, first, now=NOW + DAY)
     arms = [Arm(key="a", is_control=True), Arm(key="b")]
     draft = experiments.create(
-        actor, key="two", name="2", variants=arms, now=NOW, layer="checkout", traffic_share=0.6, **crowds.ASKED
+        actor,
+        key="two",
+        name="2",
+        variants=arms,
+        now=NOW,
+        layer="checkout",
+        traffic_share=0.6,
+        **crowds.ASKED,
     )
 
     with pytest.raises(experiments.LayerFull):

@@ -93,7 +93,12 @@ def test_what_cannot_be_divided_has_no_ratio(actor, workspace, sold):
     """Rows as they may stand from before there were bounds."""
     made = _enter(actor, incremental=20.0)
     LiftTestCredit.objects.create(
-        workspace=workspace, lift_test=made, model="linear", attributed=0.0, standard_error=0.0, computed_at=NOW
+        workspace=workspace,
+        lift_test=made,
+        model="linear",
+        attributed=0.0,
+        standard_error=0.0,
+        computed_at=NOW,
     )
 
     assert [row["multiplier"] for row in lift_tests.ratios(made)] == [None]

@@ -16,6 +16,8 @@ from .prediction import SURELY, DidNotFit, fit_logistic
 
 BINS = 10
 RESAMPLES = 1_000
+# Of the rarer outcome, for an interval of the area.
+FEWEST = 20
 _WIDTH = float(ndtri(0.975))
 
 
@@ -88,6 +90,9 @@ def judge(told: Floats, outcome: Floats, *, base_rate: float, rng: np.random.Gen
 def auc(told: Floats, outcome: Floats) -> Figure:
     """Area under the ROC curve, ties half, with an interval on the scale of log-odds.
 
+    By simulation (normal scores) it covers 94 % at an area of .76 and 92 % at .90 with 20 of the rarer
+    outcome, 94.5 % and 93 % with 30, 94 % with 50. Below FEWEST of them it covers less, and 0 to 1, which says
+    nothing, is answered.
     Source: DeLong, DeLong, Clarke-Pearson 1988, by midranks (Sun, Xu 2014).
     """
     won, missed = told[outcome > 0], told[outcome == 0]
@@ -96,7 +101,9 @@ def auc(told: Floats, outcome: Floats) -> Figure:
     of_won = (ranks[:m] - rankdata(won)) / n
     of_missed = 1.0 - (ranks[m:] - rankdata(missed)) / m
     area = float(of_won.mean())
-    variance = of_won.var(ddof=1) / m + of_missed.var(ddof=1) / n if min(m, n) > 1 else 0.25
+    if min(m, n) < FEWEST:
+        return Figure(value=area, low=0.0, high=1.0)
+    variance = of_won.var(ddof=1) / m + of_missed.var(ddof=1) / n
     if not 0 < area < 1:
         return Figure(value=area, low=min(area, 0.5), high=max(area, 0.5))
     reach = _WIDTH * np.sqrt(variance) / (area * (1 - area))

@@ -105,3 +105,23 @@ def test_every_model_predicts_probabilities(rng):
         told = tell(journeys)
         assert told.shape == (3_000,), name
         assert ((told > 0) & (told < 1)).all(), name
+
+
+@pytest.mark.parametrize("few", [2, 8, 19])
+def test_of_too_few_the_area_has_no_interval(rng, few):
+    told = np.concatenate([rng.normal(1, 1, few), rng.normal(0, 1, 60)])
+    outcome = np.r_[np.ones(few), np.zeros(60)]
+
+    found = accuracy.auc(told, outcome)
+
+    assert (found.low, found.high) == (0.0, 1.0)
+
+
+def test_from_twenty_on_the_area_is_covered(rng):
+    """2,000 draws: the standard error is half a point."""
+    covered = 0
+    for _ in range(2_000):
+        told = np.concatenate([rng.normal(1, 1, 20), rng.normal(0, 1, 180)])
+        found = accuracy.auc(told, np.r_[np.ones(20), np.zeros(180)])
+        covered += found.low <= 0.7602 <= found.high
+    assert 0.925 <= covered / 2_000 <= 0.965

@@ -240,3 +240,32 @@ def test_an_experiment_needs_two_arms_with_names_of_their_own():
         prove_lift([arm("A", 30, 100)], plan=PLAN)
     with pytest.raises(ValueError, match="share a name"):
         prove_lift([arm("A", 30, 100), arm("A", 30, 100)], plan=PLAN)
+
+
+@pytest.mark.parametrize("better", [0, 1, 2, 3])
+def test_beside_better_variants_the_equal_ones_are_falsely_found_as_rarely_as_promised(better):
+    """Holm over five looks, four variants, some of them better: 20,000 runs of z, the standard error is .15
+    points. Correlated by the common control.
+    """
+    rng, looks, runs = np.random.default_rng(31), 5, 20_000
+    fractions = tuple((np.arange(1, looks + 1) / looks).tolist())
+    steps = rng.normal(size=(runs, looks, 5)) * np.sqrt(1 / looks)
+    walks = steps.cumsum(axis=1)
+    drift = np.where(np.arange(4) < better, 4.0, 0.0)
+    settled = np.zeros((runs, 4), dtype=bool)
+    for look, seen in enumerate(fractions):
+        gap = (walks[:, look, 1:] - walks[:, look, :1]) / np.sqrt(2 * seen)
+        z = gap + drift * np.sqrt(seen)
+        settled = holm_crossings(z, holm_bounds(fractions[: look + 1], 4, plan=PLAN), settled)
+
+    assert settled[:, better:].any(axis=1).mean() <= 0.05 + 0.003
+    assert better == 0 or settled[:, :better].mean() > 0.8
+
+
+def test_a_look_next_to_the_horizon_is_at_it():
+    reading = read((2_000, 19_990), (2_010, 19_990))
+
+    assert reading.information == 1.0
+    assert reading.verdict is Verdict.NO_DIFFERENCE
+    with pytest.raises(HorizonPassed):
+        read((2_000, 20_000), (2_010, 20_000), past=(39_980,))

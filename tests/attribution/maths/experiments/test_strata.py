@@ -46,7 +46,7 @@ def _stratified(units, events):
     weights = strata.balanced(units[used])
     return [
         strata.estimate(
-            [proportions.estimate(int(x), int(n)) for x, n in zip(events[used, arm], units[used, arm])],
+            [proportions.estimate(int(x), int(n)) for x, n in zip(events[used, arm], units[used, arm], strict=True)],
             weights,
         )
         for arm in (0, 1)
@@ -79,9 +79,7 @@ def _bounds(world):
 
 def _watched(number, arms):
     gap, units = absolute(*arms), sum(one.units for one in arms)
-    chance = always_valid.p_value(
-        gap.value, gap.standard_error, units, alpha=ALPHA, tightest_at_units=5_000
-    )
+    chance = always_valid.p_value(gap.value, gap.standard_error, units, alpha=ALPHA, tightest_at_units=5_000)
     return chance <= ALPHA
 
 
