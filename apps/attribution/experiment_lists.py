@@ -14,10 +14,15 @@ from apps.attribution.models import Allocation, Experiment, Look
 
 State = Experiment.State
 MOST_SHOWN = 200
+# A unit counts once, in the phase in which it was drawn, though people may come to it in later ones.
 CAME = """
-    SELECT experiment_id, phase, variant_id, count(DISTINCT unit)
-    FROM attribution_exposure
-    WHERE workspace_id = (SELECT %s::bigint) AND experiment_id = ANY(%s::bigint[])
+    SELECT experiment_id, phase, variant_id, count(*)
+    FROM (
+        SELECT DISTINCT ON (experiment_id, unit) experiment_id, phase, variant_id
+        FROM attribution_exposure
+        WHERE workspace_id = (SELECT %s::bigint) AND experiment_id = ANY(%s::bigint[])
+        ORDER BY experiment_id, unit, first_exposed_at, id
+    ) AS first
     GROUP BY experiment_id, phase, variant_id
 """
 Came = dict[tuple[int, int], int]

@@ -81,13 +81,6 @@ def test_a_full_layer_says_how_much_is_left(actor):
     assert experiments.find("other").state == "draft"
 
 
-def test_a_stopped_experiment_gives_its_slice_back(actor):
-    one = crowds.experiment(actor, key="one", layer="checkout", traffic_share=0.6)
-    experiments.stop(actor, one, now=NOW)
-
-    assert crowds.experiment(actor, key="other", layer="checkout", traffic_share=0.7).slice_start == 0.0
-
-
 def test_no_experiment_touches_the_permanent_hold_out(actor):
     workspaces.change(actor, now=NOW, settings={"experiments_holdout_share": 0.1})
     units = [str(number) for number in range(5_000)]

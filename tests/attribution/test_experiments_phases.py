@@ -237,6 +237,8 @@ def test_a_unit_belongs_to_the_phase_in_which_it_was_drawn(actor, workspace):
 
     assert seen.phase.tolist() == [1, 1]
     assert len(set(seen.variant.tolist())) == 1
+    (row,) = experiment_lists.overview(now=LATER).rows
+    assert row.units == 1
 
 
 # Metrics that fail

@@ -49,6 +49,37 @@ def test_of_journeys_of_one_channel_a_way_is_worth_its_share_of_them():
     assert (found.path_effects <= found.path_high).all()
 
 
+def without_way(chain, moves, way):
+    """The chance of the chain in which whoever has gone exactly this way from the start is lost: each step of
+    the way is a state of its own, and leaving the way leads back to the plain ones.
+    """
+    n, m = len(moves), len(way)
+    wide, start = np.zeros((n + m, n + m)), np.concatenate([chain.start, np.zeros(m)])
+    wide[:n, :n] = moves
+    start[n], start[way[0]] = chain.start[way[0]], 0.0
+    for step, (here, onward) in enumerate(zip(way, [*way[1:], None], strict=True)):
+        if onward is not None:
+            wide[n + step, :n] = moves[here]
+            wide[n + step, onward], wide[n + step, n + step + 1] = 0.0, moves[here, onward]
+    reward = np.concatenate([chain.reward[:, 0], chain.reward[list(way), 0]])
+    reward[n + m - 1] = 0.0
+    return start @ np.linalg.solve(np.eye(n + m) - wide, reward)
+
+
+def test_a_way_is_worth_what_is_lost_when_it_leads_nowhere(paths):
+    counts = count_transitions(paths, order=1)
+    chain, states = Chain.of(counts), counts.states[:, 0].tolist()
+    moves = chain.moves.toarray()
+    ways = [(0,), (1, 0), (2, 1, 3), (0, 1, 0, 1), (3, 2, 3)]
+
+    found = removals(paths, most=5, ways=ways)
+
+    for way, effect in zip(ways, found.path_effects, strict=True):
+        lost = 1 - without_way(chain, moves, [states.index(code) for code in way]) / chance(chain, moves)
+        assert effect == pytest.approx(lost, abs=1e-12)
+    assert (found.path_effects > 0).any()
+
+
 def test_intervals_of_pairs_are_as_wide_as_resampling_says(paths):
     found, rng, drawn = removals(paths, most=5), np.random.default_rng(0), []
     pairs = [tuple(pair) for pair in found.pairs.tolist()]
