@@ -38,8 +38,8 @@ class WatchPlan:
 def watch(arms: Sequence[Arm], *, plan: WatchPlan) -> Reading:
     """Read the experiment at any moment; the odds that it ever misleads, in all moments, are below alpha.
 
-    arms: the control first, with constant shares. It needs 100 successes (and failures) an arm, or 100 units
-    where the outcome is no proportion, since the promise is one of large samples.
+    arms: the control first; where shares changed, put together by `strata`. It needs 100 successes (and
+    failures) an arm, or 100 units where the outcome is no proportion: the promise is one of large samples.
 
     Intervals are confidence sequences at alpha / m for m variants; p-values are always valid and
     Holm-adjusted, and a variant is found when its own is at most alpha.

@@ -46,7 +46,10 @@ def _stratified(units, events):
     weights = strata.balanced(units[used])
     return [
         strata.estimate(
-            [proportions.estimate(int(x), int(n)) for x, n in zip(events[used, arm], units[used, arm], strict=True)],
+            [
+                proportions.estimate(int(x), int(n))
+                for x, n in zip(events[used, arm], units[used, arm], strict=True)
+            ],
             weights,
         )
         for arm in (0, 1)
