@@ -216,17 +216,29 @@ def test_a_version_that_is_not_calibrated_says_so_in_every_answer(workspace, cro
     assert "Not calibrated." in page.get("/attribution/accuracy/").content.decode()
 
 
-def _alike(rng):
-    """One touch each, and orders by lot: nothing about a journey tells whether it converts."""
-    firsts = Touchpoint.objects.order_by("person_id", "occurred_at").distinct("person_id")
+def _alike(workspace, rng):
+    """One touch each, and orders at any moment after it, whatever came before: nothing tells who orders."""
+    firsts = list(Touchpoint.objects.order_by("person_id", "occurred_at").distinct("person_id"))
     Touchpoint.objects.exclude(pk__in=[one.pk for one in firsts]).delete()
-    rows = list(Conversion.objects.all())
-    buyers = rng.permutation([one.pk for one in firsts])[: len(rows)].tolist()
-    touches = Touchpoint.objects.in_bulk(buyers)
-    for row, place in zip(rows, buyers, strict=True):
-        row.person_id = touches[place].person_id
-        row.occurred_at = touches[place].occurred_at + timedelta(hours=1)
-    Conversion.objects.bulk_update(rows, ["person_id", "occurred_at"], batch_size=500)
+    Conversion.objects.all().delete()
+    waits = rng.exponential(200, (len(firsts), 4)).cumsum(axis=1).tolist()
+    orders = [
+        (one.person_id, one.occurred_at + timedelta(days=wait))
+        for one, several in zip(firsts, waits, strict=True)
+        for wait in several
+    ]
+    Conversion.objects.bulk_create(
+        Conversion(
+            workspace=workspace,
+            person_id=person_id,
+            conversion_type="purchase",
+            occurred_at=at,
+            value=10,
+            updated_at=at,
+        )
+        for person_id, at in orders
+        if at < NOW
+    )
 
 
 def test_a_version_that_knows_nothing_comes_into_force_with_its_doubt_and_replaces_none(workspace, rng):
@@ -234,7 +246,7 @@ def test_a_version_that_knows_nothing_comes_into_force_with_its_doubt_and_replac
         workspace=workspace, key="buy", label="Buy", lookback_days=20, is_default=True, position=1
     )
     fill(workspace, people=9_000, rng=rng)
-    _alike(rng)
+    _alike(workspace, rng)
 
     first = trained(workspace)
     doubt = conversion_probability.doubt_of(first.figures)

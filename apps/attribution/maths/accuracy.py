@@ -91,8 +91,8 @@ def auc(told: Floats, outcome: Floats) -> Figure:
     """Area under the ROC curve, ties half, with an interval on the scale of log-odds.
 
     By simulation (normal scores) it covers 94 % at an area of .76 and 92 % at .90 with 20 of the rarer
-    outcome, 94.5 % and 93 % with 30, 94 % with 50. Below FEWEST of them it covers less, and 0 to 1, which says
-    nothing, is answered.
+    outcome, 94.5 % and 93 % with 30, 94 % with 50. Below FEWEST of them it covers less, and 0 to 1 is
+    answered, which says nothing.
     Source: DeLong, DeLong, Clarke-Pearson 1988, by midranks (Sun, Xu 2014).
     """
     won, missed = told[outcome > 0], told[outcome == 0]
