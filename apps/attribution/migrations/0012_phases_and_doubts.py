@@ -14,7 +14,7 @@ RETIRE_SLIVERS = """
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("attribution", "0010_conversion_probability"),
+        ("attribution", "0011_night_checks"),
     ]
 
     operations = [
