@@ -305,7 +305,7 @@ def test_the_file_holds_every_channel_and_model(workspace, actor, now):
 def test_figures_hold_the_rows_and_the_colours_of_their_channels(workspace, actor, now):
     journey(workspace, "a", "b", value="10")
     Channel.objects.filter(key="a").update(position=0, label="<b>A</b>")
-    Channel.objects.filter(key="b").update(position=13)
+    Channel.objects.filter(key="b").update(position=15)
 
     shown = _overview(actor, now, model="first_touch")
 
