@@ -7,6 +7,7 @@ the long way, which has the last word on every field.
 
 from copy import copy
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 from apps.attribution.records import Touch
@@ -19,6 +20,7 @@ LONGEST_ID = 200
 Likeness = tuple[str, ...]
 
 _moulds: dict[Likeness, Touch] = {}
+_numbers = count(1)
 
 
 def likeness(rest: dict[str, Any]) -> Likeness | None:
@@ -38,7 +40,7 @@ def keep(alike: Likeness, touch: Touch) -> None:
         _moulds.clear()
     mould = _moulds[alike] = copy(touch)
     mould.user_id = mould.anonymous_id = None
-    touch.mould = mould.mould = mould
+    touch.mould = mould.mould = next(_numbers)
 
 
 def pour(

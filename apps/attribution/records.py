@@ -10,7 +10,7 @@ import msgspec
 class Touch(msgspec.Struct, kw_only=True, gc=False):
     """One contact. channel: as the sender named it, "" to derive it. click_ids: the names present.
 
-    mould: stands for all touches that are equal but for ids and times (moulds.py); None for one alone.
+    mould: a number that only touches share that are equal but for ids and times (moulds.py); 0 says nothing.
     """
 
     event_id: str
@@ -34,7 +34,7 @@ class Touch(msgspec.Struct, kw_only=True, gc=False):
     click_ids: tuple[str, ...] = ()
     properties: dict[str, Any] | None = None
     ignored: tuple[str, ...] = ()
-    mould: "Touch | None" = None
+    mould: int = 0
 
 
 class ConversionIn(msgspec.Struct, kw_only=True):

@@ -52,7 +52,7 @@ def of_touches(touches: Iterable[Touch]) -> list[SourceKey]:
     keys: dict[int, SourceKey] = {}
     found = []
     for touch in touches:
-        key = keys.get(id(touch.mould))
+        key = keys.get(touch.mould)
         if key is None:
             key = SourceKey(
                 (touch.channel and _key_of(touch.channel)) or channel_of(origin(touch)),
@@ -60,8 +60,8 @@ def of_touches(touches: Iterable[Touch]) -> list[SourceKey]:
                 touch.campaign_id,
                 touch.creative_id,
             )
-            if touch.mould is not None:
-                keys[id(touch.mould)] = key
+            if touch.mould:
+                keys[touch.mould] = key
         found.append(key)
     return found
 

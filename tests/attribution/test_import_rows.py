@@ -110,7 +110,7 @@ def _rest(touch):
     return tuple(
         getattr(touch, name)
         for name in touch.__struct_fields__
-        if name not in {"user_id", "anonymous_id", "event_id", "occurred_at", "ignored"}
+        if name not in {"user_id", "anonymous_id", "event_id", "occurred_at", "ignored", "mould"}
     )
 
 
