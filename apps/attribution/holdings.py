@@ -36,6 +36,7 @@ from apps.attribution.models import (
     MarkovTransition,
     ModelAccuracy,
     ModelRun,
+    NightCheck,
     Recalibration,
     RegionDay,
     RuleVersion,
@@ -111,12 +112,13 @@ holds(
         "first_exposed_at",
         "received_at",
         "is_mixed",
+        "is_off_lot",
     ],
 )
 impersonal(Experiment, Variant, Allocation, Look, because="a question, its parts and sums over many people")
 impersonal(LiftTest, LiftTestCredit, RegionDay, because="what channels caused; sums over many people")
 impersonal(FileImport, because="counts; the rows it could not store are searched below")
-impersonal(IntakeCount, because="counts")
+impersonal(IntakeCount, NightCheck, because="counts")
 impersonal(DeadLetter, because="a sealed record as received, tied to nobody; opened and searched below")
 
 

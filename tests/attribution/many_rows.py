@@ -12,7 +12,7 @@ def insert(model: type[models.Model], **columns: Any) -> list[int]:
     A list or an array says a value for each row, anything else the same value for all; what is left out gets
     the field's own default.
     """
-    fields = [one for one in model._meta.concrete_fields if not one.primary_key]
+    fields = [one for one in model._meta.concrete_fields if not one.primary_key or one.name in columns]
     count = next(len(one) for one in columns.values() if _is_many(one))
     given = {one: _given(one, columns, count) for one in fields if _is_set(one, columns)}
     names = ", ".join(connection.ops.quote_name(one.column) for one in given)

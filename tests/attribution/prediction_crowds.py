@@ -12,6 +12,7 @@ from tests.attribution.maths.market import CHANNELS, market
 from tests.factories import NOW, ChannelFactory, SourceFactory
 
 HOUR = timedelta(hours=1)
+FIRST_KEY = 1_000_000
 
 
 def fill(workspace, *, people, rng, days=150, until=NOW, chance=None):
@@ -28,7 +29,10 @@ def fill(workspace, *, people, rng, days=150, until=NOW, chance=None):
         ).pk
         for name in CHANNELS
     ]
-    made = many_rows.insert(Person, workspace_id=workspace.pk, first_seen_at=[until] * people)
+    # Who learns and who judges goes by a person's key: the same in each run, whatever ran before.
+    first = FIRST_KEY + Person.objects.count()
+    keys = list(range(first, first + people))
+    made = many_rows.insert(Person, id=keys, workspace_id=workspace.pk, first_seen_at=[until] * people)
     begins = rng.uniform(0, days, people)
     place = np.arange(journeys.n_touches) - np.repeat(journeys.offsets[:-1], journeys.lengths)
     at_days = begins[journeys.journey_of_touch] + place / 2 - days

@@ -216,7 +216,7 @@ def test_nights_make_a_trend_of_every_model(workspace, short_goal, rng, page, ap
     )
     # Newest first, a column for each model on the line chart.
     rows = shown.context["trend_rows"]
-    assert [row[0] for row in rows] == [one["night"] for one in reversed(told)]
+    assert [row[0] for row in rows] == ["20 Nov 2026", "16 Nov 2026", "12 Nov 2026"]
     assert {len(row) for row in rows} == {len(shown.context["trend_columns"])}
     assert all(len(line["x"]) == 3 for line in shown.context["trend"]["data"])
 

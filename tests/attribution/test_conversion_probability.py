@@ -245,7 +245,7 @@ def test_a_version_that_knows_nothing_comes_into_force_with_its_doubt_and_replac
     Goal.objects.create(
         workspace=workspace, key="buy", label="Buy", lookback_days=20, is_default=True, position=1
     )
-    fill(workspace, people=9_000, rng=rng)
+    fill(workspace, people=12_000, rng=rng)
     _alike(workspace, rng)
 
     first = trained(workspace)

@@ -131,14 +131,13 @@ def test_a_refund_and_a_correction_change_what_the_order_is_worth(api):
     assert Conversion.objects.get().value == Decimal("100")
 
 
-def test_a_refund_beyond_the_order_is_refused_naming_the_field(api):
-    post(api, CONVERSION, {**PURCHASE, "order_id": "o-1"})
+@pytest.mark.parametrize("revenues", [("99.99", "-100"), ("-100", "99.99")])
+def test_a_refund_beyond_the_order_takes_it_down_to_nothing_whichever_comes_first(api, revenues):
+    answers = [post(api, CONVERSION, {**PURCHASE, "revenue": one, "order_id": "o-1"}) for one in revenues]
 
-    answer = post(api, CONVERSION, {**PURCHASE, "revenue": -100, "order_id": "o-1"})
-
-    assert answer.status_code == 400
-    assert "99.99 GBP" in answer.json()["errors"]["revenue"][0]
-    assert Conversion.objects.get().value == Decimal("99.99")
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[1].json()["value"] == "0.00"
+    assert Conversion.objects.get().value == 0
 
 
 def test_a_currency_without_a_rate_is_refused_saying_what_to_do(api):
@@ -165,11 +164,11 @@ def test_a_batch_has_a_verdict_for_each_record_in_its_order(api):
 
     body = answer.json()
     assert answer.status_code == 207
-    assert [one["status"] for one in body["results"]] == [201, 400, 201, 200, 200, 400, 400, 400]
-    assert (body["accepted"], body["duplicates"], body["refused"]) == (3, 1, 4)
+    assert [one["status"] for one in body["results"]] == [201, 400, 201, 200, 200, 201, 400, 400]
+    assert (body["accepted"], body["duplicates"], body["refused"]) == (4, 1, 3)
     assert set(body["results"][1]) == {"status", "detail", "code", "errors"}
     assert Touchpoint.objects.count() == 1
-    assert Conversion.objects.get().value == Decimal("99.99")
+    assert Conversion.objects.get().value == 0
 
 
 def test_a_batch_may_come_as_gzip(api):
