@@ -1,0 +1,89 @@
+"""The shared state of the policy in one process: for tests, and for while Redis is away."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from threading import Lock
+
+from apps.integrations.resilience import breaker
+from apps.integrations.resilience.breaker import Circuit, Denied, Permit
+
+
+class MemoryStore:
+    """Same rules and same answers as redis_store.RedisStore. now_ms: the clock."""
+
+    is_shared = False
+
+    def __init__(self, now_ms: Callable[[], int] = lambda: int(time.time() * 1000)) -> None:
+        self._now_ms = now_ms
+        self._lock = Lock()
+        self._circuits: dict[str, Circuit] = defaultdict(Circuit)
+        self._leases: dict[str, dict[str, int]] = defaultdict(dict)
+        self._budgets: dict[str, float] = {}
+        self._taken: dict[str, list[int]] = defaultdict(list)
+        self._paused: dict[str, int] = {}
+
+    def acquire(self, key: str, *, is_critical: bool, settings: breaker.Settings) -> Permit | Denied:
+        with self._lock:
+            return breaker.acquire(
+                self._circuits[key], now_ms=self._now_ms(), is_critical=is_critical, settings=settings
+            )
+
+    def record(self, key: str, permit: Permit, *, is_good: bool, settings: breaker.Settings) -> breaker.State:
+        with self._lock:
+            return breaker.record(
+                self._circuits[key], permit, now_ms=self._now_ms(), is_good=is_good, settings=settings
+            )
+
+    def release(self, key: str, permit: Permit) -> None:
+        with self._lock:
+            breaker.release(self._circuits[key], permit)
+
+    def look(self, key: str) -> Circuit:
+        with self._lock:
+            return self._circuits[key]
+
+    def enter(self, key: str, token: str, *, size: int, lease_ms: int) -> bool:
+        with self._lock:
+            now = self._now_ms()
+            held = self._leases[key] = {one: until for one, until in self._leases[key].items() if until > now}
+            if len(held) >= size:
+                return False
+            held[token] = now + lease_ms
+            return True
+
+    def leave(self, key: str, token: str) -> None:
+        with self._lock:
+            self._leases[key].pop(token, None)
+
+    def spend(self, key: str, *, cost: float, capacity: float) -> bool:
+        with self._lock:
+            left = self._budgets.get(key, capacity)
+            if left < cost:
+                return False
+            self._budgets[key] = left - cost
+            return True
+
+    def earn(self, key: str, *, gain: float, capacity: float) -> None:
+        with self._lock:
+            if key in self._budgets:
+                self._budgets[key] = min(capacity, self._budgets[key] + gain)
+
+    def take(self, key: str, *, cost: int, limit: int, window_ms: int, reserve: int) -> int:
+        with self._lock:
+            now = self._now_ms()
+            taken = self._taken[key] = [at for at in self._taken[key] if at > now - window_ms]
+            room = limit - reserve - len(taken)
+            if room >= cost:
+                taken.extend([now] * cost)
+                return 0
+            place = max(0, cost - room - 1)
+            return window_ms if place >= len(taken) else max(1, taken[place] + window_ms - now)
+
+    def pause(self, key: str, *, wait_ms: int) -> None:
+        with self._lock:
+            self._paused[key] = max(self._paused.get(key, 0), self._now_ms() + wait_ms)
+
+    def paused(self, key: str) -> int:
+        with self._lock:
+            return max(0, self._paused.get(key, 0) - self._now_ms())

@@ -1,0 +1,123 @@
+"""The shared state of the policy, of all processes: each question is one script, run by Redis in one step."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+
+from apps.accounts.redis_link import RedisLink
+from apps.integrations.resilience import breaker
+from apps.integrations.resilience.breaker import Circuit, Denied, Permit
+
+PREFIX = "bellwether:resilience:"
+HERE = Path(__file__).parent
+
+
+def _redis_time() -> int:
+    """Redis reads its own clock, so that the processes need not agree on one."""
+    return -1
+
+
+class RedisStore:
+    """Raises RedisLost (apps.accounts.redis_link) when Redis does not answer. now_ms: a clock, for tests."""
+
+    is_shared = True
+
+    def __init__(self, link: RedisLink, now_ms: Callable[[], int] = _redis_time) -> None:
+        self._link, self._now_ms = link, now_ms
+        self._breaker = link.client.register_script((HERE / "breaker.lua").read_text())
+        self._counters = link.client.register_script((HERE / "shared.lua").read_text())
+
+    def acquire(self, key: str, *, is_critical: bool, settings: breaker.Settings) -> Permit | Denied:
+        is_let, first, second, is_early = self._ask_breaker(
+            "acquire", key, settings=settings, is_critical=is_critical
+        )
+        if not is_let:
+            return Denied(int(first), int(second))
+        return Permit(int(first), is_probe=bool(int(second)), is_early=bool(int(is_early)))
+
+    def record(self, key: str, permit: Permit, *, is_good: bool, settings: breaker.Settings) -> breaker.State:
+        said = self._ask_breaker("record", key, settings=settings, permit=permit, is_good=is_good)
+        return breaker.State(_text(said))
+
+    def release(self, key: str, permit: Permit) -> None:
+        if permit.is_probe:  # of the others nothing is held
+            self._ask_breaker("release", key, settings=breaker.Settings(), permit=permit)
+
+    def look(self, key: str) -> Circuit:
+        state, opened_at, open_ms, probe_until, in_row = self._ask_breaker(
+            "look", key, settings=breaker.Settings()
+        )
+        return Circuit(
+            state=breaker.State(_text(state)),
+            opened_at=int(opened_at),
+            open_ms=int(open_ms),
+            probe_until=int(probe_until),
+            in_row=int(in_row),
+        )
+
+    def enter(self, key: str, token: str, *, size: int, lease_ms: int) -> bool:
+        return bool(self._ask("enter", f"bulkhead:{key}", token, size, lease_ms))
+
+    def leave(self, key: str, token: str) -> None:
+        self._ask("leave", f"bulkhead:{key}", token)
+
+    def spend(self, key: str, *, cost: float, capacity: float) -> bool:
+        return bool(self._ask("spend", f"budget:{key}", cost, capacity))
+
+    def earn(self, key: str, *, gain: float, capacity: float) -> None:
+        self._ask("earn", f"budget:{key}", gain, capacity)
+
+    def take(self, key: str, *, cost: int, limit: int, window_ms: int, reserve: int) -> int:
+        return int(self._ask("take", f"limit:{key}", cost, limit, window_ms, reserve))
+
+    def pause(self, key: str, *, wait_ms: int) -> None:
+        self._ask("pause", f"pause:{key}", wait_ms)
+
+    def paused(self, key: str) -> int:
+        return int(self._ask("paused", f"pause:{key}"))
+
+    def _ask(self, deed: str, key: str, *arguments: Any) -> Any:
+        keys = [f"{PREFIX}{{{key}}}", f"{PREFIX}{{{key}}}:serial"]
+        with self._link.asking() as redis:
+            return self._run(self._counters, redis, keys, [deed, self._now_ms(), *arguments])
+
+    def _ask_breaker(
+        self,
+        deed: str,
+        key: str,
+        *,
+        settings: breaker.Settings,
+        is_critical: bool = False,
+        permit: Permit | None = None,
+        is_good: bool = False,
+    ) -> Any:
+        arguments = [
+            deed,
+            self._now_ms(),
+            int(is_critical),
+            permit.generation if permit else 0,
+            int(permit.is_probe) if permit else 0,
+            int(is_good),
+            settings.bucket_ms,
+            settings.buckets,
+            settings.least_calls,
+            settings.failure_share,
+            settings.failures_in_row,
+            settings.open_ms,
+            settings.longest_open_ms,
+            settings.probe_lease_ms,
+            settings.good_probes,
+            settings.early_probe_every_ms,
+        ]
+        with self._link.asking() as redis:
+            return self._run(self._breaker, redis, [f"{PREFIX}breaker:{key}"], arguments)
+
+    @staticmethod
+    def _run(script: Any, redis: Redis, keys: list[str], arguments: list[Any]) -> Any:
+        return script(keys=keys, args=arguments, client=redis)
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
