@@ -20,6 +20,7 @@ app.conf.update(
     task_routes={
         "accounts.events.*": {"queue": "events"},
         "accounts.jobs.*": {"queue": "long"},
+        "integrations.outbox.*": {"queue": "calls"},
     },
     task_acks_late=True,
     task_reject_on_worker_lost=True,
@@ -102,6 +103,11 @@ app.conf.update(
             "task": "attribution.journey_books.drop_unused",
             "schedule": 86400.0,
             "options": {"expire_seconds": 86400},
+        },
+        "Send calls to services that are due": {
+            "task": "integrations.outbox.sweep",
+            "schedule": 5.0,
+            "options": {"expire_seconds": 10},
         },
         "Forget uploads that nobody came back for": {
             "task": "attribution.uploads.forget",

@@ -49,6 +49,7 @@ SITE_URL = env.str("SITE_URL", default="http://localhost:8000").rstrip("/")
 
 INSTALLED_APPS = [
     "apps.accounts",
+    "apps.integrations",
     "apps.attribution",
     "config",
     "config.back_office.BackOfficeConfig",
@@ -304,10 +305,21 @@ ATTRIBUTION_INLINE_ROWS = env.int("ATTRIBUTION_INLINE_ROWS", default=50_000)
 ATTRIBUTION_INLINE_PATHS = env.int("ATTRIBUTION_INLINE_PATHS", default=20_000)
 ATTRIBUTION_REUSE_SECONDS = env.int("ATTRIBUTION_REUSE_SECONDS", default=300)
 
+# Where services are, where that is not where they say: {"meta_ads": "http://127.0.0.1:9000/meta/{version}"}.
+INTEGRATION_URLS: dict[str, str] = env.json("INTEGRATION_URLS", default={})
+INTEGRATION_VERSIONS: dict[str, str] = env.json("INTEGRATION_VERSIONS", default={})
+# This product's id and secret at each service with a sign-in: {"meta_ads": ["id", "secret"]}.
+OAUTH_CLIENTS: dict[str, tuple[str, str]] = {
+    name: (pair[0], pair[1]) for name, pair in env.json("OAUTH_CLIENTS", default={}).items()
+}
+# How many processes call services: a process's share of a limit while Redis is lost.
+CALLING_PROCESSES = env.int("CALLING_PROCESSES", default=3)
+
 CELERY_BROKER_URL = (
     REDIS_URL.replace("unix://", "redis+socket://") if REDIS_URL.startswith("unix://") else REDIS_URL
 )
-CELERY_QUEUES = ("default", "events", "long")
+# Calls to services wait in queues of their own, so that a slow one holds up nothing else.
+CELERY_QUEUES = ("critical", "default", "events", "calls", "long")
 CELERY_TASK_HARD_LIMIT_SECONDS = 1800
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")

@@ -1,13 +1,13 @@
 """A small HTTP/1.1 server on a port of its own that keeps the raw bytes of each request and misbehaves when told to.
 
-    class Shop(Fake):
-        @route("POST", r"/orders")
-        def order(self, request): return json_reply({"id": self.next_id()}, status=201)
+class Shop(Fake):
+    @route("POST", r"/orders")
+    def order(self, request): return json_reply({"id": self.next_id()}, status=201)
 
-    with Shop() as shop:
-        shop.misbehave(ResetAfter())          # the next request is applied, then the connection breaks
-        ... call shop.url ...
-        assert shop.seen[0].raw == b"POST /orders HTTP/1.1\\r\\n..."
+with Shop() as shop:
+    shop.misbehave(ResetAfter())          # the next request is applied, then the connection breaks
+    ... call shop.url ...
+    assert shop.seen[0].raw == b"POST /orders HTTP/1.1\\r\\n..."
 """
 
 import json
@@ -129,7 +129,10 @@ class NotJson(Fault):
     status: int = 200
 
     def send(self, connection: socket.socket, reply: Reply) -> None:
-        _send(connection, Reply(self.status, b"<html><body>Bad gateway</body></html>", {"Content-Type": "text/html"}))
+        _send(
+            connection,
+            Reply(self.status, b"<html><body>Bad gateway</body></html>", {"Content-Type": "text/html"}),
+        )
 
 
 @dataclass(frozen=True)
@@ -277,7 +280,8 @@ class _Connection(socketserver.StreamRequestHandler):
         first, *lines = head.decode("latin-1").split("\r\n")
         method, target, _ = first.split(" ", 2)
         headers = {
-            name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)
+            name.strip().lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in lines if line)
         }
         body, raw = self._body(headers)
         return Seen(method, target, headers, body, head + raw)
@@ -302,7 +306,9 @@ def _bytes(reply: Reply) -> bytes:
     bodiless = reply.status == 204
     headers = {"Content-Length": "0" if bodiless else str(len(reply.body)), **reply.headers}
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return f"HTTP/1.1 {reply.status} {reason}\r\n{head}\r\n".encode("latin-1") + (b"" if bodiless else reply.body)
+    return f"HTTP/1.1 {reply.status} {reason}\r\n{head}\r\n".encode("latin-1") + (
+        b"" if bodiless else reply.body
+    )
 
 
 def _send(connection: socket.socket, reply: Reply) -> None:

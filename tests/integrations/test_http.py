@@ -71,7 +71,9 @@ def test_nobody_listens_is_not_sent():
         http.send(Request(method="POST", url=f"http://127.0.0.1:{port}/"), timeout_seconds=1)
 
 
-@pytest.mark.parametrize("fault", [ResetBefore(), ResetAfter(), Truncated()], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(
+    "fault", [ResetBefore(), ResetAfter(), Truncated()], ids=lambda one: type(one).__name__
+)
 def test_a_broken_connection_leaves_the_fate_open(shop, fault):
     shop.misbehave(fault)
 
@@ -119,7 +121,9 @@ def test_an_endless_answer_is_cut(shop):
         http.send(Request(method="GET", url=f"{shop.url}/large"), timeout_seconds=10)
 
 
-@pytest.mark.parametrize("url", ["ftp://example.org/", "file:///etc/passwd", "http://", "nonsense", "http://[::1"])
+@pytest.mark.parametrize(
+    "url", ["ftp://example.org/", "file:///etc/passwd", "http://", "nonsense", "http://[::1"]
+)
 def test_what_is_no_web_address_is_refused(url):
     with pytest.raises(Refused):
         http.send(Request(method="GET", url=url), timeout_seconds=1)

@@ -98,8 +98,8 @@ class Outcome:
     """What became of one attempt, or of the whole call.
 
     reason: for a person and the log, without personal data. retry_after_seconds: the service's own word on
-    when. was_sent: whether the service may have seen the request. items: per item of a batch, what became of
-    it.
+    when. was_sent: whether the service may have seen the request. reference: the service's own id of what it
+    did. items: per item of a batch, what became of it.
     """
 
     kind: Kind
@@ -110,6 +110,7 @@ class Outcome:
     scope: Scope = Scope.CALL
     was_sent: bool = True
     trace: str = ""
+    reference: str = ""
     items: tuple[Any, ...] = field(default=())
 
     @property

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, multiple, rule
 
 from apps.accounts.redis_link import RedisLink
-from apps.integrations.resilience.breaker import Circuit, Denied, Permit, Settings, State, acquire, record, release
+from apps.integrations.resilience.breaker import (
+    Circuit,
+    Denied,
+    Permit,
+    Settings,
+    State,
+    acquire,
+    record,
+    release,
+)
 from apps.integrations.resilience.memory_store import MemoryStore
 from apps.integrations.resilience.redis_store import PREFIX, RedisStore
 
@@ -204,7 +213,8 @@ def test_of_many_processes_exactly_one_gets_the_probe():
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings_test")
 
     processes = [
-        context.Process(target=_probe, args=(django_settings.REDIS_URL, key, start, results)) for _ in range(6)
+        context.Process(target=_probe, args=(django_settings.REDIS_URL, key, start, results))
+        for _ in range(6)
     ]
     for process in processes:
         process.start()
@@ -226,7 +236,9 @@ class TestCounters:
     @pytest.fixture
     def counters(self, store, clock):
         now = lambda: clock[0]  # noqa: E731
-        return MemoryStore(now) if store == "memory" else RedisStore(RedisLink(django_settings.REDIS_URL), now)
+        return (
+            MemoryStore(now) if store == "memory" else RedisStore(RedisLink(django_settings.REDIS_URL), now)
+        )
 
     def test_a_bulkhead_holds_its_size_and_frees_dead_leases(self, counters, clock):
         def enter(token):

@@ -1,0 +1,15 @@
+from importlib import import_module
+from pkgutil import walk_packages
+
+from django.apps import AppConfig
+
+
+class IntegrationsConfig(AppConfig):
+    name = "apps.integrations"
+    label = "integrations"
+
+    def ready(self) -> None:
+        """Every module under connectors/ registers the service that it speaks to."""
+        rooms = import_module("apps.integrations.connectors")
+        for module in walk_packages(rooms.__path__, f"{rooms.__name__}."):
+            import_module(module.name)

@@ -1,0 +1,51 @@
+"""How a connection comes to a stand and goes on again; calls that wait for it are held and released with it."""
+
+from datetime import datetime
+
+from django.db.models.functions import Now
+
+from apps.accounts import audit, events
+from apps.accounts.permissions import Actor, system
+from apps.integrations.events import ConnectionRestored, ConnectionStopped
+from apps.integrations.models import Call, Connection
+
+
+def ask_for_sign_in(connection: Connection, *, reason: str, now: datetime) -> None:
+    _stop(connection, Connection.State.NEEDS_SIGN_IN, reason=reason, now=now)
+
+
+def switch_off(connection: Connection, *, reason: str, now: datetime) -> None:
+    """The service refuses in a way that more calls would not change."""
+    _stop(connection, Connection.State.SWITCHED_OFF, reason=reason, now=now)
+
+
+def restore(connection: Connection, actor: Actor, *, now: datetime) -> None:
+    """It works again: what was held goes out."""
+    _set(connection, Connection.State.CONNECTED, reason="", now=now, actor=actor)
+    held = Call.objects.filter(connection=connection, state=Call.State.HELD)
+    held.update(state=Call.State.WAITING, due_at=Now())
+    events.publish(ConnectionRestored(workspace_id=connection.workspace_id, connection_id=connection.pk))
+
+
+def _stop(connection: Connection, state: str, *, reason: str, now: datetime) -> None:
+    if not connection.is_usable:
+        return
+    _set(connection, state, reason=reason, now=now, actor=system(connection.workspace_id))
+    events.publish(
+        ConnectionStopped(workspace_id=connection.workspace_id, connection_id=connection.pk, state=state)
+    )
+
+
+def _set(connection: Connection, state: str, *, reason: str, now: datetime, actor: Actor) -> None:
+    before = {"state": connection.state}
+    connection.state, connection.state_reason, connection.state_changed_at = state, reason[:300], now
+    connection.save(update_fields=["state", "state_reason", "state_changed_at"])
+    audit.record(
+        actor,
+        "connection.state_changed",
+        connection,
+        now=now,
+        before=before,
+        after={"state": state},
+        reason=reason,
+    )

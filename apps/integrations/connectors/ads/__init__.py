@@ -1,0 +1,1 @@
+"""Ad platforms: campaigns, budgets, bids and what they cost."""

@@ -1,0 +1,1 @@
+"""Server-side conversions: what was sold, told to the platforms that sent the buyer."""

@@ -1,0 +1,1 @@
+"""The studio systems of photographers and other wedding suppliers."""

@@ -1,0 +1,1 @@
+"""Social networks: publish, and read what came of it."""

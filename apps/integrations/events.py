@@ -1,0 +1,31 @@
+"""What the doors promise to tell the floors above. Ids and plain values only."""
+
+from dataclasses import dataclass
+
+from apps.accounts.events import Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionStopped(Event):
+    """It needs a person: state is needs_sign_in or switched_off."""
+
+    name = "integrations.connection.stopped"
+    connection_id: int
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionRestored(Event):
+    name = "integrations.connection.restored"
+    connection_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallSettled(Event):
+    """A call of the outbox came to its end: state is done, dead or cancelled."""
+
+    name = "integrations.call.settled"
+    call_id: int
+    service: str
+    operation: str
+    state: str

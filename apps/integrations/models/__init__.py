@@ -1,0 +1,7 @@
+"""What is known of services: connections to them, calls that wait, what came in, and the trail of both."""
+
+from apps.integrations.models.call import Call
+from apps.integrations.models.connection import Connection
+from apps.integrations.models.trail import TrailEntry
+
+__all__ = ["Call", "Connection", "TrailEntry"]

@@ -1,0 +1,118 @@
+"""The authorisation code flow with PKCE (RFC 6749, 7636): addresses and token requests, sent through http.py.
+
+authlib knows the parameters; it opens no socket here.
+"""
+
+import secrets
+from typing import Any
+
+from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from django.conf import settings
+
+from apps.accounts.errors import DomainError
+from apps.integrations import http
+from apps.integrations.services import OAuth, Service
+
+TIMEOUT_SECONDS = 15.0
+
+
+class NoToken(Exception):
+    """The service gave no token, for now."""
+
+
+class GrantGone(NoToken):
+    """The service will give none for this grant any more: somebody must sign in again."""
+
+
+class NotSetUp(DomainError):
+    """The operator has not registered this product with the service."""
+
+    code = "oauth_not_set_up"
+    status = 409
+
+
+def verifier() -> str:
+    """A fresh PKCE code verifier."""
+    return secrets.token_urlsafe(48)
+
+
+def sign_in_url(service: Service, *, redirect_uri: str, state: str, code_verifier: str) -> str:
+    """Where the person's browser is sent. Raises NotSetUp."""
+    flow, (client_id, _) = _flow(service), client_of(service)
+    pkce = (
+        {"code_challenge": create_s256_code_challenge(code_verifier), "code_challenge_method": "S256"}
+        if flow.uses_pkce
+        else {}
+    )
+    return prepare_grant_uri(
+        _placed(service, flow.authorize_url),
+        client_id=client_id,
+        response_type="code",
+        redirect_uri=redirect_uri,
+        scope=" ".join(service.scopes),
+        state=state,
+        **pkce,
+        **flow.extra,
+    )
+
+
+def exchanged(service: Service, *, code: str, redirect_uri: str, code_verifier: str) -> dict[str, Any]:
+    """The token for a code. Raises NoToken, GrantGone, http.Failed or http.Unreadable."""
+    pkce = {"code_verifier": code_verifier} if _flow(service).uses_pkce else {}
+    grant = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri, **pkce}
+    return _token(service, grant)
+
+
+def renewed(service: Service, refresh_token: str) -> dict[str, Any]:
+    """A new token; its refresh token replaces the old one where the service gives one."""
+    return _token(service, {"grant_type": "refresh_token", "refresh_token": refresh_token})
+
+
+def revoke(service: Service, token: str) -> bool:
+    """Tell the service to forget the token (RFC 7009). False where it has no door for that."""
+    flow = _flow(service)
+    if not flow.revoke_url:
+        return False
+    client_id, secret = client_of(service)
+    form = {"token": token, "client_id": client_id, "client_secret": secret}
+    request = http.Request(method="POST", url=_placed(service, flow.revoke_url), form=form)
+    return http.send(request, timeout_seconds=TIMEOUT_SECONDS).status < 400
+
+
+def client_of(service: Service) -> tuple[str, str]:
+    """This product's id and secret at the service. Raises NotSetUp."""
+    known = settings.OAUTH_CLIENTS.get(service.key)
+    if not known:
+        raise NotSetUp(
+            f"{service.name} does not know this installation yet. Register it there and set OAUTH_CLIENTS."
+        )
+    return known
+
+
+def _token(service: Service, grant: dict[str, str]) -> dict[str, Any]:
+    client_id, secret = client_of(service)
+    form = {**grant, "client_id": client_id, "client_secret": secret}
+    request = http.Request(method="POST", url=_placed(service, _flow(service).token_url), form=form)
+    answer = http.send(request, timeout_seconds=TIMEOUT_SECONDS)
+    document = answer.json()
+    found = document if isinstance(document, dict) else {}
+    if answer.status < 400 and found.get("access_token"):
+        wanted = ("access_token", "refresh_token", "expires_in", "scope")
+        return {name: found[name] for name in wanted if found.get(name) is not None}
+    problem = str(found.get("error") or f"HTTP {answer.status}")
+    raise (GrantGone if problem == "invalid_grant" else NoToken)(f"{service.name} gave no token: {problem}.")
+
+
+def _flow(service: Service) -> OAuth:
+    if service.oauth is None:
+        raise NotSetUp(f"{service.name} has no sign-in of this kind.")
+    return service.oauth
+
+
+def _placed(service: Service, url: str) -> str:
+    """A sign-in address moves with the service's own when settings move that (a fake, a sandbox)."""
+    moved = settings.INTEGRATION_URLS.get(service.key)
+    if not moved:
+        return url
+    return moved.split("/{version}")[0].rstrip("/") + "/" + url.split("//", 1)[1].split("/", 1)[1]

@@ -1,0 +1,146 @@
+"""The services that there are doors to. Each connector describes its own here, in one place for pages and
+code.
+
+What is known of a service for certain stands in its module; what is not is a setting (INTEGRATION_URLS,
+INTEGRATION_VERSIONS), so that a wrong guess is mended without a release.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from apps.integrations.http import Request, Response
+from apps.integrations.resilience.classify import of_status
+from apps.integrations.resilience.outcomes import Outcome
+from apps.integrations.resilience.policy import Limits
+
+
+class Family(StrEnum):
+    """The value names the room under connectors/."""
+
+    ADS = "ads"
+    CONVERSIONS = "conversions"
+    EMAIL = "email"
+    ANALYTICS = "analytics"
+    CRM = "crm"
+    SOCIAL = "social"
+    ALERTS = "alerts"
+    LLM = "llm"
+
+
+class Reach(StrEnum):
+    """What a connection can honestly do."""
+
+    TWO_WAY = "two-way"
+    BRIDGE = "bridge"
+    ONE_WAY_OUT = "one-way out"
+    ONE_WAY_IN = "one-way in"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """Something that a person types in to connect. A secret one is sealed and never shown again."""
+
+    key: str
+    label: str
+    help: str = ""
+    is_secret: bool = False
+    is_required: bool = True
+    choices: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class OAuth:
+    """Authorisation code flow. The application's id and secret are settings: OAUTH_CLIENTS."""
+
+    authorize_url: str
+    token_url: str
+    revoke_url: str = ""
+    uses_pkce: bool = True
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+Credentials = Mapping[str, Any]
+Sign = Callable[[Request, Credentials], Request]
+Classify = Callable[[Response, bool, datetime], Outcome]
+
+
+def by_status(response: Response, is_idempotent: bool, now: datetime) -> Outcome:
+    """The classifier of a service that says all by its status."""
+    return of_status(response.status, response.headers, is_idempotent=is_idempotent, now=now)
+
+
+def unsigned(request: Request, credentials: Credentials) -> Request:
+    return request
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """A service, described. Everything that differs between services and is not code of its own.
+
+    base_url: where it is, unless settings say otherwise. check: dotted name of a function that asks it
+    something harmless with a client and answers what to show ("Account 123, GBP"). honest: what a connection
+    can and cannot do, for the page. sunset_on: the day on which this version stops.
+    """
+
+    key: str
+    name: str
+    family: Family
+    base_url: str
+    version: str = ""
+    sunset_on: date | None = None
+    fields: tuple[Field, ...] = ()
+    oauth: OAuth | None = None
+    scopes: tuple[str, ...] = ()
+    reach: Reach = Reach.ONE_WAY_OUT
+    honest: str = ""
+    limits: Limits = field(default_factory=Limits)
+    sign: Sign = unsigned
+    classify: Classify = by_status
+    check: str = ""
+
+    @property
+    def url(self) -> str:
+        """The base with its version, without a slash at the end."""
+        base: str = settings.INTEGRATION_URLS.get(self.key, self.base_url)
+        version: str = settings.INTEGRATION_VERSIONS.get(self.key, self.version)
+        return base.format(version=version).rstrip("/")
+
+    @property
+    def secret_fields(self) -> tuple[Field, ...]:
+        return tuple(one for one in self.fields if one.is_secret)
+
+    def days_to_sunset(self, today: date) -> int | None:
+        return None if self.sunset_on is None else (self.sunset_on - today).days
+
+    def run_check(self, client: Any) -> str:
+        return import_string(self.check)(client) if self.check else ""
+
+
+_services: dict[str, Service] = {}
+
+
+def register(service: Service) -> Service:
+    """Add a service. Raises ValueError for a key that is taken."""
+    if service.key in _services:
+        raise ValueError(f"{service.key} is registered twice")
+    _services[service.key] = service
+    return service
+
+
+def get(key: str) -> Service:
+    """Raises KeyError for a service that this version does not know."""
+    return _services[key]
+
+
+def every() -> list[Service]:
+    return sorted(_services.values(), key=lambda one: (one.family, one.name))
+
+
+def of_family(family: Family) -> list[Service]:
+    return [one for one in every() if one.family == family]
