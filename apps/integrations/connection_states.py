@@ -1,4 +1,4 @@
-"""How a connection comes to a stand and goes on again; calls that wait for it are held and released with it."""
+"""How a connection comes to a stand and goes on again, and its waiting calls with it."""
 
 from datetime import datetime
 

@@ -5,6 +5,7 @@ and one deadline over all of it, so that a service that drips cannot hold a work
 apart by whether the service may have seen the request.
 """
 
+import atexit
 import json
 import ssl
 import time
@@ -203,13 +204,15 @@ def _guarded() -> httpcore2.ConnectionPool:
 
 
 def _pool(wire: "_Wire", *, keep: int = CONNECTIONS) -> httpcore2.ConnectionPool:
-    return httpcore2.ConnectionPool(
+    pool = httpcore2.ConnectionPool(
         ssl_context=ssl.create_default_context(),
         max_connections=CONNECTIONS,
         max_keepalive_connections=keep,
         keepalive_expiry=KEEP_ALIVE_SECONDS,
         network_backend=wire,
     )
+    atexit.register(pool.close)
+    return pool
 
 
 class _Sent:

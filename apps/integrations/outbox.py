@@ -181,8 +181,8 @@ def relay(*, lane: int, most: int = PER_TASK) -> int:
 def claim(*, lane: int, now: datetime) -> list[Call]:
     """Take calls that are due under a lease, soonest first.
 
-    One whose lease ran out while it was sent may have been done: it is sent again only where that is harmless, and
-    looked up otherwise.
+    One whose lease ran out while it was sent may have been done: it is sent again only where that is
+    harmless, and looked up otherwise.
     """
     free = Call.objects.filter(lane=lane, due_at__lte=now).order_by("due_at", "pk")
     rows = list(
@@ -255,8 +255,8 @@ def _repeats(call: Call, now: datetime) -> bool:
 def settle(settled: Sequence[tuple[Call, Outcome]]) -> None:
     """Write what became of claimed calls, each with its step in the trail.
 
-    Locks the rows in the order of their ids. A worker that comes back after its lease ran out changes nothing that
-    another has taken over, unless it brings the news that the call was done.
+    Locks the rows in the order of their ids. A worker that comes back after its lease ran out changes nothing
+    that another has taken over, unless it brings the news that the call was done.
     """
     now = timezone.now()
     locked = Call.objects.order_by("pk").select_for_update().in_bulk([call.pk for call, _ in settled])

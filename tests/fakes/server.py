@@ -1,4 +1,5 @@
-"""A small HTTP/1.1 server on a port of its own that keeps the raw bytes of each request and misbehaves when told to.
+"""A small HTTP/1.1 server on a port of its own that keeps the raw bytes of each request and misbehaves when
+told to.
 
 class Shop(Fake):
     @route("POST", r"/orders")
@@ -162,7 +163,7 @@ Handler = Callable[[Any, Seen], Reply]
 
 
 def route(method: str, path: str) -> Callable[[Handler], Handler]:
-    """Have the method of a Fake answer requests whose whole path matches; named groups come as request.args."""
+    """Have a method of a Fake answer requests whose whole path matches; named groups come as args."""
 
     def mark(handler: Handler) -> Handler:
         known = getattr(handler, "routes", [])
@@ -173,7 +174,7 @@ def route(method: str, path: str) -> Callable[[Handler], Handler]:
 
 
 class Fake:
-    """A service. Subclasses keep its state and answer its routes; `now` is its clock, which tests may move."""
+    """A service. Subclasses keep its state and answer its routes. now: its clock, which tests may move."""
 
     name = "service"
 

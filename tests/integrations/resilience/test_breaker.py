@@ -1,4 +1,4 @@
-"""The breaker: its rules, Redis held against memory by a state machine, and one probe among many processes."""
+"""The breaker: its rules, Redis held against memory by a state machine, one probe among many processes."""
 
 import multiprocessing
 import os

@@ -1,4 +1,4 @@
-"""The taxonomy is total: no status, header or exception is without a class, and no class without a handling."""
+"""The taxonomy is total: no status, header or exception is without a class, no class without a handling."""
 
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime

@@ -45,7 +45,9 @@ class World:
         self.answers.append(answer)
 
     def call(self, *script, refresh=None, takes=0.0, **operation):
-        """A call whose tries end as the script says, the last for all that follow: an Outcome or an exception."""
+        """A call whose tries end as the script says, the last for all that follow: an Outcome or an
+        exception.
+        """
         remaining = list(script)
 
         def attempt(seconds):
