@@ -4,7 +4,7 @@ PY := .venv/bin/python
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## the whole suite on this machine: http://127.0.0.1:8000 (PORT=, HOST=); Ctrl-C stops it
+run: ## the whole suite on this machine: http://127.0.0.1:8000 (PORT=, HOST=, FAKES=9700 for a trial with fakes of every service); Ctrl-C stops it
 	@bin/bootstrap base && exec $(PY) -m config.supervisor
 
 test: ## every test, on real PostgreSQL and Redis, on two cores (ARGS= for pytest)

@@ -20,7 +20,8 @@ app.conf.update(
     task_routes={
         "accounts.events.*": {"queue": "events"},
         "accounts.jobs.*": {"queue": "long"},
-        "integrations.outbox.*": {"queue": "calls"},
+        "integrations.outbox.relay_critical": {"queue": "critical"},
+        "integrations.*": {"queue": "calls"},
     },
     task_acks_late=True,
     task_reject_on_worker_lost=True,
@@ -108,6 +109,11 @@ app.conf.update(
             "task": "integrations.outbox.sweep",
             "schedule": 5.0,
             "options": {"expire_seconds": 10},
+        },
+        "Read campaigns and their figures from ad platforms": {
+            "task": "integrations.ads_pull.sweep",
+            "schedule": 900.0,
+            "options": {"expire_seconds": 900},
         },
         "Forget uploads that nobody came back for": {
             "task": "attribution.uploads.forget",

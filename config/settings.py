@@ -305,8 +305,12 @@ ATTRIBUTION_INLINE_ROWS = env.int("ATTRIBUTION_INLINE_ROWS", default=50_000)
 ATTRIBUTION_INLINE_PATHS = env.int("ATTRIBUTION_INLINE_PATHS", default=20_000)
 ATTRIBUTION_REUSE_SECONDS = env.int("ATTRIBUTION_REUSE_SECONDS", default=300)
 
-# Where services are, where that is not where they say: {"meta_ads": "http://127.0.0.1:9000/meta/{version}"}.
+# Where a service is, where that is not where it says: {"meta_ads": "https://proxy.example"}; its paths stay.
 INTEGRATION_URLS: dict[str, str] = env.json("INTEGRATION_URLS", default={})
+# Fakes of every service (`manage.py fakes`), for a trial without accounts: never in production.
+FAKES_URL = env.str("FAKES_URL", default="").rstrip("/")
+if FAKES_URL and IS_PRODUCTION:
+    raise ImproperlyConfigured("FAKES_URL sends everything to fakes: it has no place in production")
 INTEGRATION_VERSIONS: dict[str, str] = env.json("INTEGRATION_VERSIONS", default={})
 # This product's id and secret at each service with a sign-in: {"meta_ads": ["id", "secret"]}.
 OAUTH_CLIENTS: dict[str, tuple[str, str]] = {

@@ -10,11 +10,13 @@ from apps.accounts.views import health
 urlpatterns = [
     path("", include("apps.accounts.urls")),
     path("attribution/", include("apps.attribution.urls")),
+    path("integrations/", include("apps.integrations.urls")),
     path("account/", include("allauth.account.urls")),
     path("account/2fa/", include("allauth.mfa.urls")),
     path("staff/", admin.site.urls),
     path("api/v1/", include("apps.accounts.api.urls")),
     path("api/v1/attribution/", include("apps.attribution.api.urls")),
+    path("api/v1/integrations/", include("apps.integrations.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", chart_page(SpectacularSwaggerSplitView.as_view(url_name="schema")), name="api-docs"),
     path("health/live", health.live, name="health-live"),

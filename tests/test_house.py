@@ -55,6 +55,10 @@ PUBLIC = {
 SIGNED = {"account_confirm_email", "account_reset_password_from_key"}
 # Events that no code of ours waits for: for the webhooks, the activity feed and apps to come.
 WEBHOOK_ONLY = {
+    "integrations.ad_figures.read": "for the floors to come",
+    "integrations.call.settled": "for the floors to come",
+    "integrations.connection.restored": "for the floors to come",
+    "integrations.connection.stopped": "for the floors to come",
     "accounts.people.identified": "for the floors to come",
     "accounts.people.merged": "for the floors to come",
     "accounts.person.erased": "for the floors to come: each app's own rows go in the erasure itself",

@@ -29,3 +29,12 @@ class CallSettled(Event):
     service: str
     operation: str
     state: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdFiguresRead(Event):
+    """Daily figures of an ad account were read anew: those from `since` on may have changed."""
+
+    name = "integrations.ad_figures.read"
+    connection_id: int
+    since: str

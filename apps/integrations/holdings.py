@@ -1,7 +1,7 @@
 """What the doors hold on people."""
 
 from apps.accounts.privacy import Identifiers, holds, impersonal, when_erased
-from apps.integrations.models import Call, Connection, TrailEntry
+from apps.integrations.models import AdCampaign, AdDay, Call, Connection, TrailEntry
 
 holds(
     Call,
@@ -11,6 +11,11 @@ holds(
     disguise=["dedup_key"],
     not_personal=[
         "connection",
+        "service",
+        "operation",
+        "state",
+        "created_at",
+        "sent_at",
         "lane",
         "attempts",
         "due_at",
@@ -24,6 +29,7 @@ holds(
     ],
 )
 impersonal(Connection, because="an account of the workspace at a service")
+impersonal(AdCampaign, AdDay, because="figures of campaigns")
 impersonal(TrailEntry, because="states and reasons; whom a call is about stands in the call alone")
 
 

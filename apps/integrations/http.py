@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import httpcore2
 import httpx2
@@ -105,7 +105,7 @@ def send(request: Request, *, timeout_seconds: float) -> Response:
     began = time.monotonic()
     token = _deadline.set(began + timeout_seconds)
     wire = _guarded() if request.is_elsewhere else _open()
-    sent = _Sent.start()
+    sent = _Sent()
     try:
         return _exchange(wire, built, began)
     except addresses.NotPublic as error:
@@ -139,7 +139,7 @@ def _exchange(pool: httpcore2.ConnectionPool, request: httpx2.Request, began: fl
     )
     answer = pool.handle_request(asked)
     try:
-        body = _read(answer.stream)
+        body = _read(cast(Iterable[bytes], answer.stream))
     finally:
         answer.close()
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
@@ -222,12 +222,7 @@ class _Sent:
 
     def __init__(self) -> None:
         self.any = False
-
-    @classmethod
-    def start(cls) -> "_Sent":
-        one = cls()
-        one._token = cls._current.set(one)
-        return one
+        self._token = self._current.set(self)
 
     def stop(self) -> None:
         self._current.reset(self._token)

@@ -46,7 +46,7 @@ def sign_in_url(service: Service, *, redirect_uri: str, state: str, code_verifie
         else {}
     )
     return prepare_grant_uri(
-        _placed(service, flow.authorize_url),
+        service.placed(flow.authorize_url),
         client_id=client_id,
         response_type="code",
         redirect_uri=redirect_uri,
@@ -76,13 +76,13 @@ def revoke(service: Service, token: str) -> bool:
         return False
     client_id, secret = client_of(service)
     form = {"token": token, "client_id": client_id, "client_secret": secret}
-    request = http.Request(method="POST", url=_placed(service, flow.revoke_url), form=form)
+    request = http.Request(method="POST", url=service.placed(flow.revoke_url), form=form)
     return http.send(request, timeout_seconds=TIMEOUT_SECONDS).status < 400
 
 
 def client_of(service: Service) -> tuple[str, str]:
     """This product's id and secret at the service. Raises NotSetUp."""
-    known = settings.OAUTH_CLIENTS.get(service.key)
+    known = settings.OAUTH_CLIENTS.get(service.key) or (("fake", "fake") if settings.FAKES_URL else None)
     if not known:
         raise NotSetUp(
             f"{service.name} does not know this installation yet. Register it there and set OAUTH_CLIENTS."
@@ -93,7 +93,7 @@ def client_of(service: Service) -> tuple[str, str]:
 def _token(service: Service, grant: dict[str, str]) -> dict[str, Any]:
     client_id, secret = client_of(service)
     form = {**grant, "client_id": client_id, "client_secret": secret}
-    request = http.Request(method="POST", url=_placed(service, _flow(service).token_url), form=form)
+    request = http.Request(method="POST", url=service.placed(_flow(service).token_url), form=form)
     answer = http.send(request, timeout_seconds=TIMEOUT_SECONDS)
     document = answer.json()
     found = document if isinstance(document, dict) else {}
@@ -108,11 +108,3 @@ def _flow(service: Service) -> OAuth:
     if service.oauth is None:
         raise NotSetUp(f"{service.name} has no sign-in of this kind.")
     return service.oauth
-
-
-def _placed(service: Service, url: str) -> str:
-    """A sign-in address moves with the service's own when settings move that (a fake, a sandbox)."""
-    moved = settings.INTEGRATION_URLS.get(service.key)
-    if not moved:
-        return url
-    return moved.split("/{version}")[0].rstrip("/") + "/" + url.split("//", 1)[1].split("/", 1)[1]

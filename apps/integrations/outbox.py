@@ -152,7 +152,10 @@ def enqueue(
 
 def relay_soon(workspace_id: int, lane: Lane) -> None:
     """Have a worker look, once this transaction commits."""
-    relay.delay_on_commit(workspace_id=workspace_id, lane=int(lane))
+    if lane == Lane.CRITICAL:
+        relay_critical.delay_on_commit(workspace_id=workspace_id)
+    else:
+        relay.delay_on_commit(workspace_id=workspace_id, lane=int(lane))
 
 
 @shared_task(name="integrations.outbox.sweep")
@@ -162,7 +165,10 @@ def sweep() -> int:
         due = Call.objects.filter(due_at__lte=timezone.now())
         found = list(due.order_by("lane").values_list("workspace_id", "lane").distinct()[:2_000])
     for workspace_id, lane in found:
-        relay.delay(workspace_id=workspace_id, lane=lane)
+        if lane == Lane.CRITICAL:
+            relay_critical.delay(workspace_id=workspace_id)
+        else:
+            relay.delay(workspace_id=workspace_id, lane=lane)
     return len(found)
 
 
@@ -175,6 +181,12 @@ def relay(*, lane: int, most: int = PER_TASK) -> int:
             _send_all(list(same))
         sent += len(claimed)
     return sent
+
+
+@workspace_task(name="integrations.outbox.relay_critical")
+def relay_critical() -> int:
+    """The same for wedding-day messages and alerts, in a queue with a worker of its own."""
+    return int(relay(lane=int(Lane.CRITICAL)))
 
 
 @transaction.atomic

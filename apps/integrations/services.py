@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from django.conf import settings
 from django.utils.module_loading import import_string
@@ -81,7 +82,7 @@ def unsigned(request: Request, credentials: Credentials) -> Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """A service, described. Everything that differs between services and is not code of its own.
+    """A service, described: everything that differs between services and is not code of its own.
 
     base_url: where it is, unless settings say otherwise. check: dotted name of a function that asks it
     something harmless with a client and answers what to show ("Account 123, GBP"). honest: what a connection
@@ -107,9 +108,16 @@ class Service:
     @property
     def url(self) -> str:
         """The base with its version, without a slash at the end."""
-        base: str = settings.INTEGRATION_URLS.get(self.key, self.base_url)
         version: str = settings.INTEGRATION_VERSIONS.get(self.key, self.version)
-        return base.format(version=version).rstrip("/")
+        return self.placed(self.base_url.format(version=version)).rstrip("/")
+
+    def placed(self, url: str) -> str:
+        """An address of it, at the origin where settings say that it is (a sandbox, a proxy, a fake)."""
+        fakes = f"{settings.FAKES_URL}/{self.key}" if settings.FAKES_URL else ""
+        origin: str = settings.INTEGRATION_URLS.get(self.key, fakes)
+        parts = urlsplit(url)
+        path = urlunsplit(("", "", parts.path, parts.query, ""))
+        return f"{origin.rstrip('/')}{path}" if origin else url
 
     @property
     def secret_fields(self) -> tuple[Field, ...]:

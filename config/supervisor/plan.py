@@ -36,7 +36,9 @@ class Plan:
 def plan(root: Path, environ: Mapping[str, str]) -> Plan:
     """The whole suite on one machine. PORT, HOST, BELLWETHER_DEMO=0 and the service URLs change it."""
     host, port = environ.get("HOST", "127.0.0.1"), int(environ.get("PORT", "8000"))
-    surroundings = {"SITE_URL": f"http://localhost:{port}", **environ}
+    fakes_port = environ.get("FAKES", "")
+    fakes = {"FAKES_URL": f"http://127.0.0.1:{fakes_port}"} if fakes_port else {}
+    surroundings = {"SITE_URL": f"http://localhost:{port}", **fakes, **environ}
 
     def python(name: str, *arguments: str, **extra: str) -> Program:
         return Program(name, [sys.executable, *arguments], root, {**extra, **surroundings})
@@ -49,9 +51,15 @@ def plan(root: Path, environ: Mapping[str, str]) -> Plan:
     quiet = ("--no-access-log", "--no-server-header", "--log-level", "warning")
     web = ("-m", "uvicorn", "config.asgi:application", *listen, *quiet)
     alone = ("--concurrency", WORKERS, "--without-gossip", "--without-mingle")
+    critical = ("--queues", "critical", "--concurrency", "1", "--without-gossip", "--without-mingle")
     children = (
+        *([python("fakes", manage, "fakes", "--port", fakes_port)] if fakes_port else []),
         python("web", *web, DATABASE_POOL_SIZE=WEB_CONNECTIONS),
         python("worker", *celery, "worker", *alone, PYTHONWARNINGS=NO_ADVICE),
+        # Wedding-day messages and alerts wait behind nothing else.
+        python(
+            "critical", *celery, "worker", *critical, "--hostname", "critical@%h", PYTHONWARNINGS=NO_ADVICE
+        ),
         python("beat", *celery, "beat", "--pidfile="),
     )
     return Plan(root, host, port, embedded.missing(environ), tuple(steps), children)

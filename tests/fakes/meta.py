@@ -5,6 +5,7 @@ hour.
 """
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.fakes.server import Answer, Fake, Reply, Seen, json_reply, route
@@ -67,6 +68,25 @@ class Meta(Fake):
         self.campaigns: dict[str, dict[str, Any]] = {}
         self.figures: list[dict[str, Any]] = []
         self._changes: dict[str, list[float]] = {}
+
+    def furnish(self) -> None:
+        """Three campaigns with a month of figures."""
+        today = datetime.fromtimestamp(self.now(), UTC).date()
+        for number, name in enumerate(("Spring brides", "Venues near you", "Albums")):
+            key = self.add(
+                name, status="PAUSED" if number == 2 else "ACTIVE", daily_budget=str(2_500 + number * 1_000)
+            )
+            for ago in range(28):
+                self.figures.append(
+                    {
+                        "campaign_id": key,
+                        "date_start": (today - timedelta(days=ago)).isoformat(),
+                        "spend": f"{20 + number * 5 + ago % 7}.50",
+                        "impressions": str(1_800 + 37 * (ago % 7)),
+                        "clicks": str(40 + ago % 7),
+                        "actions": [{"action_type": "lead", "value": str(1 + ago % 3)}],
+                    }
+                )
 
     def add(self, name: str, *, status: str = "ACTIVE", daily_budget: str | None = "2550") -> str:
         """A campaign that was there before us."""

@@ -222,6 +222,9 @@ class Fake:
         """The requests seen so far of a method whose whole path matches."""
         return [one for one in self.seen if one.method == method and re.fullmatch(path, one.path)]
 
+    def furnish(self) -> None:
+        """Put something there, for people who look around."""
+
     def unknown(self, request: Seen) -> Reply:
         """What the service says to a path that it does not have."""
         return json_reply({"error": "not found"}, status=404)

@@ -18,6 +18,8 @@ from apps.attribution.models import (
     Reason,
     RuleVersion,
 )
+from apps.integrations import sealed_json
+from apps.integrations.models import Call, Connection
 from tests.factories import NOW, ChannelFactory, GoalFactory, PersonFactory
 from tests.house.rows import row_of
 
@@ -47,6 +49,39 @@ def letter_of(workspace: Workspace) -> DeadLetter:
         return DeadLetter.objects.order_by("-pk")[0]
 
 
+def _connection(workspace: Workspace) -> Connection:
+    with scoping.workspace(workspace):
+        return Connection.objects.create(
+            workspace=workspace, service="post", account=uuid4().hex, label="Post", state_changed_at=NOW
+        )
+
+
+def _dead_call(workspace: Workspace) -> Call:
+    connection = _connection(workspace)
+    with scoping.workspace(workspace):
+        call = Call(
+            workspace=workspace,
+            connection=connection,
+            service="post",
+            operation="parcels.send",
+            lane=2,
+            dedup_key=uuid4().hex,
+            state="dead",
+            due_at=None,
+        )
+        sealed_json.put(call, "payload_sealed", {})
+        call.save()
+        return call
+
+
+def _of_connection(workspace: Workspace) -> dict[str, Any]:
+    return {"public_id": _connection(workspace).public_id}
+
+
+def _of_call(workspace: Workspace) -> dict[str, Any]:
+    return {"call_id": _dead_call(workspace).public_id}
+
+
 # Route → the values of its parameters, naming an object of the given workspace.
 OBJECTS: dict[str, Builder] = {
     "accounts:job": _id_of(Job, "public_id", "public_id"),
@@ -59,6 +94,15 @@ OBJECTS: dict[str, Builder] = {
     "accounts-api:job": _id_of(Job, "public_id", "public_id"),
     "accounts-api:job-cancel": _id_of(Job, "public_id", "public_id"),
     "accounts-api:api-key-revoke": _id_of(ApiKey, "key_id"),
+    "integrations:connect": lambda workspace: {"service": "meta_ads"},
+    **{
+        f"integrations:{deed}": _of_connection
+        for deed in ("connection", "connection-test", "connection-read", "connection-disconnect")
+    },
+    **{f"integrations:call-{deed}": _of_call for deed in ("replay", "cancel")},
+    "integrations-api:connection": _of_connection,
+    "integrations-api:connection-test": _of_connection,
+    **{f"integrations-api:call-{deed}": _of_call for deed in ("trail", "replay", "cancel")},
     "attribution:channel": _id_of(Channel, "key", "key"),
     "attribution:person": _id_of(Person, "public_id", "public_id"),
     "attribution:import-file": _id_of(FileImport, "import_id"),

@@ -1,7 +1,8 @@
 """What is known of services: connections to them, calls that wait, what came in, and the trail of both."""
 
+from apps.integrations.models.ads import AdCampaign, AdDay
 from apps.integrations.models.call import Call
 from apps.integrations.models.connection import Connection
 from apps.integrations.models.trail import TrailEntry
 
-__all__ = ["Call", "Connection", "TrailEntry"]
+__all__ = ["AdCampaign", "AdDay", "Call", "Connection", "TrailEntry"]

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 from uuid import uuid4
 
@@ -254,7 +255,7 @@ class _Tries(Generic[T]):
         """The pause that the service asked of this account, or of all of us."""
         for scope in (Scope.ACCOUNT, Scope.APPLICATION):
             key = self.operation.key_of(scope)
-            if left := self.policy.ask(lambda store, key=key: store.paused(key)):
+            if left := self.policy.ask(partial(_paused, key=key)):
                 return replace(
                     _ours(Kind.THROTTLED, "The service asked to wait.", left / 1000), scope=Scope.CALL
                 )
@@ -278,7 +279,7 @@ class _Tries(Generic[T]):
 
     def _rate(self) -> Outcome | None:
         for rate in self.operation.limits.rates:
-            if wait := self.policy.ask(lambda store, rate=rate: self._take(store, rate)):
+            if wait := self.policy.ask(partial(self._take, rate=rate)):
                 return _ours(Kind.RATE_LIMITED, "Our limit for this service is used up.", wait / 1000)
         if self.operation.is_costly and not self.policy.store().is_shared:
             return _ours(Kind.RATE_LIMITED, "It costs money and cannot be counted at the moment.", 30.0)
@@ -349,6 +350,10 @@ class _Tries(Generic[T]):
             wait = self._asked_wait(outcome) or DEFAULT_THROTTLE_SECONDS
             key = self.operation.key_of(outcome.scope)
             self.policy.ask(lambda store: store.pause(key, wait_ms=int(wait * 1000)))
+
+
+def _paused(store: Store, *, key: str) -> int:
+    return store.paused(key)
 
 
 def _ours(kind: Kind, reason: str, wait: float | None = None) -> Outcome:

@@ -20,7 +20,7 @@ from tests.fakes.server import Answer, NotJson, Reply, ResetAfter, json_reply
 @pytest.fixture
 def meta(settings):
     with Meta() as fake:
-        settings.INTEGRATION_URLS = {"meta_ads": fake.url + "/{version}"}
+        settings.INTEGRATION_URLS = {"meta_ads": fake.url}
         yield fake
 
 

@@ -1,0 +1,76 @@
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from apps.accounts.back_office import LargeTableAdmin, WorkspaceAdmin
+from apps.integrations import connections, outbox
+from apps.integrations.models import AdCampaign, AdDay, Call, Connection, TrailEntry
+
+
+@admin.register(Connection)
+class ConnectionAdmin(WorkspaceAdmin):
+    reads, acts = "integrations:read", "integrations:manage"
+    list_display = ("label", "service", "account", "state", "state_reason", "checked_at", "created_at")
+    list_filter = ("state", "service")
+    search_exact = ("public_id", "account", "id")
+    actions = ("test", "disconnect")
+
+    @admin.action(description="Test the chosen connections", permissions=["act"])
+    def test(self, request: Any, queryset: QuerySet[Connection]) -> None:
+        for one in queryset:
+            said = connections.test(request.actor, one, now=timezone.now())
+            self.message_user(request, f"{one.label}: {said or 'it answers.'}")
+
+    @admin.action(description="Disconnect the chosen connections", permissions=["act"])
+    def disconnect(self, request: Any, queryset: QuerySet[Connection]) -> None:
+        for one in queryset:
+            connections.disconnect(request.actor, one, now=timezone.now())
+        self.message_user(request, f"Disconnected {len(queryset)}.")
+
+
+@admin.register(Call)
+class CallAdmin(LargeTableAdmin):
+    reads, acts = "integrations:read", "integrations:manage"
+    list_display = ("service", "operation", "state", "lane", "attempts", "due_at", "last_kind", "created_at")
+    list_filter = ("state", "lane", "service")
+    search_exact = ("public_id", "dedup_key", "id")
+    actions = ("replay", "cancel")
+
+    @admin.action(description="Send the chosen dead letters again", permissions=["act"])
+    def replay(self, request: Any, queryset: QuerySet[Call]) -> None:
+        for call in queryset:
+            outbox.replay(request.actor, call.public_id, now=timezone.now())
+        self.message_user(request, f"{len(queryset)} will be sent again.")
+
+    @admin.action(description="Cancel the chosen calls", permissions=["act"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Call]) -> None:
+        for call in queryset:
+            outbox.cancel(request.actor, call.public_id, now=timezone.now())
+        self.message_user(request, f"Cancelled {len(queryset)}.")
+
+
+@admin.register(TrailEntry)
+class TrailEntryAdmin(LargeTableAdmin):
+    reads = "integrations:read"
+    list_display = ("stream", "position", "kind", "at")
+    search_exact = ("stream", "id")
+
+
+@admin.register(AdCampaign)
+class AdCampaignAdmin(WorkspaceAdmin):
+    reads = "integrations:read"
+    list_display = ("name", "connection", "status", "budget", "currency", "budget_kind", "read_at")
+    list_filter = ("status",)
+    list_select_related = ("connection",)
+    search_exact = ("external_id", "id")
+
+
+@admin.register(AdDay)
+class AdDayAdmin(LargeTableAdmin):
+    reads = "integrations:read"
+    list_display = ("campaign", "on", "spend", "currency", "impressions", "clicks", "conversions")
+    list_select_related = ("campaign",)
+    search_exact = ("campaign_id", "id")

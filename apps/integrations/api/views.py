@@ -1,0 +1,128 @@
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.accounts.errors import NotHere
+from apps.integrations import connections, outbox, reports, trail
+from apps.integrations.api.serializers import (
+    CallFilterSerializer,
+    CallSerializer,
+    ConnectionSerializer,
+    TestedSerializer,
+    TrailSerializer,
+)
+from apps.integrations.models import Call
+
+ERROR = {"$ref": "#/components/schemas/Error"}
+NOT_FOUND = OpenApiResponse(ERROR, description="There is no such thing in this workspace.")
+REFUSED = OpenApiResponse(ERROR, description="The service refuses, or it is not in a state to do that.")
+UNAVAILABLE = OpenApiResponse(ERROR, description="The service does not answer at the moment.")
+
+
+class ConnectionsView(APIView):
+    action_needed = {"GET": "integrations:read"}
+
+    @extend_schema(operation_id="connection_list", responses=ConnectionSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """Every connection and how it does, those in trouble first."""
+        found = reports.standings(now=timezone.now())
+        return Response(ConnectionSerializer(found, many=True).data)
+
+
+class ConnectionView(APIView):
+    action_needed = {"GET": "integrations:read", "DELETE": "integrations:manage"}
+
+    @extend_schema(operation_id="connection_get", responses={200: ConnectionSerializer, 404: NOT_FOUND})
+    def get(self, request: Request, public_id: UUID) -> Response:
+        """One connection and how it does."""
+        standing = reports.standing_of(connections.get(public_id), now=timezone.now())
+        return Response(ConnectionSerializer(standing).data)
+
+    @extend_schema(operation_id="connection_delete", responses={204: None, 404: NOT_FOUND})
+    def delete(self, request: Request, public_id: UUID) -> Response:
+        """Revoke it where the service has a door for that, and forget its credentials."""
+        connections.disconnect(request._request.actor, connections.get(public_id), now=timezone.now())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ConnectionTestView(APIView):
+    action_needed = {"POST": "integrations:manage"}
+
+    @extend_schema(
+        operation_id="connection_test",
+        request=None,
+        responses={200: TestedSerializer, 404: NOT_FOUND, 409: REFUSED, 503: UNAVAILABLE},
+    )
+    def post(self, request: Request, public_id: UUID) -> Response:
+        """Ask the service something harmless; a stopped connection that works again goes on."""
+        said = connections.test(request._request.actor, connections.get(public_id), now=timezone.now())
+        return Response({"said": said})
+
+
+class CallsView(APIView):
+    action_needed = {"GET": "integrations:read"}
+
+    @extend_schema(
+        operation_id="call_list", parameters=[CallFilterSerializer], responses=CallSerializer(many=True)
+    )
+    def get(self, request: Request) -> Response:
+        """Calls to services, newest first."""
+        asked = CallFilterSerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        given: dict[str, Any] = dict(asked.validated_data)
+        rows = Call.objects.select_related("connection").order_by("-pk")
+        if "state" in given:
+            rows = rows.filter(state=given["state"])
+        if "connection" in given:
+            rows = rows.filter(connection__public_id=given["connection"])
+        return Response(CallSerializer(rows[: given["limit"]], many=True).data)
+
+
+class CallTrailView(APIView):
+    action_needed = {"GET": "integrations:read"}
+
+    @extend_schema(operation_id="call_trail", responses={200: TrailSerializer, 404: NOT_FOUND})
+    def get(self, request: Request, call_id: UUID) -> Response:
+        """The life of a call, step by step, with its chain checked."""
+        call = Call.objects.filter(public_id=call_id).first()
+        if call is None:
+            raise NotHere("There is no such call.")
+        stream = outbox.stream_of(call)
+        faults = [f"{fault.position}: {fault.what}" for fault in trail.faults(stream)]
+        return Response(TrailSerializer({"steps": trail.steps_of(stream), "faults": faults}).data)
+
+
+class CallReplayView(APIView):
+    action_needed = {"POST": "integrations:manage"}
+
+    @extend_schema(
+        operation_id="call_replay",
+        request=None,
+        responses={200: CallSerializer, 404: NOT_FOUND, 409: REFUSED},
+    )
+    def post(self, request: Request, call_id: UUID) -> Response:
+        """Send a dead letter again, from the start of its schedule."""
+        return Response(
+            CallSerializer(outbox.replay(request._request.actor, call_id, now=timezone.now())).data
+        )
+
+
+class CallCancelView(APIView):
+    action_needed = {"POST": "integrations:manage"}
+
+    @extend_schema(
+        operation_id="call_cancel",
+        request=None,
+        responses={200: CallSerializer, 404: NOT_FOUND, 409: REFUSED},
+    )
+    def post(self, request: Request, call_id: UUID) -> Response:
+        """Stop a call that is not under way."""
+        return Response(
+            CallSerializer(outbox.cancel(request._request.actor, call_id, now=timezone.now())).data
+        )

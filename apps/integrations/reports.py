@@ -1,0 +1,128 @@
+"""What pages and the API show of connections: rows out."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Q
+
+from apps.integrations import calling, services
+from apps.integrations.models import AdCampaign, AdDay, Call, Connection
+from apps.integrations.resilience.breaker import State
+from apps.integrations.services import Family, Service
+
+FAMILIES = {
+    Family.ADS: "Ad platforms",
+    Family.CONVERSIONS: "Conversions back to platforms",
+    Family.EMAIL: "E-mail",
+    Family.ANALYTICS: "Product analytics",
+    Family.CRM: "Studio systems",
+    Family.SOCIAL: "Social networks",
+    Family.ALERTS: "Alerts",
+    Family.LLM: "Language models",
+}
+SUNSET_WARNING_DAYS = 60
+KINDS = ("read", "write", "events")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a connection does. trouble: what a person should know, in words, or empty."""
+
+    connection: Connection
+    service: Service
+    trouble: str
+    waiting: int
+    held: int
+    dead: int
+    done_today: int
+    sunset_days: int | None
+
+    @property
+    def is_well(self) -> bool:
+        return not self.trouble
+
+
+def standings(*, now: datetime) -> list[Standing]:
+    """Every connection that is not disconnected, those in trouble first."""
+    kept = Connection.objects.exclude(state=Connection.State.DISCONNECTED).order_by("label", "pk")
+    counts = _counts(now)
+    found = [_standing(one, counts.get(one.pk, {}), today=now.date()) for one in kept]
+    return sorted(found, key=lambda one: one.is_well)
+
+
+def standing_of(connection: Connection, *, now: datetime) -> Standing:
+    return _standing(connection, _counts(now, connection).get(connection.pk, {}), today=now.date())
+
+
+def catalogue() -> list[tuple[str, list[Service]]]:
+    """Every service there is a door to, by family, in the order of the page."""
+    return [(words, found) for family, words in FAMILIES.items() if (found := services.of_family(family))]
+
+
+def troubled_calls(connection: Connection, *, most: int = 50) -> list[Call]:
+    """Dead letters, calls of unknown fate and those that are held, newest first."""
+    states = [Call.State.DEAD, Call.State.UNKNOWN, Call.State.HELD]
+    return list(Call.objects.filter(connection=connection, state__in=states).order_by("-pk")[:most])
+
+
+def campaigns(connection: Connection, *, days: int = 28, now: datetime) -> list[dict[str, Any]]:
+    """The account's campaigns with what they did lately, dearest first."""
+    since = now.date() - timedelta(days=days)
+    sums: dict[int, dict[str, Any]] = {}
+    for day in AdDay.objects.filter(campaign__connection=connection, on__gte=since):
+        one = sums.setdefault(day.campaign_id, {"spend": 0, "clicks": 0, "conversions": 0, "currency": ""})
+        one["spend"] += day.spend
+        one["clicks"] += day.clicks or 0
+        one["conversions"] += day.conversions or 0
+        one["currency"] = day.currency
+    rows = [
+        {"campaign": one, **sums.get(one.pk, {"spend": None, "clicks": None, "conversions": None})}
+        for one in AdCampaign.objects.filter(connection=connection).order_by("name")
+    ]
+    return sorted(rows, key=lambda row: -(row["spend"] or 0))
+
+
+def _standing(connection: Connection, counts: dict[str, int], *, today: date) -> Standing:
+    service = services.get(connection.service)
+    days = service.days_to_sunset(today)
+    return Standing(
+        connection=connection,
+        service=service,
+        trouble=_trouble(connection, counts, days),
+        waiting=counts.get("waiting", 0),
+        held=counts.get("held", 0),
+        dead=counts.get("dead", 0),
+        done_today=counts.get("done_today", 0),
+        sunset_days=days,
+    )
+
+
+def _trouble(connection: Connection, counts: dict[str, int], sunset_days: int | None) -> str:
+    if not connection.is_usable:
+        return connection.state_reason or f"It {connection.get_state_display()}."
+    if _is_failing(connection):
+        return "The service fails at the moment. What waits goes out when it answers again."
+    if counts.get("dead"):
+        return f"{counts['dead']} calls were given up."
+    if sunset_days is not None and sunset_days < SUNSET_WARNING_DAYS:
+        return f"This version of its interface ends in {max(sunset_days, 0)} days. Update Bellwether."
+    return ""
+
+
+def _is_failing(connection: Connection) -> bool:
+    account = f"{connection.service}:{connection.public_id}"
+    policy = calling.policy()
+    states = policy.ask(lambda store: [store.look(f"{account}:{kind}").state for kind in KINDS])
+    return any(state != State.CLOSED for state in states)
+
+
+def _counts(now: datetime, connection: Connection | None = None) -> dict[int, dict[str, int]]:
+    calls = Call.objects.all() if connection is None else Call.objects.filter(connection=connection)
+    rows = calls.values("connection_id").annotate(
+        waiting=Count("pk", filter=Q(state__in=[Call.State.WAITING, Call.State.SENDING, Call.State.UNKNOWN])),
+        held=Count("pk", filter=Q(state=Call.State.HELD)),
+        dead=Count("pk", filter=Q(state=Call.State.DEAD)),
+        done_today=Count("pk", filter=Q(state=Call.State.DONE, settled_at__gte=now - timedelta(days=1))),
+    )
+    return {row["connection_id"]: row for row in rows.order_by()}

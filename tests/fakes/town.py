@@ -1,0 +1,43 @@
+"""Every fake behind one port: /meta_ads/v26.0/… goes to Meta's, and so on. For trying the product without
+accounts.
+"""
+
+import json
+import socket
+from dataclasses import replace
+
+from tests.fakes.meta import Meta
+from tests.fakes.server import Fake, Reply, Seen, json_reply, route
+
+FAKES: tuple[type[Fake], ...] = (Meta,)
+
+
+class Town(Fake):
+    """The fakes by their service's key, each with something to see."""
+
+    name = "town"
+
+    def __init__(self, *, port: int = 0) -> None:
+        super().__init__(port=port)
+        self.fakes = {kind.name: kind() for kind in FAKES}
+        for name, fake in self.fakes.items():
+            fake._server.server_close()  # the town's door is theirs
+            fake.url = f"{self.url}/{name}"
+            fake.furnish()
+
+    @route("GET", r"/")
+    def seen_by_all(self, request: Seen) -> Reply:
+        """What each fake was asked, newest last."""
+        told = {
+            name: [{"method": one.method, "path": one.path} for one in fake.seen[-50:]]
+            for name, fake in self.fakes.items()
+        }
+        return json_reply(json.loads(json.dumps(told)))
+
+    def answer(self, request: Seen, connection: socket.socket) -> None:
+        _, name, *rest = request.target.split("/", 2)
+        fake = self.fakes.get(name)
+        if fake is None:
+            super().answer(request, connection)
+        else:
+            fake.answer(replace(request, target="/" + "/".join(rest)), connection)
