@@ -1,0 +1,161 @@
+"""The pages of connections, as a browser uses them: sign in at the fake, see campaigns, test, stop and disconnect."""
+
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+import pytest
+
+from apps.accounts.models import AuditEntry
+from apps.integrations import ads_pull, sealed_json
+from apps.integrations.models import AdCampaign, AdDay, Connection
+from tests.fakes.server import Answer, Reply
+from tests.fakes.town import Town
+
+
+@pytest.fixture
+def town(settings):
+    with Town() as one:
+        settings.FAKES_URL = one.url
+        yield one
+
+
+@pytest.fixture
+def signed_in(page, town):
+    """Walk the whole sign-in: our form, the service's page, and back."""
+
+    def walk(account="1234"):
+        there = page.post("/integrations/connect/meta_ads/", {"account": account})
+        assert there.status_code == 302
+        back = httpx2.get(there.headers["Location"], follow_redirects=False)
+        returned = urlsplit(back.headers["Location"])
+        return page.get(f"{returned.path}?{returned.query}")
+
+    return walk
+
+
+def connection():
+    return Connection.objects.get()
+
+
+def test_nothing_is_connected_and_every_service_is_offered(page):
+    shown = page.get("/integrations/").content.decode()
+
+    assert "Nothing is connected yet." in shown
+    assert "Meta Ads" in shown
+
+
+def test_sign_in_brings_campaigns_and_their_figures(page, signed_in, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = signed_in()
+
+    made = connection()
+    assert answer.headers["Location"] == f"/integrations/{made.public_id}/"
+    assert sealed_json.get(made, "credentials_sealed") == {"access_token": "EAAB-token"}
+    ads_pull.pull(connection_id=made.pk)
+    assert AdCampaign.objects.count() == 3
+    assert AdDay.objects.count() == 84
+    shown = page.get(f"/integrations/{made.public_id}/").content.decode()
+    assert "Spring brides" in shown
+    assert "EAAB-token" not in shown
+    assert AuditEntry.objects.filter(deed="connection.made").count() == 1
+
+
+def test_a_second_pull_changes_what_changed_and_adds_nothing(signed_in, town):
+    signed_in()
+    made = connection()
+    ads_pull.pull(connection_id=made.pk)
+    town.fakes["meta_ads"].figures[0]["spend"] = "99.99"
+
+    ads_pull.pull(connection_id=made.pk)
+
+    assert AdDay.objects.count() == 84
+    assert AdDay.objects.filter(spend="99.99").count() == 1
+
+
+@pytest.mark.parametrize("change", ["state=forged", "error=access_denied", ""])
+def test_a_return_that_was_not_begun_here_connects_nothing(page, town, change):
+    there = page.post("/integrations/connect/meta_ads/", {"account": "1234"})
+    state = parse_qs(urlsplit(there.headers["Location"]).query)["state"][0]
+
+    page.get(f"/integrations/signed-in/?code=meta-code&{change}" if change else "/integrations/signed-in/?code=x")
+
+    assert state
+    assert not Connection.objects.exists()
+
+
+def test_a_code_works_once(page, town):
+    there = page.post("/integrations/connect/meta_ads/", {"account": "1234"})
+    state = parse_qs(urlsplit(there.headers["Location"]).query)["state"][0]
+    page.get(f"/integrations/signed-in/?code=meta-code&state={state}")
+
+    page.get(f"/integrations/signed-in/?code=meta-code&state={state}")
+
+    assert Connection.objects.count() == 1
+
+
+def test_a_test_says_what_the_service_said(page, signed_in):
+    signed_in()
+
+    page.post(f"/integrations/{connection().public_id}/test/")
+    shown = page.get("/integrations/").content.decode()
+
+    assert connection().checked_at is not None
+    assert "and all of it works." in shown
+    assert "Studio North, GBP" in shown
+
+
+def test_a_test_of_a_signed_out_connection_does_not_say_that_it_works(page, signed_in, town):
+    signed_in()
+    town.fakes["meta_ads"].token = "another"
+
+    page.post(f"/integrations/{connection().public_id}/test/")
+
+    assert connection().checked_at is None
+
+
+def test_disconnecting_forgets_the_credentials(page, signed_in):
+    signed_in()
+
+    page.post(f"/integrations/{connection().public_id}/disconnect/")
+
+    gone = connection()
+    assert (gone.state, gone.credentials_sealed, gone.data_key) == ("disconnected", None, None)
+
+
+def test_a_form_without_its_account_says_so(page, town):
+    answer = page.post("/integrations/connect/meta_ads/", {"account": ""})
+
+    assert answer.status_code == 400
+    assert "This field is required." in answer.content.decode()
+
+
+def test_a_service_in_the_way_is_no_error_of_ours(page, signed_in, town):
+    signed_in()
+    town.fakes["meta_ads"].misbehave(Answer(Reply(503)), times=3)
+
+    answer = page.post(f"/integrations/{connection().public_id}/test/", follow=True)
+
+    assert answer.status_code == 200
+    assert "HTTP 503" in answer.content.decode()
+
+
+def test_viewers_see_and_change_nothing(client, workspace, signed_in):
+    from tests import factories
+
+    signed_in()
+    made = connection()
+    client.force_login(factories.member(workspace, "viewer"))
+
+    assert client.get(f"/integrations/{made.public_id}/").status_code == 200
+    assert client.post(f"/integrations/{made.public_id}/disconnect/").status_code == 403
+    assert connection().state == "connected"
+
+
+def test_the_api_tells_the_same(api, signed_in):
+    signed_in()
+    [told] = api.get("/api/v1/integrations/connections").data
+
+    assert (told["service"], told["state"], told["trouble"]) == ("meta_ads", "connected", "")
+    said = api.post(f"/api/v1/integrations/connections/{told['id']}/test")
+    assert said.data == {"said": "Studio North, GBP"}
+    assert api.delete(f"/api/v1/integrations/connections/{told['id']}").status_code == 204
