@@ -21,6 +21,7 @@ app.conf.update(
         "accounts.events.*": {"queue": "events"},
         "accounts.jobs.*": {"queue": "long"},
         "integrations.outbox.relay_critical": {"queue": "critical"},
+        "integrations.monitoring.*": {"queue": "critical"},
         "integrations.*": {"queue": "calls"},
     },
     task_acks_late=True,
@@ -114,6 +115,21 @@ app.conf.update(
             "task": "integrations.ads_pull.sweep",
             "schedule": 900.0,
             "options": {"expire_seconds": 900},
+        },
+        "Read figures and hold alert rules against them": {
+            "task": "integrations.monitoring.health.look_all",
+            "schedule": 60.0,
+            "options": {"expire_seconds": 60},
+        },
+        "Wake the next circle where nobody took an incident": {
+            "task": "integrations.monitoring.incidents.sweep",
+            "schedule": 30.0,
+            "options": {"expire_seconds": 30},
+        },
+        "Forget figures that are too old": {
+            "task": "integrations.monitoring.health.prune_all",
+            "schedule": 3600.0,
+            "options": {"expire_seconds": 3600},
         },
         "Forget uploads that nobody came back for": {
             "task": "attribution.uploads.forget",

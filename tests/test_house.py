@@ -59,6 +59,8 @@ WEBHOOK_ONLY = {
     "integrations.call.settled": "for the floors to come",
     "integrations.connection.restored": "for the floors to come",
     "integrations.connection.stopped": "for the floors to come",
+    "integrations.incident.opened": "for the floors to come",
+    "integrations.incident.resolved": "for the floors to come",
     "accounts.people.identified": "for the floors to come",
     "accounts.people.merged": "for the floors to come",
     "accounts.person.erased": "for the floors to come: each app's own rows go in the erasure itself",

@@ -38,6 +38,7 @@ ACROSS_DEEDS = {
     "intake.fold": "find workspaces whose books of the doors are to be summed up",
     "journey_books.sweep": "find workspaces with people to be counted anew, and books that nobody asks",
     "calls.sweep": "find workspaces with calls to services that are due",
+    "incidents.sweep": "find incidents that nobody has taken in time",
     "connections.sweep": "find connections whose data is to be read",
     "health.read": "count what waits, for the operators",
     "house.check": "the tests and the operator's checks that look at every table",

@@ -7,7 +7,17 @@ from django.utils import timezone
 
 from apps.accounts.back_office import LargeTableAdmin, WorkspaceAdmin
 from apps.integrations import connections, outbox
-from apps.integrations.models import AdCampaign, AdDay, Call, Connection, TrailEntry
+from apps.integrations.models import (
+    AdCampaign,
+    AdDay,
+    AlertRule,
+    Call,
+    Connection,
+    Incident,
+    MetricPoint,
+    TrailEntry,
+)
+from apps.integrations.monitoring import incidents, rules
 
 
 @admin.register(Connection)
@@ -74,3 +84,48 @@ class AdDayAdmin(LargeTableAdmin):
     list_display = ("campaign", "on", "spend", "currency", "impressions", "clicks", "conversions")
     list_select_related = ("campaign",)
     search_exact = ("campaign_id", "id")
+
+
+@admin.register(MetricPoint)
+class MetricPointAdmin(LargeTableAdmin):
+    reads = "integrations:read"
+    list_display = ("name", "labels", "resolution", "at", "count", "total", "least", "most")
+    search_exact = ("name", "id")
+
+
+@admin.register(AlertRule)
+class AlertRuleAdmin(WorkspaceAdmin):
+    reads, changes = "integrations:read", "integrations:manage"
+    list_display = ("title", "metric", "comparison", "bound", "severity", "is_on", "last_value", "looked_at")
+    list_filter = ("severity", "is_on")
+
+    def changeable(self) -> tuple[str, ...]:
+        return (
+            "bound",
+            "window_seconds",
+            "for_seconds",
+            "least_count",
+            "severity",
+            "is_on",
+            "silenced_until",
+        )
+
+    def save_model(self, request: Any, obj: AlertRule, form: Any, change: bool) -> None:
+        fields = {name: form.cleaned_data[name] for name in form.changed_data}
+        if fields:
+            rules.change(request.actor, obj.key, now=timezone.now(), reason="in the back office", **fields)
+
+
+@admin.register(Incident)
+class IncidentAdmin(WorkspaceAdmin):
+    reads, acts = "integrations:read", "integrations:manage"
+    list_display = ("title", "severity", "state", "tier", "opened_at", "acknowledged_at", "resolved_at")
+    list_filter = ("state", "severity")
+    search_exact = ("public_id", "id")
+    actions = ("acknowledge",)
+
+    @admin.action(description="Acknowledge the chosen incidents", permissions=["act"])
+    def acknowledge(self, request: Any, queryset: QuerySet[Incident]) -> None:
+        for one in queryset:
+            incidents.acknowledge(request.actor, one, now=timezone.now())
+        self.message_user(request, f"Acknowledged {len(queryset)}.")

@@ -10,8 +10,9 @@ from prometheus_client import Counter, Histogram
 from apps.accounts import audit, scoping
 from apps.accounts.permissions import system
 from apps.accounts.redis_link import link
+from apps.integrations import metrics
 from apps.integrations.resilience.memory_store import MemoryStore
-from apps.integrations.resilience.outcomes import Outcome
+from apps.integrations.resilience.outcomes import Health, Outcome
 from apps.integrations.resilience.policy import Answer, Operation, Policy
 from apps.integrations.resilience.redis_store import RedisStore
 
@@ -33,6 +34,10 @@ class Watch:
     def tried(self, operation: Operation, outcome: Outcome, seconds: float) -> None:
         CALLS.labels(operation.service, operation.kind, outcome.kind).inc()
         SECONDS.labels(operation.service, operation.kind).observe(seconds)
+        labels = metrics.labels_of(service=operation.service)
+        metrics.observe("calls.seconds", seconds, labels=labels)
+        for of in ("", labels):
+            metrics.observe("calls.success", float(outcome.handling.health != Health.ILL), labels=of)
 
     def ended(self, operation: Operation, answer: Answer) -> None:
         outcome = answer.outcome

@@ -38,3 +38,16 @@ class AdFiguresRead(Event):
     name = "integrations.ad_figures.read"
     connection_id: int
     since: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncidentOpened(Event):
+    name = "integrations.incident.opened"
+    incident_id: int
+    severity: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncidentResolved(Event):
+    name = "integrations.incident.resolved"
+    incident_id: int

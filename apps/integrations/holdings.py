@@ -1,7 +1,16 @@
 """What the doors hold on people."""
 
 from apps.accounts.privacy import Identifiers, holds, impersonal, when_erased
-from apps.integrations.models import AdCampaign, AdDay, Call, Connection, TrailEntry
+from apps.integrations.models import (
+    AdCampaign,
+    AdDay,
+    AlertRule,
+    Call,
+    Connection,
+    Incident,
+    MetricPoint,
+    TrailEntry,
+)
 
 holds(
     Call,
@@ -29,6 +38,7 @@ holds(
     ],
 )
 impersonal(Connection, because="an account of the workspace at a service")
+impersonal(MetricPoint, AlertRule, Incident, because="figures, and what they led to")
 impersonal(AdCampaign, AdDay, because="figures of campaigns")
 impersonal(TrailEntry, because="states and reasons; whom a call is about stands in the call alone")
 

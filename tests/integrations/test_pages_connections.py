@@ -1,4 +1,4 @@
-"""The pages of connections, as a browser uses them: sign in at the fake, see campaigns, test, stop and disconnect."""
+"""The pages of connections, as a browser uses them: sign in at the fake, see campaigns, disconnect."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -8,6 +8,7 @@ import pytest
 from apps.accounts.models import AuditEntry
 from apps.integrations import ads_pull, sealed_json
 from apps.integrations.models import AdCampaign, AdDay, Connection
+from tests import factories
 from tests.fakes.server import Answer, Reply
 from tests.fakes.town import Town
 
@@ -77,7 +78,9 @@ def test_a_return_that_was_not_begun_here_connects_nothing(page, town, change):
     there = page.post("/integrations/connect/meta_ads/", {"account": "1234"})
     state = parse_qs(urlsplit(there.headers["Location"]).query)["state"][0]
 
-    page.get(f"/integrations/signed-in/?code=meta-code&{change}" if change else "/integrations/signed-in/?code=x")
+    page.get(
+        f"/integrations/signed-in/?code=meta-code&{change}" if change else "/integrations/signed-in/?code=x"
+    )
 
     assert state
     assert not Connection.objects.exists()
@@ -140,8 +143,6 @@ def test_a_service_in_the_way_is_no_error_of_ours(page, signed_in, town):
 
 
 def test_viewers_see_and_change_nothing(client, workspace, signed_in):
-    from tests import factories
-
     signed_in()
     made = connection()
     client.force_login(factories.member(workspace, "viewer"))

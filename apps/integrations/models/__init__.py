@@ -3,6 +3,16 @@
 from apps.integrations.models.ads import AdCampaign, AdDay
 from apps.integrations.models.call import Call
 from apps.integrations.models.connection import Connection
+from apps.integrations.models.metric import AlertRule, Incident, MetricPoint
 from apps.integrations.models.trail import TrailEntry
 
-__all__ = ["AdCampaign", "AdDay", "Call", "Connection", "TrailEntry"]
+__all__ = [
+    "AdCampaign",
+    "AdDay",
+    "AlertRule",
+    "Call",
+    "Connection",
+    "Incident",
+    "MetricPoint",
+    "TrailEntry",
+]

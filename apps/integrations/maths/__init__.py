@@ -1,0 +1,1 @@
+"""Maths of the doors: sketches of distributions, trends. No Django."""

@@ -1,0 +1,83 @@
+"""Every minute: read the figures, hold the rules against them, escalate. And what the doors measure of
+themselves.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from celery import shared_task
+from django.db.models import Min
+from django.utils import timezone
+
+from apps.accounts import scoping
+from apps.accounts.models import Workspace
+from apps.accounts.tasks_base import workspace_task
+from apps.integrations import metrics, services
+from apps.integrations.metrics import Reading, gauge
+from apps.integrations.models import Call, Connection
+from apps.integrations.monitoring import rules
+
+
+@shared_task(name="integrations.monitoring.health.look_all")
+def look_all() -> None:
+    """Start a look in every workspace."""
+    with scoping.across_workspaces("workspace.list"):
+        workspaces = list(Workspace.objects.values_list("pk", flat=True))
+    for workspace_id in workspaces:
+        look.delay(workspace_id=workspace_id)
+
+
+@workspace_task(name="integrations.monitoring.health.look")
+def look() -> int:
+    """Read the figures and hold the rules against them. Returns how many rules hold."""
+    metrics.collect()
+    return rules.look(now=timezone.now())
+
+
+@workspace_task(name="integrations.monitoring.health.prune")
+def prune() -> int:
+    return metrics.prune(now=timezone.now())
+
+
+@shared_task(name="integrations.monitoring.health.prune_all")
+def prune_all() -> None:
+    """Start forgetting old points in every workspace."""
+    with scoping.across_workspaces("workspace.list"):
+        workspaces = list(Workspace.objects.values_list("pk", flat=True))
+    for workspace_id in workspaces:
+        prune.delay(workspace_id=workspace_id)
+
+
+@gauge("calls.waiting")
+def _waiting() -> Iterator[Reading]:
+    yield Reading(Call.objects.filter(due_at__isnull=False).count())
+
+
+@gauge("calls.dead")
+def _dead() -> Iterator[Reading]:
+    since = timezone.now() - timedelta(days=1)
+    yield Reading(Call.objects.filter(state=Call.State.DEAD, settled_at__gte=since).count())
+
+
+@gauge("calls.oldest_wait_seconds")
+def _oldest() -> Iterator[Reading]:
+    now = timezone.now()
+    late = Call.objects.filter(due_at__lt=now).aggregate(first=Min("due_at"))["first"]
+    yield Reading(0.0 if late is None else (now - late).total_seconds())
+
+
+@gauge("connections.stopped")
+def _stopped() -> Iterator[Reading]:
+    states = [Connection.State.NEEDS_SIGN_IN, Connection.State.SWITCHED_OFF]
+    yield Reading(Connection.objects.filter(state__in=states).count())
+
+
+@gauge("connections.least_days_to_sunset")
+def _sunset() -> Iterator[Reading]:
+    today = timezone.now().date()
+    used = set(
+        Connection.objects.exclude(state=Connection.State.DISCONNECTED).values_list("service", flat=True)
+    )
+    days = [left for key in used if (left := services.get(key).days_to_sunset(today)) is not None]
+    if days:
+        yield Reading(min(days))
