@@ -19,7 +19,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.accounts import audit, events, scoping
-from apps.accounts.errors import DomainError
+from apps.accounts.errors import DomainError, NotHere
 from apps.accounts.permissions import Actor
 from apps.accounts.tasks_base import workspace_task
 from apps.integrations import connection_states, sealed_json, trail
@@ -89,11 +89,6 @@ SETTLED_COLUMNS = [
     "payload_sealed",
 ]
 _handlers: dict[tuple[str, str], Handler] = {}
-
-
-class NoSuchCall(DomainError):
-    code = "no_such_call"
-    status = 404
 
 
 class NotReplayable(DomainError):
@@ -403,7 +398,7 @@ def replay(actor: Actor, public_id: Any, *, now: datetime) -> Call:
     """Send a dead letter once more, from the start of its schedule. Audited."""
     call = Call.objects.select_for_update().filter(public_id=public_id).first()
     if call is None:
-        raise NoSuchCall("There is no such call.")
+        raise NotHere("There is no such call.")
     if call.state != Call.State.DEAD or call.payload_sealed is None:
         raise NotReplayable("Only a dead letter whose content is still kept can be sent again.")
     call.state, call.due_at, call.attempts, call.settled_at = Call.State.WAITING, now, 0, None
@@ -419,7 +414,7 @@ def cancel(actor: Actor, public_id: Any, *, now: datetime) -> Call:
     """Stop a call that is not under way. Audited."""
     call = Call.objects.select_for_update().filter(public_id=public_id).first()
     if call is None:
-        raise NoSuchCall("There is no such call.")
+        raise NotHere("There is no such call.")
     if call.state not in {Call.State.WAITING, Call.State.HELD, Call.State.DEAD}:
         raise NotReplayable("It is under way or over.")
     _finish(call, Call.State.CANCELLED, now)
