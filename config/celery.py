@@ -126,6 +126,21 @@ app.conf.update(
             "schedule": 30.0,
             "options": {"expire_seconds": 30},
         },
+        "Take up again what services sent": {
+            "task": "integrations.inbound.sweep",
+            "schedule": 60.0,
+            "options": {"expire_seconds": 60},
+        },
+        "Try every alert channel": {
+            "task": "integrations.monitoring.self_test.run_all",
+            "schedule": 86400.0,
+            "options": {"expire_seconds": 86400},
+        },
+        "Tell the dead man's switch that rules are looked at": {
+            "task": "integrations.monitoring.self_test.ping",
+            "schedule": 60.0,
+            "options": {"expire_seconds": 60},
+        },
         "Forget figures that are too old": {
             "task": "integrations.monitoring.health.prune_all",
             "schedule": 3600.0,

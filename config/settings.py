@@ -316,6 +316,22 @@ INTEGRATION_VERSIONS: dict[str, str] = env.json("INTEGRATION_VERSIONS", default=
 OAUTH_CLIENTS: dict[str, tuple[str, str]] = {
     name: (pair[0], pair[1]) for name, pair in env.json("OAUTH_CLIENTS", default={}).items()
 }
+# Where every workspace's alerts go besides its own channels, signed; and the secret of the signature.
+MARKETING_ALERT_WEBHOOK_URL = env.str("MARKETING_ALERT_WEBHOOK_URL", default="")
+MARKETING_ALERT_WEBHOOK_SECRET = (
+    _secret("MARKETING_ALERT_WEBHOOK_SECRET") if MARKETING_ALERT_WEBHOOK_URL else ""
+)
+# Asked each minute while rules are looked at; whoever is behind it speaks up when that stops.
+DEAD_MAN_URL = env.str("DEAD_MAN_URL", default="")
+# The share of calls to a service that should succeed in 30 days.
+INTEGRATION_OBJECTIVE = env.float("INTEGRATION_OBJECTIVE", default=0.995)
+# The language model that workspaces use unless they connect their own address.
+LLM_BASE_URL = env.str("LLM_BASE_URL", default="")
+LLM_API_KEY = env.str("LLM_API_KEY", default="")
+LLM_MODEL = env.str("LLM_MODEL", default="")
+# What a workspace may use in a day, in tokens, unless its connection says less.
+LLM_DAILY_TOKENS = env.int("LLM_DAILY_TOKENS", default=500_000)
+LLM_CACHE_SECONDS = env.int("LLM_CACHE_SECONDS", default=7 * 24 * 3600)
 # How many processes call services: a process's share of a limit while Redis is lost.
 CALLING_PROCESSES = env.int("CALLING_PROCESSES", default=3)
 

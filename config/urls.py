@@ -11,6 +11,7 @@ urlpatterns = [
     path("", include("apps.accounts.urls")),
     path("attribution/", include("apps.attribution.urls")),
     path("integrations/", include("apps.integrations.urls")),
+    path("hooks/", include("apps.integrations.hooks")),
     path("account/", include("allauth.account.urls")),
     path("account/2fa/", include("allauth.mfa.urls")),
     path("staff/", admin.site.urls),

@@ -40,6 +40,8 @@ ACROSS_DEEDS = {
     "calls.sweep": "find workspaces with calls to services that are due",
     "incidents.sweep": "find incidents that nobody has taken in time",
     "connections.sweep": "find connections whose data is to be read",
+    "inbound.route": "find the workspace of the connection that a hook names",
+    "inbound.sweep": "find what services sent and no worker has processed",
     "health.read": "count what waits, for the operators",
     "house.check": "the tests and the operator's checks that look at every table",
 }

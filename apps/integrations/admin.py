@@ -13,8 +13,10 @@ from apps.integrations.models import (
     AlertRule,
     Call,
     Connection,
+    InboundRecord,
     Incident,
     MetricPoint,
+    TokenDay,
     TrailEntry,
 )
 from apps.integrations.monitoring import incidents, rules
@@ -129,3 +131,17 @@ class IncidentAdmin(WorkspaceAdmin):
         for one in queryset:
             incidents.acknowledge(request.actor, one, now=timezone.now())
         self.message_user(request, f"Acknowledged {len(queryset)}.")
+
+
+@admin.register(InboundRecord)
+class InboundRecordAdmin(LargeTableAdmin):
+    reads = "integrations:read"
+    list_display = ("service", "event_id", "state", "said", "attempts", "received_at", "processed_at")
+    list_filter = ("state", "service")
+    search_exact = ("public_id", "event_id", "id")
+
+
+@admin.register(TokenDay)
+class TokenDayAdmin(WorkspaceAdmin):
+    reads = "integrations:read"
+    list_display = ("on", "used", "reserved")

@@ -7,8 +7,10 @@ from apps.integrations.models import (
     AlertRule,
     Call,
     Connection,
+    InboundRecord,
     Incident,
     MetricPoint,
+    TokenDay,
     TrailEntry,
 )
 
@@ -38,7 +40,8 @@ holds(
     ],
 )
 impersonal(Connection, because="an account of the workspace at a service")
-impersonal(MetricPoint, AlertRule, Incident, because="figures, and what they led to")
+impersonal(MetricPoint, AlertRule, Incident, TokenDay, because="figures, and what they led to")
+impersonal(InboundRecord, because="what services sent, sealed, and forgotten after 30 days")
 impersonal(AdCampaign, AdDay, because="figures of campaigns")
 impersonal(TrailEntry, because="states and reasons; whom a call is about stands in the call alone")
 

@@ -1,12 +1,19 @@
 from django.urls import path
 
-from apps.integrations.views import connections
+from apps.integrations.views import connections, monitoring
 
 app_name = "integrations"
 urlpatterns = [
     path("", connections.listed, name="connections"),
     path("connect/<slug:service>/", connections.connect, name="connect"),
     path("signed-in/", connections.signed_in, name="signed-in"),
+    path("incidents/", monitoring.listed, name="incidents"),
+    path("incidents/<uuid:public_id>/", monitoring.incident, name="incident"),
+    path("incidents/<uuid:public_id>/acknowledge/", monitoring.acknowledge, name="incident-acknowledge"),
+    path("incidents/<uuid:public_id>/resolve/", monitoring.resolve, name="incident-resolve"),
+    path("rules/", monitoring.rules_listed, name="rules"),
+    path("rules/<slug:key>/", monitoring.rule_changed, name="rule"),
+    path("status/", monitoring.services_listed, name="status"),
     path("<uuid:public_id>/", connections.connection, name="connection"),
     path("<uuid:public_id>/test/", connections.test, name="connection-test"),
     path("<uuid:public_id>/read/", connections.read_now, name="connection-read"),

@@ -2,7 +2,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.integrations.models import Call, Connection
+from apps.integrations.models import AlertRule, Call, Connection, Incident
 
 
 class ConnectionSerializer(serializers.Serializer):
@@ -72,3 +72,122 @@ class TrailSerializer(serializers.Serializer):
 
     steps = StepSerializer(many=True)
     faults = serializers.ListField(child=serializers.CharField())
+
+
+class IncidentSerializer(serializers.Serializer):
+    """Something that is or was wrong, and how far it was escalated."""
+
+    id = serializers.UUIDField(source="public_id")
+    key = serializers.CharField(source="dedup_key", help_text="The same while it lasts.")
+    title = serializers.CharField()
+    detail = serializers.CharField()
+    severity = serializers.ChoiceField(choices=AlertRule.Severity.choices)
+    state = serializers.ChoiceField(choices=Incident.State.choices)
+    tier = serializers.IntegerField(help_text="How far it was escalated: 0 nobody was told, 3 everybody.")
+    opened_at = serializers.DateTimeField()
+    acknowledged_at = serializers.DateTimeField(allow_null=True)
+    escalates_at = serializers.DateTimeField(source="escalate_at", allow_null=True)
+    resolved_at = serializers.DateTimeField(allow_null=True)
+
+
+class TimelineSerializer(IncidentSerializer):
+    """An incident with each step of it, and whether the chain of the steps holds."""
+
+    steps = StepSerializer(many=True)
+    faults = serializers.ListField(child=serializers.CharField())
+
+
+class IncidentFilterSerializer(serializers.Serializer):
+    state = serializers.ChoiceField(choices=Incident.State.choices, required=False)
+    limit = serializers.IntegerField(min_value=1, max_value=500, default=100)
+
+
+class WhySerializer(serializers.Serializer):
+    why = serializers.CharField(max_length=300, required=False, allow_blank=True, default="")
+
+
+class RuleSerializer(serializers.Serializer):
+    """When somebody is told: a figure of a metric against a bound, for so long."""
+
+    key = serializers.CharField()
+    title = serializers.CharField()
+    metric = serializers.CharField()
+    labels = serializers.CharField()
+    figure = serializers.ChoiceField(choices=AlertRule.Figure.choices)
+    comparison = serializers.ChoiceField(choices=AlertRule.Comparison.choices)
+    bound = serializers.FloatField()
+    window_seconds = serializers.IntegerField()
+    for_seconds = serializers.IntegerField(help_text="How long it must hold before an incident is opened.")
+    severity = serializers.ChoiceField(choices=AlertRule.Severity.choices)
+    action = serializers.CharField(help_text="What is done by itself, or empty.")
+    is_on = serializers.BooleanField()
+    silenced_until = serializers.DateTimeField(allow_null=True)
+    holds_since = serializers.DateTimeField(allow_null=True)
+    looked_at = serializers.DateTimeField(allow_null=True)
+    last_value = serializers.FloatField(allow_null=True)
+
+
+class RuleChangeSerializer(serializers.Serializer):
+    """What is to be different; what is left out stays."""
+
+    bound = serializers.FloatField(required=False, min_value=-1e12, max_value=1e12)
+    for_seconds = serializers.IntegerField(required=False, min_value=0, max_value=7 * 86_400)
+    severity = serializers.ChoiceField(choices=AlertRule.Severity.choices, required=False)
+    is_on = serializers.BooleanField(required=False)
+    silence_hours = serializers.IntegerField(
+        required=False, min_value=0, max_value=168, help_text="Silent for so long from now on; 0 ends it."
+    )
+    reason = serializers.CharField(max_length=300, required=False, allow_blank=True)
+
+
+class SpanSerializer(serializers.Serializer):
+    calls = serializers.IntegerField()
+    success = serializers.FloatField(allow_null=True, help_text="Share of calls that succeeded.")
+    p95 = serializers.FloatField(allow_null=True, help_text="Seconds within which 95 % were answered.")
+
+
+class ServiceStatusSerializer(serializers.Serializer):
+    """How a service does, and what will need a person."""
+
+    service = serializers.CharField(source="service.key")
+    name = serializers.CharField(source="service.name")
+    trouble = serializers.CharField(help_text="What a person should know now, or empty.")
+    ahead = serializers.ListField(child=serializers.CharField(), help_text="What will need a person.")
+    day = SpanSerializer(help_text="The last 24 hours.")
+    month = SpanSerializer(help_text="The last 30 days.")
+    uptime = serializers.FloatField(
+        allow_null=True, help_text="Share of the hours with calls in which at least nine of ten succeeded."
+    )
+    objective = serializers.FloatField()
+    meets_objective = serializers.BooleanField(allow_null=True)
+    burn_hour = serializers.FloatField(
+        help_text="How many times faster than allowed it fails, in the last hour."
+    )
+    burn_six_hours = serializers.FloatField()
+    is_burning = serializers.BooleanField()
+    spent = serializers.FloatField(help_text="Share of what may fail in 30 days that has failed.")
+    hours_left = serializers.FloatField(
+        allow_null=True, help_text="Until all that may fail has failed, at the pace of six hours."
+    )
+
+
+class ProofSerializer(serializers.Serializer):
+    at = serializers.DateTimeField()
+    is_good = serializers.BooleanField()
+    is_over = serializers.BooleanField()
+    said = serializers.CharField()
+
+
+class ChannelSerializer(serializers.Serializer):
+    """An alert channel and its last self-test."""
+
+    proof = ProofSerializer(allow_null=True)
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        """`label` is an attribute of the base class, so it cannot be declared above."""
+        return {"label": serializers.CharField(), **super().get_fields()}
+
+
+class StatusSerializer(serializers.Serializer):
+    services = ServiceStatusSerializer(many=True)
+    channels = ChannelSerializer(many=True)

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.integrations.api import views
+from apps.integrations.api import monitoring, views
 
 app_name = "integrations-api"
 urlpatterns = [
@@ -11,4 +11,19 @@ urlpatterns = [
     path("calls/<uuid:call_id>/trail", views.CallTrailView.as_view(), name="call-trail"),
     path("calls/<uuid:call_id>/replay", views.CallReplayView.as_view(), name="call-replay"),
     path("calls/<uuid:call_id>/cancel", views.CallCancelView.as_view(), name="call-cancel"),
+    path("incidents", monitoring.IncidentsView.as_view(), name="incidents"),
+    path("incidents/<uuid:public_id>", monitoring.IncidentView.as_view(), name="incident"),
+    path(
+        "incidents/<uuid:public_id>/acknowledge",
+        monitoring.IncidentAcknowledgeView.as_view(),
+        name="incident-acknowledge",
+    ),
+    path(
+        "incidents/<uuid:public_id>/resolve",
+        monitoring.IncidentResolveView.as_view(),
+        name="incident-resolve",
+    ),
+    path("rules", monitoring.RulesView.as_view(), name="rules"),
+    path("rules/<slug:key>", monitoring.RuleView.as_view(), name="rule"),
+    path("status", monitoring.StatusView.as_view(), name="status"),
 ]

@@ -3,7 +3,9 @@
 from apps.integrations.models.ads import AdCampaign, AdDay
 from apps.integrations.models.call import Call
 from apps.integrations.models.connection import Connection
+from apps.integrations.models.inbound import InboundRecord
 from apps.integrations.models.metric import AlertRule, Incident, MetricPoint
+from apps.integrations.models.tokens import TokenDay
 from apps.integrations.models.trail import TrailEntry
 
 __all__ = [
@@ -12,7 +14,9 @@ __all__ = [
     "AlertRule",
     "Call",
     "Connection",
+    "InboundRecord",
     "Incident",
     "MetricPoint",
+    "TokenDay",
     "TrailEntry",
 ]

@@ -12,10 +12,10 @@ from django.utils import timezone
 from apps.accounts import scoping
 from apps.accounts.models import Workspace
 from apps.accounts.tasks_base import workspace_task
-from apps.integrations import metrics, services
+from apps.integrations import inbound, metrics, services
 from apps.integrations.metrics import Reading, gauge
 from apps.integrations.models import Call, Connection
-from apps.integrations.monitoring import rules
+from apps.integrations.monitoring import rules, status
 
 
 @shared_task(name="integrations.monitoring.health.look_all")
@@ -36,7 +36,9 @@ def look() -> int:
 
 @workspace_task(name="integrations.monitoring.health.prune")
 def prune() -> int:
-    return metrics.prune(now=timezone.now())
+    """Forget old figures, and the content of what services sent."""
+    now = timezone.now()
+    return metrics.prune(now=now) + inbound.forget(now=now)
 
 
 @shared_task(name="integrations.monitoring.health.prune_all")
@@ -81,3 +83,18 @@ def _sunset() -> Iterator[Reading]:
     days = [left for key in used if (left := services.get(key).days_to_sunset(today)) is not None]
     if days:
         yield Reading(min(days))
+
+
+@gauge("connections.least_days_to_expiry")
+def _expiry() -> Iterator[Reading]:
+    """Of sign-ins that do not renew themselves, the one that ends first."""
+    now = timezone.now()
+    ending = Connection.objects.filter(credentials_expire_at__lt=now + timedelta(days=30))
+    days = [left for one in ending if (left := status.days_to_expiry(one, now=now)) is not None]
+    if days:
+        yield Reading(min(days))
+
+
+@gauge("calls.budget_burn")
+def _burn() -> Iterator[Reading]:
+    yield Reading(status.worst_burn(now=timezone.now()))

@@ -103,12 +103,43 @@ def acknowledge(actor: Actor, incident: Incident, *, now: datetime) -> Incident:
     return incident
 
 
+def take_from_outside(actor: Actor, key: str, *, now: datetime) -> str:
+    """Somebody took it where the alert reached them. Says what came of it; an unknown key is no error."""
+    incident = alert_channels.incident_of(key)
+    if incident is None:
+        return "There is no such incident."
+    try:
+        acknowledge(actor, incident, now=now)
+    except AlreadyOver as error:
+        return error.detail
+    return "It was acknowledged."
+
+
+def resolve_from_outside(actor: Actor, key: str, *, why: str, now: datetime) -> str:
+    """Somebody resolved it where the alert reached them."""
+    incident = alert_channels.incident_of(key)
+    if incident is None:
+        return "There is no such incident."
+    try:
+        resolve_by_hand(actor, incident, why=why, now=now)
+    except AlreadyOver as error:
+        return error.detail
+    return "It was resolved."
+
+
 def find(public_id: object) -> Incident:
     """Raises NotHere."""
     found: Incident | None = Incident.objects.filter(public_id=public_id).first()
     if found is None:
         raise NotHere("There is no such incident.")
     return found
+
+
+def going_on() -> list[Incident]:
+    """What is not resolved, the gravest first."""
+    found = Incident.objects.exclude(state=Incident.State.RESOLVED).select_related("acknowledged_by")
+    gravest = list(reversed(alert_channels.ORDER))
+    return sorted(found, key=lambda one: (gravest.index(Severity(one.severity)), one.opened_at))
 
 
 def stream_of(incident: Incident) -> str:

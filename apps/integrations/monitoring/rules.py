@@ -138,6 +138,36 @@ DEFAULTS: list[Default] = [
         severity=Severity.WARNING,
         window_seconds=300,
     ),
+    Default(
+        key="error_budget_burning",
+        title="A service uses up its error budget",
+        metric="calls.budget_burn",
+        figure=Figure.LAST,
+        comparison=Comparison.ABOVE,
+        bound=1,
+        severity=Severity.ERROR,
+        window_seconds=300,
+    ),
+    Default(
+        key="sign_ins_ending",
+        title="A sign-in ends soon and does not renew itself",
+        metric="connections.least_days_to_expiry",
+        figure=Figure.LAST,
+        comparison=Comparison.BELOW,
+        bound=7,
+        severity=Severity.WARNING,
+        window_seconds=300,
+    ),
+    Default(
+        key="ai_tokens_ending",
+        title="Today's tokens of language models are nearly used",
+        metric="llm.tokens_share",
+        figure=Figure.MOST,
+        comparison=Comparison.ABOVE,
+        bound=0.9,
+        severity=Severity.WARNING,
+        window_seconds=300,
+    ),
 ]
 
 
@@ -166,6 +196,23 @@ def change(actor: Actor, key: str, *, now: datetime, reason: str = "", **fields:
     return rule
 
 
+def silence(actor: Actor, key: str, *, hours: float, now: datetime) -> AlertRule:
+    """Have a rule open nothing for so long; 0 ends the silence. Audited."""
+    return change(actor, key, now=now, silenced_until=silent_until(hours, now=now))
+
+
+def silent_until(hours: float, *, now: datetime) -> datetime | None:
+    return now + timedelta(hours=hours) if hours else None
+
+
+def find(key: str) -> AlertRule:
+    """Raises NotHere."""
+    found: AlertRule | None = AlertRule.objects.filter(key=key).first()
+    if found is None:
+        raise NotHere("There is no such rule.")
+    return found
+
+
 def look(*, now: datetime) -> int:
     """Hold every rule against its metric. Returns how many hold."""
     return sum(_look_at(rule, now=now) for rule in listed() if rule.is_on)
@@ -180,7 +227,7 @@ def _look_at(rule: AlertRule, *, now: datetime) -> bool:
     rule.holds_since = (rule.holds_since or now) if is_true else None
     rule.save(update_fields=["looked_at", "last_value", "holds_since"])
     is_ripe = rule.holds_since is not None and now - rule.holds_since >= timedelta(seconds=rule.for_seconds)
-    if value is not None and is_ripe and not _is_silent(rule, now):
+    if value is not None and is_ripe and not is_silent(rule, now):
         incidents.open_(
             key=key_of(rule),
             title=rule.title,
@@ -203,7 +250,8 @@ def _detail(rule: AlertRule, value: float) -> str:
     return f"{figure} of {rule.metric} is {value:.4g}, {rule.comparison} {rule.bound:g}."
 
 
-def _is_silent(rule: AlertRule, now: datetime) -> bool:
+def is_silent(rule: AlertRule, now: datetime) -> bool:
+    """Whether it opens nothing for now."""
     return rule.silenced_until is not None and now < rule.silenced_until
 
 
