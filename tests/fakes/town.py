@@ -6,10 +6,23 @@ import json
 import socket
 from dataclasses import replace
 
+from tests.fakes.llm import LanguageModel
 from tests.fakes.meta import Meta
+from tests.fakes.pagerduty import PagerDuty
+from tests.fakes.receiver import WebhookReceiver
 from tests.fakes.server import Fake, Reply, Seen, json_reply, route
+from tests.fakes.slack import Slack
+from tests.fakes.twilio import Twilio, TwilioCalls
 
-FAKES: tuple[type[Fake], ...] = (Meta,)
+FAKES: tuple[type[Fake], ...] = (
+    Meta,
+    Slack,
+    PagerDuty,
+    Twilio,
+    TwilioCalls,
+    WebhookReceiver,
+    LanguageModel,
+)
 
 
 class Town(Fake):

@@ -161,11 +161,8 @@ def _ahead(
 ) -> list[str]:
     told = []
     if hours_left is not None and hours_left < SOON_HOURS:
-        told.append(
-            "What may fail in 30 days has failed."
-            if hours_left == 0
-            else f"At this pace, what may fail in 30 days has failed in {figures.duration(hours_left * 3_600)}."
-        )
+        in_time = f" in {figures.duration(hours_left * 3_600)} at this pace" if hours_left else ""
+        told.append(f"What may fail in 30 days has failed{in_time}.")
     for one in standings:
         days = days_to_expiry(one.connection, now=now)
         if days is not None and days < SOON_DAYS:

@@ -51,10 +51,8 @@ def classify(response: Response, is_idempotent: bool, now: datetime) -> Outcome:
 
 
 def tell(client: Client, alert: Alert, call: Call | None) -> Answer:
-    host = HOSTS[client.credentials.get("region") or "us"]
-    request = Request(
-        method="POST", url=client.service.placed(f"https://{host}/v2/enqueue"), json=event(client, alert)
-    )
+    url = client.service.placed(address(client.credentials))
+    request = Request(method="POST", url=url, json=event(client, alert))
     return client.ask(
         f"events.{alert.deed}",
         request,
@@ -63,6 +61,10 @@ def tell(client: Client, alert: Alert, call: Call | None) -> Answer:
         read=lambda response: None,
         timeout_seconds=TIMEOUT_SECONDS,
     )
+
+
+def address(credentials: Credentials) -> str:
+    return f"https://{HOSTS[credentials.get('region') or 'us']}/v2/enqueue"
 
 
 def event(client: Client, alert: Alert) -> dict[str, Any]:

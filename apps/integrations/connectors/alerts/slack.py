@@ -214,7 +214,7 @@ SLACK = services.register(
         ),
         scopes=(),
         reach=Reach.TWO_WAY,
-        honest="Writes alerts into a channel; with a bot and a signing secret they are edited and taken there.",
+        honest="Writes alerts into a channel; with a bot they are edited, with a signing secret taken there.",
         limits=Limits(at_once=2, rates=(Rate(limit=60, window_seconds=60),)),
         sign=sign,
         classify=classify,

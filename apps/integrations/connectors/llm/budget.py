@@ -1,7 +1,7 @@
 """How many tokens a workspace may use in a day: reserved before a call, settled after it.
 
-Both are one statement each, so that many calls at once never go beyond the budget. A process that dies between
-them leaves its reservation until the day is over.
+Both are one statement each, so that many calls at once never go beyond the budget. A process that dies
+between them leaves its reservation until the day is over.
 """
 
 from collections.abc import Iterator

@@ -1,0 +1,73 @@
+"""Chat completions as documented: canned answers by a piece of the question, usage counted by words."""
+
+import hashlib
+from typing import Any
+
+from tests.fakes.server import Fake, Reply, Seen, json_reply, route
+
+API_KEY = "sk-fake"
+
+
+def error(
+    code: str,
+    message: str = "It was refused.",
+    *,
+    status: int = 400,
+    kind: str = "invalid_request_error",
+    headers: dict[str, str] | None = None,
+) -> Reply:
+    """The documented envelope."""
+    told = {"error": {"message": message, "type": kind, "param": None, "code": code}}
+    return json_reply(told, status=status, headers=headers)
+
+
+def completion(
+    content: str | None,
+    *,
+    finish_reason: str = "stop",
+    refusal: str | None = None,
+    usage: dict[str, Any] | None = None,
+) -> Reply:
+    document = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1_700_000_000,
+        "model": "fake-1",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": content, "refusal": refusal},
+                "finish_reason": finish_reason,
+                "logprobs": None,
+            }
+        ],
+    }
+    return json_reply(document | ({"usage": usage} if usage else {}), headers={"x-request-id": "req_1"})
+
+
+class LanguageModel(Fake):
+    name = "llm"
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # Piece of the question → the answer.
+        self.canned: dict[str, str] = {}
+        self.counts_usage = True
+
+    @route("POST", r"/v1/chat/completions")
+    def complete(self, request: Seen) -> Reply:
+        if request.headers.get("authorization") != f"Bearer {API_KEY}":
+            return error("invalid_api_key", "Incorrect API key provided.", status=401)
+        body = request.json
+        if not body.get("model"):
+            return error("model_not_found", "The model does not exist.", status=404)
+        asked = " ".join(one["content"] for one in body["messages"])
+        text = next((told for piece, told in self.canned.items() if piece in asked), None)
+        text = text if text is not None else f"Answer {hashlib.sha256(asked.encode()).hexdigest()[:8]}"
+        words = len(asked.split()), len(text.split())
+        usage = {"prompt_tokens": words[0], "completion_tokens": words[1], "total_tokens": sum(words)}
+        return completion(text, usage=usage if self.counts_usage else None)
+
+    @route("GET", r"/v1/models")
+    def models(self, request: Seen) -> Reply:
+        return json_reply({"object": "list", "data": [{"id": "fake-1", "object": "model"}]})
