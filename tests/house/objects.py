@@ -20,6 +20,7 @@ from apps.attribution.models import (
 )
 from apps.integrations import sealed_json
 from apps.integrations.models import Call, Connection
+from apps.integrations.monitoring import incidents, rules
 from tests.factories import NOW, ChannelFactory, GoalFactory, PersonFactory
 from tests.house.rows import row_of
 
@@ -78,6 +79,22 @@ def _of_connection(workspace: Workspace) -> dict[str, Any]:
     return {"public_id": _connection(workspace).public_id}
 
 
+def _of_incident(workspace: Workspace) -> dict[str, Any]:
+    with scoping.workspace(workspace):
+        opened = incidents.open_(key=uuid4().hex, title="Calls fail", detail="", severity="info", now=NOW)
+    assert opened is not None
+    return {"public_id": opened.public_id}
+
+
+def _of_rule(workspace: Workspace) -> dict[str, Any]:
+    """A rule that this workspace has and others do not."""
+    with scoping.workspace(workspace):
+        rule = rules.listed()[0]
+        rule.key = f"rule-{workspace.pk}"
+        rule.save(update_fields=["key"])
+    return {"key": rule.key}
+
+
 def _of_call(workspace: Workspace) -> dict[str, Any]:
     return {"call_id": _dead_call(workspace).public_id}
 
@@ -100,6 +117,14 @@ OBJECTS: dict[str, Builder] = {
         for deed in ("connection", "connection-test", "connection-read", "connection-disconnect")
     },
     **{f"integrations:call-{deed}": _of_call for deed in ("replay", "cancel")},
+    "hooks:hook": lambda workspace: {"service": "slack", **_of_connection(workspace)},
+    **{
+        f"integrations{part}:incident{deed}": _of_incident
+        for part in ("", "-api")
+        for deed in ("", "-acknowledge", "-resolve")
+    },
+    "integrations:rule": _of_rule,
+    "integrations-api:rule": _of_rule,
     "integrations-api:connection": _of_connection,
     "integrations-api:connection-test": _of_connection,
     **{f"integrations-api:call-{deed}": _of_call for deed in ("trail", "replay", "cancel")},
@@ -200,6 +225,16 @@ BODIES: dict[tuple[str, str], Any] = {
         "settings": {"rate_limits": {"viral": 5}, "exchange_rates": {"EUR": "0.85"}, "lookback_days": 30},
         "reason": "tidying",
     },
+    ("post", "integrations-api:incident-acknowledge"): None,
+    ("post", "integrations-api:incident-resolve"): {"why": "Fixed."},
+    ("patch", "integrations-api:rule"): {
+        "bound": 0.8,
+        "for_seconds": 60,
+        "severity": "error",
+        "is_on": True,
+        "silence_hours": 1,
+        "reason": "too loud",
+    },
     ("post", "attribution-api:track-event"): _event,
     ("post", "attribution-api:track-conversion"): _conversion,
     ("post", "attribution-api:track-batch"): {
@@ -289,7 +324,10 @@ BODIES: dict[tuple[str, str], Any] = {
 
 
 # Page → a form that it accepts, where an empty one is refused before the object is looked for.
-FORMS: dict[str, dict[str, Any]] = {"accounts:member-role": {"role": "viewer"}}
+FORMS: dict[str, dict[str, Any]] = {
+    "accounts:member-role": {"role": "viewer"},
+    "integrations:rule": {"silence": "1"},
+}
 
 
 def parameters_of(route: Any, workspace: Workspace) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What services send us: verified on the bytes, kept once, acted on once; forgeries and replays do nothing."""
+"""What services send us: verified on the bytes, kept once, acted on once; forgery and replay do nothing."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""A language model's whole story over HTTP: the question as it goes out, each way of not answering, tokens."""
+"""A language model's whole story over HTTP: questions as they go out, ways of not answering, tokens."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
