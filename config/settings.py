@@ -279,6 +279,9 @@ SPECTACULAR_SETTINGS = {
         "ActorKind": "apps.accounts.models.AuditEntry.ActorKind",
         "DeadLetterKind": "apps.attribution.models.DeadLetter.Kind",
         "DeadLetterState": "apps.attribution.models.DeadLetter.State",
+        "ConnectionState": "apps.integrations.models.Connection.State",
+        "CallState": "apps.integrations.models.Call.State",
+        "IncidentState": "apps.integrations.models.Incident.State",
         "LiftTestKind": "apps.attribution.models.LiftTest.Kind",
     },
 }

@@ -50,10 +50,10 @@ def letter_of(workspace: Workspace) -> DeadLetter:
         return DeadLetter.objects.order_by("-pk")[0]
 
 
-def _connection(workspace: Workspace) -> Connection:
+def _connection(workspace: Workspace, service: str = "post") -> Connection:
     with scoping.workspace(workspace):
         return Connection.objects.create(
-            workspace=workspace, service="post", account=uuid4().hex, label="Post", state_changed_at=NOW
+            workspace=workspace, service=service, account=uuid4().hex, label="Post", state_changed_at=NOW
         )
 
 
@@ -117,7 +117,10 @@ OBJECTS: dict[str, Builder] = {
         for deed in ("connection", "connection-test", "connection-read", "connection-disconnect")
     },
     **{f"integrations:call-{deed}": _of_call for deed in ("replay", "cancel")},
-    "hooks:hook": lambda workspace: {"service": "slack", **_of_connection(workspace)},
+    "hooks:hook": lambda workspace: {
+        "service": "slack",
+        "public_id": _connection(workspace, "slack").public_id,
+    },
     **{
         f"integrations{part}:incident{deed}": _of_incident
         for part in ("", "-api")

@@ -178,7 +178,7 @@ class ProofSerializer(serializers.Serializer):
     said = serializers.CharField()
 
 
-class ChannelSerializer(serializers.Serializer):
+class AlertChannelSerializer(serializers.Serializer):
     """An alert channel and its last self-test."""
 
     proof = ProofSerializer(allow_null=True)
@@ -190,4 +190,4 @@ class ChannelSerializer(serializers.Serializer):
 
 class StatusSerializer(serializers.Serializer):
     services = ServiceStatusSerializer(many=True)
-    channels = ChannelSerializer(many=True)
+    channels = AlertChannelSerializer(many=True)

@@ -1,4 +1,5 @@
 from django.db import models
+from django.db.models.functions import Now
 
 from apps.accounts.models import WorkspaceForeignKey, WorkspaceOwned
 from apps.integrations.ids import uuid7
@@ -22,7 +23,7 @@ class InboundRecord(WorkspaceOwned):
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0)
     # When a worker takes it up that nobody has processed; null once it is over.
-    due_at = models.DateTimeField(null=True, blank=True)
+    due_at = models.DateTimeField(null=True, blank=True, db_default=Now())
     # What was done about it, or why it failed.
     said = models.CharField(max_length=300, blank=True)
     received_at = models.DateTimeField()

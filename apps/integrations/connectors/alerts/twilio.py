@@ -166,7 +166,7 @@ def _looked_up(
     day = (due.call.sent_at or due.call.created_at).astimezone(UTC).date().isoformat()
     asked = {"To": client.credentials["to_number"], since_name: day, "PageSize": 200}
     path = f"{API}/{client.credentials['account']}/{resource}"
-    answer = client.ask("fate.find", Request(method="GET", url=path, params=asked))
+    answer: Answer[Any] = client.ask("fate.find", Request(method="GET", url=path, params=asked))
     if not answer.outcome.is_good:
         return answer.outcome if answer.outcome.kind != Kind.PERMANENT_DATA else _cannot_say(answer.outcome)
     found = next((one for one in (answer.value or {}).get(listed, []) if is_ours(one)), None)
@@ -193,7 +193,7 @@ def _write(client: Client, name: str, resource: str, form: dict[str, Any]) -> An
 def _account(client: Client) -> Answer:
     """The self-test of what costs money and wakes people: ask whether the account is there and active."""
     path = f"{API}/{client.credentials['account']}.json"
-    answer = client.ask("account.read", Request(method="GET", url=path))
+    answer: Answer[Any] = client.ask("account.read", Request(method="GET", url=path))
     status = (answer.value or {}).get("status", "")
     if answer.outcome.is_good and status != "active":
         outcome = Outcome(

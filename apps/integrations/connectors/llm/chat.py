@@ -27,7 +27,7 @@ from apps.integrations.metrics import Reading, gauge
 from apps.integrations.models import Connection
 from apps.integrations.resilience.classify import of_status
 from apps.integrations.resilience.outcomes import Kind, Outcome, Scope
-from apps.integrations.resilience.policy import Limits
+from apps.integrations.resilience.policy import Answer, Limits
 from apps.integrations.services import Credentials, Family, Field, Reach, Service
 
 KEY = "llm"
@@ -175,7 +175,7 @@ def _ask(client: Client, body: dict[str, Any], prompt: Prompt) -> Completion:
     asked = _estimate(json.dumps(body["messages"], ensure_ascii=False))
     today, most = client.clock().date(), daily_tokens(client.credentials)
     with budget.reserved(asked + prompt.most_tokens, budget=most, today=today) as held:
-        answer = client.ask("chat.complete", _request(client, body), **HOW)
+        answer: Answer[Any] = client.ask("chat.complete", _request(client, body), **HOW)
         if not answer.outcome.is_good:
             held.used = held.tokens if answer.outcome.kind == Kind.UNKNOWN else 0
             raise errors.of(client.service.name, answer.outcome)
@@ -290,7 +290,7 @@ def _tokens_share() -> Iterator[Reading]:
 
 def check(client: Client) -> str:
     """Its list of models; not every server has one."""
-    answer = client.ask("models.list", _request(client, {}, "/models"))
+    answer: Answer[Any] = client.ask("models.list", _request(client, {}, "/models"))
     if answer.outcome.is_good:
         return f"{len((answer.value or {}).get('data', []))} models."
     if answer.outcome.status in {404, 405, 501}:
