@@ -13,6 +13,7 @@ from uuid import UUID
 
 import structlog
 from celery import shared_task
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
@@ -110,8 +111,11 @@ def receives(service: str, receiver: Receiver) -> None:
     _receivers[service] = receiver
 
 
-def path_of(connection: Connection) -> str:
-    return reverse("hooks:hook", args=[connection.service, connection.public_id])
+def url_of(connection: Connection) -> str:
+    """Where the service reaches us; empty where nothing of it is received."""
+    if connection.service not in _receivers:
+        return ""
+    return settings.SITE_URL + reverse("hooks:hook", args=[connection.service, connection.public_id])
 
 
 def take(service: str, public_id: UUID, delivery: Delivery, *, now: datetime) -> tuple[str, str]:

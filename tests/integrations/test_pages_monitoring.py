@@ -64,7 +64,7 @@ def test_an_incident_is_taken_and_resolved_on_the_pages(page, incident, owner):
     shown = text_of(page.get("/integrations/incidents/"))
     assert "1 thing is wrong." in shown
     assert "Half of them." in shown
-    assert "circle 1 of 3" in shown
+    assert "circle 1 of 3 was told" in shown
 
     page.post(f"/integrations/incidents/{incident.public_id}/acknowledge/")
     incident.refresh_from_db()
@@ -125,6 +125,15 @@ def test_a_rule_that_holds_is_in_the_first_line(page, workspace):
     assert "1,000.00" in shown
 
 
+def test_a_connection_says_where_its_service_reaches_us(page, workspace):
+    made = connect(workspace)
+    shown = text_of(page.get(f"/integrations/{made.public_id}/"))
+
+    assert f"<code>http://localhost:8000/hooks/slack/{made.public_id}/</code>" in shown
+    mail = connect(workspace, "alert_email")
+    assert "/hooks/" not in text_of(page.get(f"/integrations/{mail.public_id}/"))
+
+
 def test_the_status_of_nothing(page):
     shown = text_of(page.get("/integrations/status/"))
 
@@ -151,7 +160,7 @@ def test_success_uptime_and_budget_come_from_the_figures(page, workspace):
     assert one.ahead == ["What may fail in 30 days has failed."]
     shown = text_of(page.get("/integrations/status/"))
     assert "50.00 %" in shown
-    assert "missed" in shown
+    assert "99.5 % missed" in shown
 
 
 def test_a_budget_that_burns_opens_an_incident(workspace):

@@ -8,7 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts.doors import page, refusals_in
-from apps.integrations import ads_pull, connections, outbox, reports, services
+from apps.integrations import ads_pull, connections, inbound, outbox, reports, services
 from apps.integrations.forms import ConnectForm
 from apps.integrations.services import Family
 
@@ -34,6 +34,7 @@ def connection(request: HttpRequest, public_id: str) -> HttpResponse:
         "connection": found,
         "service": standing.service,
         "calls": reports.troubled_calls(found),
+        "hook_url": inbound.url_of(found),
     }
     if standing.service.family == Family.ADS:
         context["campaigns"] = reports.campaigns(found, now=now)

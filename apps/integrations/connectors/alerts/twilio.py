@@ -16,8 +16,6 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 from xml.sax.saxutils import escape, quoteattr
 
-from django.conf import settings
-
 from apps.accounts.permissions import system
 from apps.integrations import inbound, services
 from apps.integrations.client import Client
@@ -138,7 +136,7 @@ def spoken(connection: Connection, alert: Alert) -> str:
 
 
 def hook_url(connection: Connection, alert: Alert) -> str:
-    return f"{settings.SITE_URL}{inbound.path_of(connection)}?key={quote(alert.key, safe='')}"
+    return f"{inbound.url_of(connection)}?key={quote(alert.key, safe='')}"
 
 
 def look_up_sms(client: Client, due: Due) -> Outcome:
