@@ -183,7 +183,10 @@ def listed() -> list[AlertRule]:
 
 @transaction.atomic
 def change(actor: Actor, key: str, *, now: datetime, reason: str = "", **fields: Any) -> AlertRule:
-    """Change a rule's bound, times, severity, or whether it is on. Audited. Raises NotHere."""
+    """Change a rule's bound, times, severity, or whether it is on. Audited. Raises NotHere.
+
+    One that is switched off holds no longer: nobody would ever resolve its incident.
+    """
     rule: AlertRule | None = AlertRule.objects.select_for_update().filter(key=key).first()
     if rule is None:
         raise NotHere("There is no such rule.")
@@ -193,6 +196,10 @@ def change(actor: Actor, key: str, *, now: datetime, reason: str = "", **fields:
     rule.save(update_fields=list(fields))
     after = {name: str(value) for name, value in fields.items()}
     audit.record(actor, "alert_rule.changed", rule, now=now, before=before, after=after, reason=reason)
+    if not rule.is_on:
+        rule.holds_since = None
+        rule.save(update_fields=["holds_since"])
+        incidents.resolve(key_of(rule), why="Its rule was switched off.", now=now)
     return rule
 
 

@@ -84,6 +84,17 @@ def test_a_silenced_rule_and_one_that_is_off_say_nothing(actor):
     assert not Incident.objects.exists()
 
 
+def test_switching_a_rule_off_ends_its_incident(actor):
+    for minute in range(4):
+        see(0.30, minute)
+    assert only().state == "open"
+
+    rules.change(actor, RULE, now=NOW, is_on=False)
+
+    assert only().state == "resolved"
+    assert AlertRule.objects.get(key=RULE).holds_since is None
+
+
 def test_it_goes_to_wider_circles_until_somebody_takes_it(actor):
     for minute in range(4):
         see(0.30, minute)
