@@ -228,6 +228,10 @@ BODIES: dict[tuple[str, str], Any] = {
         "settings": {"rate_limits": {"viral": 5}, "exchange_rates": {"EUR": "0.85"}, "lookback_days": 30},
         "reason": "tidying",
     },
+    ("post", "integrations-api:call-cancel"): None,
+    ("post", "integrations-api:call-replay"): None,
+    ("delete", "integrations-api:connection"): None,
+    ("post", "integrations-api:connection-test"): None,
     ("post", "integrations-api:incident-acknowledge"): None,
     ("post", "integrations-api:incident-resolve"): {"why": "Fixed."},
     ("patch", "integrations-api:rule"): {
