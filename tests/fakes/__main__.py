@@ -14,6 +14,9 @@ def main() -> None:
     town.start()
     said = f"Fakes of {', '.join(town.fakes)} at {town.url}; start Bellwether with FAKES_URL={town.url}"
     print(said, flush=True)  # noqa: T201 - a command speaks
+    for name, fake in town.fakes.items():
+        if fake.hint:
+            print(f"  {name}: {fake.hint}", flush=True)  # noqa: T201 - a command speaks
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())

@@ -47,6 +47,7 @@ def completion(
 
 class LanguageModel(Fake):
     name = "llm"
+    hint = f"API key {API_KEY}, any model"
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

@@ -15,6 +15,7 @@ def invalid(*errors: str) -> Reply:
 
 class PagerDuty(Fake):
     name = "pagerduty"
+    hint = f"integration key {ROUTING_KEY}"
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

@@ -7,6 +7,7 @@ from tests.fakes.server import Fake, Reply, Seen, route
 
 class WebhookReceiver(Fake):
     name = "alert_webhook"
+    hint = "any https address and any secret"
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

@@ -177,6 +177,8 @@ class Fake:
     """A service. Subclasses keep its state and answer its routes. now: its clock, which tests may move."""
 
     name = "service"
+    # What to type in to connect to it, for people who look around.
+    hint = ""
 
     def __init__(self, *, port: int = 0, now: Callable[[], float] = time.time) -> None:
         self.now = now

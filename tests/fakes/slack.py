@@ -12,6 +12,7 @@ BOT = "xoxb-token"
 
 class Slack(Fake):
     name = "slack"
+    hint = f"webhook https://hooks.slack.com{HOOK}, or bot token {BOT} and channel C0001"
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

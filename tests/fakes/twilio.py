@@ -26,6 +26,7 @@ def error(code: int, message: str, *, status: int = 400, headers: dict[str, str]
 
 class Twilio(Fake):
     name = "twilio_sms"
+    hint = f"account {ACCOUNT}, token {TOKEN}, any number with its country"
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
