@@ -316,6 +316,13 @@ INTEGRATION_VERSIONS: dict[str, str] = env.json("INTEGRATION_VERSIONS", default=
 OAUTH_CLIENTS: dict[str, tuple[str, str]] = {
     name: (pair[0], pair[1]) for name, pair in env.json("OAUTH_CLIENTS", default={}).items()
 }
+# The messages that a wedding day cannot wait for: they go first, and to whichever provider takes them.
+WEDDING_DAY_TEMPLATES = frozenset(
+    env.list(
+        "WEDDING_DAY_TEMPLATES",
+        default=["wedding_day_reminder", "wedding_day_timeline", "wedding_day_change"],
+    )
+)
 # How many processes call services: a process's share of a limit while Redis is lost.
 CALLING_PROCESSES = env.int("CALLING_PROCESSES", default=3)
 

@@ -39,6 +39,7 @@ ACROSS_DEEDS = {
     "journey_books.sweep": "find workspaces with people to be counted anew, and books that nobody asks",
     "calls.sweep": "find workspaces with calls to services that are due",
     "incidents.sweep": "find incidents that nobody has taken in time",
+    "hooks.receive": "find the connection that a service's webhook names, and records not worked on yet",
     "connections.sweep": "find connections whose data is to be read",
     "health.read": "count what waits, for the operators",
     "house.check": "the tests and the operator's checks that look at every table",

@@ -7,9 +7,13 @@ from apps.integrations.models import (
     AlertRule,
     Call,
     Connection,
+    EmailDelivery,
+    InboundRecord,
     Incident,
     MetricPoint,
+    Suppression,
     TrailEntry,
+    WebhookEndpoint,
 )
 
 holds(
@@ -37,6 +41,33 @@ holds(
         "settled_at",
     ],
 )
+holds(
+    EmailDelivery,
+    export=["template", "state", "created_at", "accepted_at"],
+    on_erase="keep_pseudonymous",
+    blank=["address_index"],
+    not_personal=[
+        "public_id",
+        "key",
+        "call",
+        "sender",
+        "template",
+        "is_bulk",
+        "state",
+        "reason",
+        "provider",
+        "connection",
+        "provider_id",
+        "message_id",
+        "is_possible_duplicate",
+        "created_at",
+        "asked_at",
+        "accepted_at",
+    ],
+)
+impersonal(Suppression, because="a keyed hash of an address, kept so that it is not written to again")
+impersonal(InboundRecord, because="what services told, sealed as it came and forgotten after 30 days")
+impersonal(WebhookEndpoint, because="an address of the workspace's own systems")
 impersonal(Connection, because="an account of the workspace at a service")
 impersonal(MetricPoint, AlertRule, Incident, because="figures, and what they led to")
 impersonal(AdCampaign, AdDay, because="figures of campaigns")

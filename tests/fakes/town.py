@@ -6,10 +6,12 @@ import json
 import socket
 from dataclasses import replace
 
+from tests.fakes.mailgun import Mailgun
 from tests.fakes.meta import Meta
+from tests.fakes.resend import Resend
 from tests.fakes.server import Fake, Reply, Seen, json_reply, route
 
-FAKES: tuple[type[Fake], ...] = (Meta,)
+FAKES: tuple[type[Fake], ...] = (Meta, Resend, Mailgun)
 
 
 class Town(Fake):

@@ -87,13 +87,22 @@ class Operation:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer(Generic[T]):
-    """What became of the whole call. is_early: it went through an open breaker, on the wedding-day rule."""
+    """What became of the whole call.
+
+    is_early: it went through an open breaker, on the wedding-day rule. kinds: what became of each try.
+    """
 
     outcome: Outcome
     value: T | None = None
     tries: int = 0
     seconds: float = 0.0
     is_early: bool = False
+    kinds: tuple[Kind, ...] = ()
+
+    @property
+    def is_fate_open(self) -> bool:
+        """Whether some try may have been done, although the last one was not."""
+        return Kind.UNKNOWN in self.kinds and not self.outcome.is_good
 
 
 Attempt = Callable[[float], tuple[Outcome, T | None]]
@@ -205,8 +214,10 @@ class _Tries(Generic[T]):
         self.is_early = False
 
     def run(self) -> "Answer[T]":
+        kinds: list[Kind] = []
         for number in range(TRIES):
             outcome, value = self._try()
+            kinds.append(outcome.kind)
             is_last = number == TRIES - 1
             wait = None if outcome.is_good or is_last else self._wait_after(outcome, number)
             if wait is None:
@@ -218,7 +229,9 @@ class _Tries(Generic[T]):
                 break
             self.policy.sleep(wait)
         self._settle(outcome)
-        return Answer(outcome=outcome, value=value, tries=number + 1, is_early=self.is_early)
+        return Answer(
+            outcome=outcome, value=value, tries=number + 1, is_early=self.is_early, kinds=tuple(kinds)
+        )
 
     def _try(self) -> tuple[Outcome, T | None]:
         refusal = self._held_back()
