@@ -1,6 +1,9 @@
 """What the doors hold on people."""
 
+from django.utils import timezone
+
 from apps.accounts.privacy import Identifiers, holds, impersonal, when_erased
+from apps.integrations import trail
 from apps.integrations.models import (
     AdCampaign,
     AdDay,
@@ -15,6 +18,7 @@ from apps.integrations.models import (
     TrailEntry,
     WebhookEndpoint,
 )
+from apps.integrations.trail import Step
 
 holds(
     Call,
@@ -80,4 +84,9 @@ def stop_what_waits(known_by: Identifiers) -> None:
     waiting = Call.objects.filter(
         person__in=known_by.person_ids, state__in=[Call.State.WAITING, Call.State.HELD]
     )
-    waiting.update(state=Call.State.CANCELLED, due_at=None)
+    stopped = list(waiting.select_for_update())
+    now = timezone.now()
+    waiting.filter(pk__in=[call.pk for call in stopped]).update(
+        state=Call.State.CANCELLED, due_at=None, settled_at=now
+    )
+    trail.append(*(Step(call.stream, "erased", {"state": Call.State.CANCELLED}, now) for call in stopped))

@@ -190,7 +190,11 @@ def send_test(actor: Actor, endpoint: WebhookEndpoint, *, now: datetime) -> Call
 
 def log_of(endpoint: WebhookEndpoint) -> list[Call]:
     """Its latest messages, newest first."""
-    return list(Call.objects.filter(connection=endpoint.connection_id).order_by("-pk")[:LOG_SHOWN])
+    return list(
+        Call.objects.filter(connection=endpoint.connection_id)
+        .select_related("connection")
+        .order_by("-pk")[:LOG_SHOWN]
+    )
 
 
 @transaction.atomic

@@ -10,8 +10,9 @@ from tests.fakes.mailgun import Mailgun
 from tests.fakes.meta import Meta
 from tests.fakes.resend import Resend
 from tests.fakes.server import Fake, Reply, Seen, json_reply, route
+from tests.fakes.webhook import Webhook
 
-FAKES: tuple[type[Fake], ...] = (Meta, Resend, Mailgun)
+FAKES: tuple[type[Fake], ...] = (Meta, Resend, Mailgun, Webhook)
 
 
 class Town(Fake):

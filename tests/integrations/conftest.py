@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from apps.integrations import calling, outbox, services
+from apps.integrations import calling, metrics, outbox, services
 from apps.integrations.http import Request
 from apps.integrations.models import Connection
 from apps.integrations.outbox import Handler
@@ -78,5 +78,6 @@ def connection(workspace) -> Connection:
 
 @pytest.fixture(autouse=True)
 def _calls_begin_anew(settings) -> None:
-    """A policy over this test's own, empty Redis."""
+    """A policy over this test's own, empty Redis, and no figures of a workspace that is gone."""
     calling.reset()
+    metrics._buffer.clear()

@@ -164,6 +164,7 @@ def test_a_fate_that_stays_unknown_waits_and_is_settled_later_with_the_same_key(
 
     assert (delivery.state, delivery.provider) == (S.ASKED, "resend")
     assert call_of(delivery).state == Call.State.UNKNOWN
+    resend.behave()
     with later():
         outbox.relay(lane=int(Lane.TRANSACTIONAL))
     delivery.refresh_from_db()
