@@ -89,6 +89,10 @@ with scoping.workspace(int(sys.argv[1])):
         assert not list(trail.faults(call.stream)), call.stream
         assert trail.replay(steps, outbox.state_after, "") == call.state, call.stream
 """
+TROUBLED = """
+SELECT service, dedup_key, state, attempts, last_kind, last_reason, sent_at, now() FROM integrations_call
+WHERE state <> 'done'
+"""
 LATER = """
 UPDATE integrations_call
 SET due_at = due_at - %(by)s::interval,
@@ -146,7 +150,11 @@ class Soak:
                 return
             with self.checkout.database(owner=True) as database:
                 database.execute(LATER, {"by": "1 hour"})
-        raise AssertionError(self.states())
+        raise AssertionError(self.troubled())
+
+    def troubled(self) -> list[tuple[Any, ...]]:
+        with self.checkout.database(owner=True) as database:
+            return database.execute(TROUBLED).fetchall()
 
 
 @contextmanager
@@ -226,6 +234,7 @@ def test_calls_under_kill_9_are_neither_lost_nor_done_twice(
         assert steady.poll() is None
         soak.comes_to_an_end()
 
+    assert soak.troubled() == []
     assert soak.states() == {"done": 2 * soak.enqueued}
     for world, name in ((soak.drops, DROPS), (soak.asks, ASKS)):
         assert world.effects == Counter({f"{name}-{number}": 1 for number in range(soak.enqueued)})
