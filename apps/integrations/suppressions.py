@@ -13,7 +13,7 @@ log = structlog.get_logger(__name__)
 Reason = Suppression.Reason
 
 
-def add(address_index: bytes | None, reason: str, *, told_by: str, now: datetime) -> None:
+def add(address_index: bytes | memoryview | None, reason: str, *, told_by: str, now: datetime) -> None:
     """Put it on the list, once per reason. Nothing for somebody who was erased."""
     if address_index is None:
         return
@@ -28,7 +28,7 @@ def add(address_index: bytes | None, reason: str, *, told_by: str, now: datetime
     log.info("mail.suppressed", reason=reason, told_by=told_by)
 
 
-def reason_against(address_index: bytes | None, *, is_bulk: bool) -> str:
+def reason_against(address_index: bytes | memoryview | None, *, is_bulk: bool) -> str:
     """Why a message may not go to the address, or empty. Who unsubscribed still gets what they wait for."""
     found = Suppression.objects.filter(address_index=address_index)
     if not is_bulk:

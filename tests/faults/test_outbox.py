@@ -45,7 +45,7 @@ print(made.pk)
 FEED = """
 import sys, time, django; django.setup()
 from pathlib import Path
-from django.db import DatabaseError, InterfaceError, close_old_connections
+from django.db import close_old_connections
 from django.utils import timezone
 from apps.accounts import scoping
 from apps.integrations import outbox
@@ -60,7 +60,7 @@ while not (place / "stop").exists():
                 key, now = f"{one.service}-{number}", timezone.now()
                 outbox.enqueue(one, "parcels.send", {"n": number}, dedup_key=key, now=now)
         number += 1
-    except (DatabaseError, InterfaceError, OSError):
+    except Exception:
         close_old_connections()
     time.sleep(0.1)
 (place / "fed").write_text(str(number))

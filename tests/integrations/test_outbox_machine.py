@@ -44,7 +44,9 @@ TOLD = {
     "refused": Outcome(kind=Kind.PERMANENT_DATA, reason="no"),
     "signed out": Outcome(kind=Kind.AUTH_EXPIRED, reason="signed out"),
 }
-FATES = ["ok"] * 4 + list(TOLD) + ["done, unanswered", "crash before", "crash after", "fails, done or not"]
+# The troublesome ones often, or a machine of few steps seldom meets them.
+OPEN_FATES = ["done, unanswered", "crash after", "fails, done or not"]
+FATES = ["ok"] * 4 + list(TOLD) + ["crash before"] + OPEN_FATES * 3
 
 SECONDS = st.sampled_from([0, 6, 125, 400, 1_000, 4_000, 90_000])
 
@@ -245,6 +247,6 @@ def test_the_outbox_in_any_order(workspace):
     run_state_machine_as_test(
         Outbox,
         settings=settings(
-            max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

@@ -1,5 +1,7 @@
 """The doors that services and mail programs knock at: no session, no person, proof in the request itself."""
 
+from uuid import UUID
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -19,7 +21,7 @@ NEVER_AGAIN = 406
 @csrf_exempt
 @require_POST
 @never_cache
-def receive(request: HttpRequest, service: str, connection_id: str) -> HttpResponse:
+def receive(request: HttpRequest, service: str, connection_id: UUID) -> HttpResponse:
     """Store what a service tells. 200 once it is stored, 404 where nobody listens, 406 for what is forged."""
     if int(request.headers.get("Content-Length") or 0) > LARGEST:
         return HttpResponse(status=413)

@@ -71,7 +71,7 @@ def _kind(name: str, status: int, by_status: Kind) -> Kind:
 
 def check(client: Client) -> str:
     """Which domains may be written from. A key for sending alone may not ask that, and says so."""
-    answer = client.ask("domains.list", Request(method="GET", url="/domains"))
+    answer: Answer[Any] = client.ask("domains.list", Request(method="GET", url="/domains"))
     if answer.outcome.code == "restricted_api_key":
         return "The key may send, and nothing else."
     if not answer.outcome.is_good:
