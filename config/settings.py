@@ -335,6 +335,13 @@ LLM_MODEL = env.str("LLM_MODEL", default="")
 # What a workspace may use in a day, in tokens, unless its connection says less.
 LLM_DAILY_TOKENS = env.int("LLM_DAILY_TOKENS", default=500_000)
 LLM_CACHE_SECONDS = env.int("LLM_CACHE_SECONDS", default=7 * 24 * 3600)
+# The messages that a wedding day cannot wait for: they go first, and to whichever provider takes them.
+WEDDING_DAY_TEMPLATES = frozenset(
+    env.list(
+        "WEDDING_DAY_TEMPLATES",
+        default=["wedding_day_reminder", "wedding_day_timeline", "wedding_day_change"],
+    )
+)
 # How many processes call services: a process's share of a limit while Redis is lost.
 CALLING_PROCESSES = env.int("CALLING_PROCESSES", default=3)
 

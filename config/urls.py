@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from apps.accounts.doors import chart_page
 from apps.accounts.views import health
+from apps.integrations.views import hooks
 
 urlpatterns = [
     path("", include("apps.accounts.urls")),
@@ -20,6 +21,7 @@ urlpatterns = [
     path("api/v1/integrations/", include("apps.integrations.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", chart_page(SpectacularSwaggerSplitView.as_view(url_name="schema")), name="api-docs"),
+    path("hooks/unsubscribe/<str:token>/", hooks.unsubscribe, name="unsubscribe"),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
     path("metrics", health.prometheus, name="metrics"),

@@ -34,6 +34,8 @@ PUBLIC = {
     "api-docs": "the API's description",
     "health-live": "for load balancers",
     "health-ready": "for load balancers",
+    "hook": "for services: the request is signed",
+    "unsubscribe": "for recipients: the address holds a signed key",
     "metrics": "guards itself: by token or by address",
     "accounts:theme": "a cookie that says light or dark",
     "account_login": "the way in",
@@ -52,7 +54,7 @@ PUBLIC = {
     "admin:jsi18n": "words of the admin's own scripts",
 }
 # Their parameters are a signed key, not an object's id; or what is sent there is signed.
-SIGNED = {"account_confirm_email", "account_reset_password_from_key", "hooks:hook"}
+SIGNED = {"unsubscribe", "account_confirm_email", "account_reset_password_from_key", "hooks:hook"}
 # Events that no code of ours waits for: for the webhooks, the activity feed and apps to come.
 WEBHOOK_ONLY = {
     "integrations.ad_figures.read": "for the floors to come",
@@ -224,7 +226,7 @@ def test_no_page_is_excused_from_the_csrf_check():
         for route in routes()
         if getattr(route.view, "csrf_exempt", False)
         and not route.is_api
-        and route.name not in {"schema", "api-docs", "hooks:hook"}  # a hook's body is signed
+        and route.name not in {"schema", "api-docs", "hooks:hook", "unsubscribe"}  # proof is in the request
     ]
     assert excused == []
 

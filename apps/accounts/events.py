@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 import structlog
@@ -67,7 +68,9 @@ class Event:
 
 REGISTRY: dict[str, type[Event]] = {}
 Subscriber = Callable[[Any], None]
+Follower = Callable[[Any, OutboxEvent], None]
 _subscribers: dict[str, dict[str, Subscriber]] = defaultdict(dict)
+_followers: dict[str, tuple[Follower, Callable[[type[Event]], bool]]] = {}
 E = TypeVar("E", bound=Event)
 
 
@@ -81,12 +84,25 @@ def subscribe(event: type[E]) -> Callable[[Callable[[E], None]], Callable[[E], N
     return register
 
 
+def follow(wants: Callable[[type[Event]], bool]) -> Callable[[Follower], Follower]:
+    """Have the function called for each event of a kind that `wants` says yes to, in the current workspace,
+    when it is published.
+    """
+
+    def register(function: Follower) -> Follower:
+        _followers[f"{function.__module__}.{function.__qualname__}"] = (function, wants)
+        return function
+
+    return register
+
+
 def subscribers_of(name: str) -> dict[str, Subscriber]:
     return dict(_subscribers[name])
 
 
 def is_awaited(event: type[Event]) -> bool:
-    return bool(_subscribers[event.name])
+    """Whether anybody waits for such an event of the current workspace."""
+    return bool(_subscribers[event.name]) or any(wants(event) for _, wants in _followers.values())
 
 
 def publish(event: Event) -> OutboxEvent:
@@ -213,10 +229,21 @@ def _deliver_to_each(row: OutboxEvent) -> list[bool]:
         return [_note_failure(row, UNREADABLE, error)]
     past = Delivery.objects.filter(event=row)
     settled = set(past.exclude(state=Delivery.State.FAILING).values_list("subscriber", flat=True))
-    waiting = {name: call for name, call in subscribers_of(row.name).items() if name not in settled}
+    waiting = {name: call for name, call in _waiting_for(row, event).items() if name not in settled}
     if row.attempts >= MAX_ATTEMPTS:
         return [_note_failure(row, name, NeverReturned(NeverReturned.__doc__)) for name in waiting]
     return [_deliver_to(row, event, name, call) for name, call in waiting.items()]
+
+
+def _waiting_for(row: OutboxEvent, event: Event) -> dict[str, Subscriber]:
+    following = {
+        name: partial(_told_with_row, call, row) for name, (call, wants) in _followers.items() if wants(event)
+    }
+    return subscribers_of(row.name) | following
+
+
+def _told_with_row(call: Follower, row: OutboxEvent, event: Event) -> None:
+    call(event, row)
 
 
 def _rebuild(row: OutboxEvent) -> Event:

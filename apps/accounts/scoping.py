@@ -39,6 +39,7 @@ ACROSS_DEEDS = {
     "journey_books.sweep": "find workspaces with people to be counted anew, and books that nobody asks",
     "calls.sweep": "find workspaces with calls to services that are due",
     "incidents.sweep": "find incidents that nobody has taken in time",
+    "hooks.receive": "find the connection that a service's webhook names, and records not worked on yet",
     "connections.sweep": "find connections whose data is to be read",
     "inbound.route": "find the workspace of the connection that a hook names",
     "inbound.sweep": "find what services sent and no worker has processed",

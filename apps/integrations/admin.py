@@ -6,18 +6,21 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from apps.accounts.back_office import LargeTableAdmin, WorkspaceAdmin
-from apps.integrations import connections, outbox
+from apps.integrations import connections, outbox, suppressions
 from apps.integrations.models import (
     AdCampaign,
     AdDay,
     AlertRule,
     Call,
     Connection,
+    EmailDelivery,
     InboundRecord,
     Incident,
     MetricPoint,
+    Suppression,
     TokenDay,
     TrailEntry,
+    WebhookEndpoint,
 )
 from apps.integrations.monitoring import incidents, rules
 
@@ -69,6 +72,44 @@ class TrailEntryAdmin(LargeTableAdmin):
     reads = "integrations:read"
     list_display = ("stream", "position", "kind", "at")
     search_exact = ("stream", "id")
+
+
+@admin.register(EmailDelivery)
+class EmailDeliveryAdmin(LargeTableAdmin):
+    reads = "integrations:read"
+    list_display = ("template", "state", "provider", "reason", "is_possible_duplicate", "created_at")
+    list_filter = ("state", "provider")
+    search_exact = ("public_id", "key", "provider_id", "message_id", "id")
+
+
+@admin.register(Suppression)
+class SuppressionAdmin(LargeTableAdmin):
+    reads, acts = "integrations:read", "integrations:manage"
+    list_display = ("id", "reason", "told_by", "since")
+    list_filter = ("reason",)
+    actions = ("lift",)
+
+    @admin.action(description="Take the chosen addresses off the list", permissions=["act"])
+    def lift(self, request: Any, queryset: QuerySet[Suppression]) -> None:
+        for one in queryset:
+            suppressions.lift(request.actor, one, now=timezone.now())
+        self.message_user(request, f"{len(queryset)} may be written to again.")
+
+
+@admin.register(InboundRecord)
+class InboundRecordAdmin(LargeTableAdmin):
+    reads = "integrations:read"
+    list_display = ("service", "event_id", "state", "reason", "attempts", "received_at")
+    list_filter = ("state", "service")
+    search_exact = ("public_id", "event_id", "id")
+
+
+@admin.register(WebhookEndpoint)
+class WebhookEndpointAdmin(WorkspaceAdmin):
+    reads = "integrations:read"
+    list_display = ("url", "event_names", "failing_since", "created_at")
+    list_select_related = ("connection",)
+    search_exact = ("public_id", "id")
 
 
 @admin.register(AdCampaign)

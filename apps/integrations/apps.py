@@ -3,6 +3,9 @@ from pkgutil import walk_packages
 
 from django.apps import AppConfig
 
+# What uses connectors and says so to the outbox, the hub and the doors at its import.
+SPEAKERS = ("apps.integrations.mail_news", "apps.integrations.webhooks")
+
 
 class IntegrationsConfig(AppConfig):
     name = "apps.integrations"
@@ -13,3 +16,5 @@ class IntegrationsConfig(AppConfig):
         rooms = import_module("apps.integrations.connectors")
         for module in walk_packages(rooms.__path__, f"{rooms.__name__}."):
             import_module(module.name)
+        for module_name in SPEAKERS:
+            import_module(module_name)

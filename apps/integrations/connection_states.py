@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from django.db.models.functions import Now
-
 from apps.accounts import audit, events
 from apps.accounts.permissions import Actor, system
+from apps.integrations import trail
 from apps.integrations.events import ConnectionRestored, ConnectionStopped
 from apps.integrations.models import Call, Connection
+from apps.integrations.trail import Step
 
 
 def ask_for_sign_in(connection: Connection, *, reason: str, now: datetime) -> None:
@@ -22,8 +22,9 @@ def switch_off(connection: Connection, *, reason: str, now: datetime) -> None:
 def restore(connection: Connection, actor: Actor, *, now: datetime) -> None:
     """It works again: what was held goes out."""
     _set(connection, Connection.State.CONNECTED, reason="", now=now, actor=actor)
-    held = Call.objects.filter(connection=connection, state=Call.State.HELD)
-    held.update(state=Call.State.WAITING, due_at=Now())
+    held = list(Call.objects.select_for_update().filter(connection=connection, state=Call.State.HELD))
+    Call.objects.filter(pk__in=[call.pk for call in held]).update(state=Call.State.WAITING, due_at=now)
+    trail.append(*(Step(call.stream, "released", {"state": Call.State.WAITING}, now) for call in held))
     events.publish(ConnectionRestored(workspace_id=connection.workspace_id, connection_id=connection.pk))
 
 

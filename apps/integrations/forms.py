@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 
+from apps.accounts import events
 from apps.integrations.services import Service
 
 
@@ -32,3 +33,19 @@ def _field(one: Any) -> forms.Field:
         return forms.ChoiceField(choices=one.choices, **common)
     widget = forms.PasswordInput(attrs={"autocomplete": "off"}, render_value=False) if one.is_secret else None
     return forms.CharField(max_length=4_000, widget=widget, **common)
+
+
+class WebhookForm(forms.Form):
+    """A new endpoint: where to, and which events. None chosen are all of them."""
+
+    url = forms.CharField(
+        label="Address", max_length=2_000, help_text="Begins with https:// and is reached from the internet."
+    )
+    event_names = forms.MultipleChoiceField(
+        label="Events", required=False, help_text="None chosen: all of them, those to come as well."
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        field: Any = self.fields["event_names"]
+        field.choices = [(name, name) for name in sorted(events.REGISTRY)]

@@ -1,18 +1,25 @@
 """What the doors hold on people."""
 
+from django.utils import timezone
+
 from apps.accounts.privacy import Identifiers, holds, impersonal, when_erased
+from apps.integrations import trail
 from apps.integrations.models import (
     AdCampaign,
     AdDay,
     AlertRule,
     Call,
     Connection,
+    EmailDelivery,
     InboundRecord,
     Incident,
     MetricPoint,
+    Suppression,
     TokenDay,
     TrailEntry,
+    WebhookEndpoint,
 )
+from apps.integrations.trail import Step
 
 holds(
     Call,
@@ -39,9 +46,35 @@ holds(
         "settled_at",
     ],
 )
+holds(
+    EmailDelivery,
+    export=["template", "state", "created_at", "accepted_at"],
+    on_erase="keep_pseudonymous",
+    blank=["address_index"],
+    not_personal=[
+        "public_id",
+        "key",
+        "call",
+        "sender",
+        "template",
+        "is_bulk",
+        "state",
+        "reason",
+        "provider",
+        "connection",
+        "provider_id",
+        "message_id",
+        "is_possible_duplicate",
+        "created_at",
+        "asked_at",
+        "accepted_at",
+    ],
+)
+impersonal(Suppression, because="a keyed hash of an address, kept so that it is not written to again")
+impersonal(InboundRecord, because="what services told, sealed as it came and forgotten after 30 days")
+impersonal(WebhookEndpoint, because="an address of the workspace's own systems")
 impersonal(Connection, because="an account of the workspace at a service")
 impersonal(MetricPoint, AlertRule, Incident, TokenDay, because="figures, and what they led to")
-impersonal(InboundRecord, because="what services sent, sealed, and forgotten after 30 days")
 impersonal(AdCampaign, AdDay, because="figures of campaigns")
 impersonal(TrailEntry, because="states and reasons; whom a call is about stands in the call alone")
 
@@ -52,4 +85,9 @@ def stop_what_waits(known_by: Identifiers) -> None:
     waiting = Call.objects.filter(
         person__in=known_by.person_ids, state__in=[Call.State.WAITING, Call.State.HELD]
     )
-    waiting.update(state=Call.State.CANCELLED, due_at=None)
+    stopped = list(waiting.select_for_update())
+    now = timezone.now()
+    waiting.filter(pk__in=[call.pk for call in stopped]).update(
+        state=Call.State.CANCELLED, due_at=None, settled_at=now
+    )
+    trail.append(*(Step(call.stream, "erased", {"state": Call.State.CANCELLED}, now) for call in stopped))

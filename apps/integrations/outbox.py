@@ -188,14 +188,14 @@ def relay_critical() -> int:
 def claim(*, lane: int, now: datetime) -> list[Call]:
     """Take calls that are due under a lease, soonest first.
 
-    One whose lease ran out while it was sent may have been done: it is sent again only where that is
-    harmless, and looked up otherwise.
+    One that may have been done already (its lease ran out while it was sent, or an attempt before was not
+    answered) is sent again only where that is harmless, and looked up otherwise.
     """
     free = Call.objects.filter(lane=lane, due_at__lte=now).order_by("due_at", "pk")
     rows = list(
         free.select_for_update(skip_locked=True, of=("self",)).select_related("connection")[:CLAIMED_AT_ONCE]
     )
-    lost = [call for call in rows if call.state == Call.State.SENDING and not _repeats(call, now)]
+    lost = [call for call in rows if _may_be_done(call) and not _repeats(call, now)]
     for call in rows:
         if call.state != Call.State.UNKNOWN:
             call.state, call.sent_at = Call.State.SENDING, call.sent_at or now
@@ -206,6 +206,10 @@ def claim(*, lane: int, now: datetime) -> list[Call]:
     _note([(call, "lease_lost", {"state": call.state}) for call in lost], now=now)
     mine = [call for call in rows if call not in lost]
     return sorted(mine, key=lambda call: (call.connection_id, call.operation, call.state, call.pk))
+
+
+def _may_be_done(call: Call) -> bool:
+    return call.state == Call.State.SENDING or (call.state == Call.State.WAITING and call.sent_at is not None)
 
 
 def _send_all(calls: list[Call]) -> None:
@@ -297,23 +301,36 @@ def _told(call: Call, outcome: Outcome) -> dict[str, Any]:
 
 def _apply(call: Call, outcome: Outcome, *, now: datetime) -> None:
     was_unknown = call.state == Call.State.UNKNOWN
+    if not was_unknown and not _leaves_open(call, outcome):
+        call.sent_at = None
     call.last_kind, call.last_reason, call.lease_until = outcome.kind, outcome.reason[:300], None
     call.reference = outcome.reference[:200] or call.reference
     if outcome.kind not in NOT_MADE:
         call.attempts += 1
-    if not outcome.was_sent and call.attempts <= 1:
-        call.sent_at = None
     if was_unknown:
         _apply_look_up(call, outcome, now=now)
     else:
         _THEN[outcome.handling.then](call, outcome, now)
 
 
+def _leaves_open(call: Call, outcome: Outcome) -> bool:
+    """Whether after this outcome it may have been done: by this attempt, or by one before it.
+
+    Where the service drops duplicates a failure may be told as one to repeat, although it was done.
+    """
+    handler = _handlers.get((call.service, call.operation))
+    drops = handler is not None and bool(handler.repeats_for)
+    is_vague = outcome.kind == Kind.RETRYABLE and outcome.was_sent and drops
+    began = call.lease_until - LEASE if call.lease_until else None
+    was_open = call.sent_at is not None and began is not None and call.sent_at < began
+    return was_open or is_vague or outcome.is_good or outcome.kind == Kind.UNKNOWN
+
+
 def _apply_look_up(call: Call, outcome: Outcome, *, now: datetime) -> None:
     if outcome.is_good:
         _finish(call, Call.State.DONE, now)
     elif outcome.kind == Kind.PERMANENT_DATA:  # it was never done
-        call.state, call.due_at = Call.State.WAITING, now
+        call.state, call.due_at, call.sent_at = Call.State.WAITING, now, None
     elif call.attempts > LOOK_UPS + len(SCHEDULE):
         call.last_reason = f"Its fate stayed unknown. {call.last_reason}"[:300]
         _finish(call, Call.State.DEAD, now)
@@ -402,7 +419,8 @@ def replay(actor: Actor, public_id: Any, *, now: datetime) -> Call:
     if call.state != Call.State.DEAD or call.payload_sealed is None:
         raise NotReplayable("Only a dead letter whose content is still kept can be sent again.")
     call.state, call.due_at, call.attempts, call.settled_at = Call.State.WAITING, now, 0, None
-    call.save(update_fields=["state", "due_at", "attempts", "settled_at"])
+    call.sent_at = None
+    call.save(update_fields=["state", "due_at", "attempts", "settled_at", "sent_at"])
     _note([(call, "replayed", {"state": call.state})], now=now)
     audit.record(actor, "call.replayed", call, now=now)
     relay_soon(call.workspace_id, Lane(call.lane))
@@ -431,7 +449,7 @@ def state_after(state: str, step: TrailEntry) -> str:
 
 
 def stream_of(call: Call) -> str:
-    return f"call:{call.public_id}"
+    return call.stream
 
 
 def _note(notes: Sequence[tuple[Call, str, dict[str, Any]]], *, now: datetime) -> None:

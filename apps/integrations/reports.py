@@ -57,7 +57,8 @@ def standing_of(connection: Connection, *, now: datetime) -> Standing:
 
 def catalogue() -> list[tuple[str, list[Service]]]:
     """Every service there is a door to, by family, in the order of the page."""
-    return [(words, found) for family, words in FAMILIES.items() if (found := services.of_family(family))]
+    offered = {family: [one for one in services.of_family(family) if one.is_offered] for family in FAMILIES}
+    return [(words, offered[family]) for family, words in FAMILIES.items() if offered[family]]
 
 
 def troubled_calls(connection: Connection, *, most: int = 50) -> list[Call]:

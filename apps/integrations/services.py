@@ -104,6 +104,8 @@ class Service:
     sign: Sign = unsigned
     classify: Classify = by_status
     check: str = ""
+    # Whether the page of services offers it; false for what has a page of its own.
+    is_offered: bool = True
 
     @property
     def url(self) -> str:

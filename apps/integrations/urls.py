@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.integrations.views import connections, monitoring
+from apps.integrations.views import connections, monitoring, webhooks
 
 app_name = "integrations"
 urlpatterns = [
@@ -18,6 +18,15 @@ urlpatterns = [
     path("<uuid:public_id>/test/", connections.test, name="connection-test"),
     path("<uuid:public_id>/read/", connections.read_now, name="connection-read"),
     path("<uuid:public_id>/disconnect/", connections.disconnect, name="connection-disconnect"),
+    path("webhooks/", webhooks.listed, name="webhooks"),
+    path("webhooks/<uuid:endpoint_id>/", webhooks.endpoint, name="webhook"),
+    path("webhooks/<uuid:endpoint_id>/test/", webhooks.test, name="webhook-test"),
+    path("webhooks/<uuid:endpoint_id>/rotate/", webhooks.rotate, name="webhook-rotate"),
+    path("webhooks/<uuid:endpoint_id>/turn-on/", webhooks.turn_on, name="webhook-turn-on"),
+    path("webhooks/<uuid:endpoint_id>/delete/", webhooks.delete, name="webhook-delete"),
+    path(
+        "webhooks/<uuid:endpoint_id>/redeliver/<uuid:call_id>/", webhooks.redeliver, name="webhook-redeliver"
+    ),
     path("calls/<uuid:call_id>/replay/", connections.replay, name="call-replay"),
     path("calls/<uuid:call_id>/cancel/", connections.cancel, name="call-cancel"),
 ]

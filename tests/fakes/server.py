@@ -215,6 +215,11 @@ class Fake:
         with self._lock:
             self._faults.extend([(fault, re.compile(path))] * times)
 
+    def behave(self) -> None:
+        """Forget the misbehaviour that is left."""
+        with self._lock:
+            self._faults.clear()
+
     def next_id(self) -> int:
         with self._lock:
             self._ids += 1

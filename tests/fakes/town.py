@@ -7,12 +7,15 @@ import socket
 from dataclasses import replace
 
 from tests.fakes.llm import LanguageModel
+from tests.fakes.mailgun import Mailgun
 from tests.fakes.meta import Meta
 from tests.fakes.pagerduty import PagerDuty
 from tests.fakes.receiver import WebhookReceiver
+from tests.fakes.resend import Resend
 from tests.fakes.server import Fake, Reply, Seen, json_reply, route
 from tests.fakes.slack import Slack
 from tests.fakes.twilio import Twilio, TwilioCalls
+from tests.fakes.webhook import Webhook
 
 FAKES: tuple[type[Fake], ...] = (
     Meta,
@@ -22,6 +25,9 @@ FAKES: tuple[type[Fake], ...] = (
     TwilioCalls,
     WebhookReceiver,
     LanguageModel,
+    Resend,
+    Mailgun,
+    Webhook,
 )
 
 

@@ -18,8 +18,8 @@ from apps.attribution.models import (
     Reason,
     RuleVersion,
 )
-from apps.integrations import sealed_json
-from apps.integrations.models import Call, Connection
+from apps.integrations import sealed_json, webhooks
+from apps.integrations.models import Call, Connection, WebhookEndpoint
 from apps.integrations.monitoring import incidents, rules
 from tests.factories import NOW, ChannelFactory, GoalFactory, PersonFactory
 from tests.house.rows import row_of
@@ -75,6 +75,26 @@ def _dead_call(workspace: Workspace) -> Call:
         return call
 
 
+def _endpoint(workspace: Workspace) -> WebhookEndpoint:
+    with scoping.workspace(workspace):
+        made, _ = webhooks.create(
+            system(workspace.pk), url="https://example.com/hook", event_names=["*"], now=NOW
+        )
+        return made
+
+
+def _of_endpoint(workspace: Workspace) -> dict[str, Any]:
+    return {"endpoint_id": _endpoint(workspace).public_id}
+
+
+def _of_message(workspace: Workspace) -> dict[str, Any]:
+    endpoint = _endpoint(workspace)
+    with scoping.workspace(workspace):
+        call = webhooks.send_test(system(workspace.pk), endpoint, now=NOW)
+        Call.objects.filter(pk=call.pk).update(state="dead", due_at=None)
+    return {"endpoint_id": endpoint.public_id, "call_id": call.public_id}
+
+
 def _of_connection(workspace: Workspace) -> dict[str, Any]:
     return {"public_id": _connection(workspace).public_id}
 
@@ -128,6 +148,16 @@ OBJECTS: dict[str, Builder] = {
     },
     "integrations:rule": _of_rule,
     "integrations-api:rule": _of_rule,
+    **{
+        f"integrations:webhook{deed}": _of_endpoint
+        for deed in ("", "-test", "-rotate", "-turn-on", "-delete")
+    },
+    **{
+        f"integrations-api:webhook{deed}": _of_endpoint
+        for deed in ("", "-test", "-rotate", "-turn-on", "-messages")
+    },
+    "integrations:webhook-redeliver": _of_message,
+    "integrations-api:webhook-redeliver": _of_message,
     "integrations-api:connection": _of_connection,
     "integrations-api:connection-test": _of_connection,
     **{f"integrations-api:call-{deed}": _of_call for deed in ("trail", "replay", "cancel")},

@@ -54,6 +54,32 @@ class CallSerializer(serializers.Serializer):
         return str(call.get_lane_display())
 
 
+class WebhookSerializer(serializers.Serializer):
+    """An endpoint that is told of events. Its secret is never part of it."""
+
+    id = serializers.UUIDField(source="public_id")
+    url = serializers.CharField()
+    event_names = serializers.ListField(child=serializers.CharField(), help_text='["*"] for all.')
+    state = serializers.ChoiceField(choices=Connection.State.choices, source="connection.state")
+    state_reason = serializers.CharField(source="connection.state_reason")
+    failing_since = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class NewWebhookSerializer(serializers.Serializer):
+    url = serializers.CharField(max_length=2_000, help_text="Begins with https://.")
+    event_names = serializers.ListField(
+        child=serializers.CharField(max_length=80), min_length=1, help_text='Names of events, or ["*"].'
+    )
+
+
+class WebhookSecretSerializer(serializers.Serializer):
+    """The secret, which no other answer ever holds."""
+
+    webhook = WebhookSerializer()
+    secret = serializers.CharField()
+
+
 class CallFilterSerializer(serializers.Serializer):
     state = serializers.ChoiceField(choices=Call.State.choices, required=False)
     connection = serializers.UUIDField(required=False)

@@ -7,6 +7,19 @@ urlpatterns = [
     path("connections", views.ConnectionsView.as_view(), name="connections"),
     path("connections/<uuid:public_id>", views.ConnectionView.as_view(), name="connection"),
     path("connections/<uuid:public_id>/test", views.ConnectionTestView.as_view(), name="connection-test"),
+    path("webhooks", views.WebhooksView.as_view(), name="webhooks"),
+    path("webhooks/<uuid:endpoint_id>", views.WebhookView.as_view(), name="webhook"),
+    path("webhooks/<uuid:endpoint_id>/test", views.WebhookTestView.as_view(), name="webhook-test"),
+    path("webhooks/<uuid:endpoint_id>/rotate", views.WebhookRotateView.as_view(), name="webhook-rotate"),
+    path("webhooks/<uuid:endpoint_id>/turn-on", views.WebhookTurnOnView.as_view(), name="webhook-turn-on"),
+    path(
+        "webhooks/<uuid:endpoint_id>/messages", views.WebhookMessagesView.as_view(), name="webhook-messages"
+    ),
+    path(
+        "webhooks/<uuid:endpoint_id>/messages/<uuid:call_id>/redeliver",
+        views.WebhookRedeliverView.as_view(),
+        name="webhook-redeliver",
+    ),
     path("calls", views.CallsView.as_view(), name="calls"),
     path("calls/<uuid:call_id>/trail", views.CallTrailView.as_view(), name="call-trail"),
     path("calls/<uuid:call_id>/replay", views.CallReplayView.as_view(), name="call-replay"),

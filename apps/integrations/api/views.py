@@ -9,15 +9,18 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.accounts.errors import NotHere
-from apps.integrations import connections, outbox, reports, trail
+from apps.integrations import connections, outbox, reports, trail, webhooks
 from apps.integrations.api.serializers import (
     CallFilterSerializer,
     CallSerializer,
     ConnectionSerializer,
+    NewWebhookSerializer,
     TestedSerializer,
     TrailSerializer,
+    WebhookSecretSerializer,
+    WebhookSerializer,
 )
-from apps.integrations.models import Call
+from apps.integrations.models import Call, WebhookEndpoint
 
 ERROR = {"$ref": "#/components/schemas/Error"}
 NOT_FOUND = OpenApiResponse(ERROR, description="There is no such thing in this workspace.")
@@ -126,3 +129,104 @@ class CallCancelView(APIView):
         return Response(
             CallSerializer(outbox.cancel(request._request.actor, call_id, now=timezone.now())).data
         )
+
+
+class WebhooksView(APIView):
+    action_needed = {"GET": "integrations:manage", "POST": "integrations:manage"}
+
+    @extend_schema(operation_id="webhook_list", responses=WebhookSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """Every endpoint that is told of events, newest first."""
+        return Response(WebhookSerializer(webhooks.endpoints(), many=True).data)
+
+    @extend_schema(
+        operation_id="webhook_create", request=NewWebhookSerializer, responses={201: WebhookSecretSerializer}
+    )
+    def post(self, request: Request) -> Response:
+        """Make an endpoint. The answer holds its secret, this once."""
+        asked = NewWebhookSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        endpoint, secret = webhooks.create(request._request.actor, now=timezone.now(), **asked.validated_data)
+        return Response(_with_secret(endpoint, secret), status=status.HTTP_201_CREATED)
+
+
+class WebhookView(APIView):
+    action_needed = {"GET": "integrations:manage", "DELETE": "integrations:manage"}
+
+    @extend_schema(operation_id="webhook_get", responses={200: WebhookSerializer, 404: NOT_FOUND})
+    def get(self, request: Request, endpoint_id: UUID) -> Response:
+        """One endpoint and how it does."""
+        return Response(WebhookSerializer(webhooks.get(endpoint_id)).data)
+
+    @extend_schema(operation_id="webhook_delete", responses={204: None, 404: NOT_FOUND})
+    def delete(self, request: Request, endpoint_id: UUID) -> Response:
+        """Tell it nothing more; what waits for it is cancelled."""
+        webhooks.delete(request._request.actor, webhooks.get(endpoint_id), now=timezone.now())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class WebhookTestView(APIView):
+    action_needed = {"POST": "integrations:manage"}
+
+    @extend_schema(operation_id="webhook_test", request=None, responses={202: CallSerializer, 404: NOT_FOUND})
+    def post(self, request: Request, endpoint_id: UUID) -> Response:
+        """Have a message go out that tells of nothing. Its fate stands under messages."""
+        endpoint = webhooks.get(endpoint_id)
+        call = webhooks.send_test(request._request.actor, endpoint, now=timezone.now())
+        return Response(CallSerializer(call).data, status=status.HTTP_202_ACCEPTED)
+
+
+class WebhookRotateView(APIView):
+    action_needed = {"POST": "integrations:manage"}
+
+    @extend_schema(
+        operation_id="webhook_rotate", request=None, responses={201: WebhookSecretSerializer, 404: NOT_FOUND}
+    )
+    def post(self, request: Request, endpoint_id: UUID) -> Response:
+        """A new secret; the old one signs as well for 24 hours."""
+        endpoint = webhooks.get(endpoint_id)
+        secret = webhooks.rotate(request._request.actor, endpoint, now=timezone.now())
+        return Response(_with_secret(endpoint, secret), status=status.HTTP_201_CREATED)
+
+
+class WebhookTurnOnView(APIView):
+    action_needed = {"POST": "integrations:manage"}
+
+    @extend_schema(
+        operation_id="webhook_turn_on", request=None, responses={200: WebhookSerializer, 404: NOT_FOUND}
+    )
+    def post(self, request: Request, endpoint_id: UUID) -> Response:
+        """Tell an endpoint again that was switched off; what was held goes out."""
+        webhooks.turn_on(request._request.actor, webhooks.get(endpoint_id), now=timezone.now())
+        return Response(WebhookSerializer(webhooks.get(endpoint_id)).data)
+
+
+class WebhookMessagesView(APIView):
+    action_needed = {"GET": "integrations:manage"}
+
+    @extend_schema(
+        operation_id="webhook_messages", responses={200: CallSerializer(many=True), 404: NOT_FOUND}
+    )
+    def get(self, request: Request, endpoint_id: UUID) -> Response:
+        """The latest messages to an endpoint and their fates, newest first."""
+        found = webhooks.log_of(webhooks.get(endpoint_id))
+        return Response(CallSerializer(found, many=True).data)
+
+
+class WebhookRedeliverView(APIView):
+    action_needed = {"POST": "integrations:manage"}
+
+    @extend_schema(
+        operation_id="webhook_redeliver",
+        request=None,
+        responses={202: CallSerializer, 404: NOT_FOUND, 409: REFUSED},
+    )
+    def post(self, request: Request, endpoint_id: UUID, call_id: UUID) -> Response:
+        """Send a message once more, with the same id."""
+        endpoint = webhooks.get(endpoint_id)
+        call = webhooks.redeliver(request._request.actor, endpoint, call_id, now=timezone.now())
+        return Response(CallSerializer(call).data, status=status.HTTP_202_ACCEPTED)
+
+
+def _with_secret(endpoint: WebhookEndpoint, secret: str) -> dict[str, Any]:
+    return dict(WebhookSecretSerializer({"webhook": endpoint, "secret": secret}).data)

@@ -3,10 +3,12 @@
 from apps.integrations.models.ads import AdCampaign, AdDay
 from apps.integrations.models.call import Call
 from apps.integrations.models.connection import Connection
+from apps.integrations.models.email import EmailDelivery, Suppression
 from apps.integrations.models.inbound import InboundRecord
 from apps.integrations.models.metric import AlertRule, Incident, MetricPoint
 from apps.integrations.models.tokens import TokenDay
 from apps.integrations.models.trail import TrailEntry
+from apps.integrations.models.webhook import WebhookEndpoint
 
 __all__ = [
     "AdCampaign",
@@ -14,9 +16,12 @@ __all__ = [
     "AlertRule",
     "Call",
     "Connection",
+    "EmailDelivery",
     "InboundRecord",
     "Incident",
     "MetricPoint",
+    "Suppression",
     "TokenDay",
     "TrailEntry",
+    "WebhookEndpoint",
 ]

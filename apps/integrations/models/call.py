@@ -46,6 +46,7 @@ class Call(WorkspaceOwned):
     reference = models.CharField(max_length=200, blank=True)
     is_possible_duplicate = models.BooleanField(default=False)
     created_at = models.DateTimeField(db_default=Now())
+    # When the first attempt began whose fate is open, or the one that did it; null while none is.
     sent_at = models.DateTimeField(null=True, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
 
@@ -80,3 +81,8 @@ class Call(WorkspaceOwned):
 
     def __str__(self) -> str:
         return f"{self.service} {self.operation} {self.public_id}"
+
+    @property
+    def stream(self) -> str:
+        """Where its trail stands."""
+        return f"call:{self.public_id}"

@@ -3,10 +3,11 @@
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from threading import Lock
+from threading import RLock
 
 from apps.integrations.resilience import breaker
 from apps.integrations.resilience.breaker import Circuit, Denied, Permit
+from apps.integrations.resilience.gate import FULL, OPEN, PAUSED, USED_UP, Entry, Refusal, Success
 
 
 class MemoryStore:
@@ -16,12 +17,41 @@ class MemoryStore:
 
     def __init__(self, now_ms: Callable[[], int] = lambda: int(time.time() * 1000)) -> None:
         self._now_ms = now_ms
-        self._lock = Lock()
+        self._lock = RLock()
         self._circuits: dict[str, Circuit] = defaultdict(Circuit)
         self._leases: dict[str, dict[str, int]] = defaultdict(dict)
         self._budgets: dict[str, float] = {}
         self._taken: dict[str, list[int]] = defaultdict(list)
         self._paused: dict[str, int] = {}
+
+    def begin(self, entry: Entry) -> Permit | Refusal:
+        """All that a call needs to be made, or the first thing that stands in its way."""
+        key, now = entry.circuit_key, self._now_ms()
+        with self._lock:
+            is_inside = self._leases[key].get(entry.token, 0) > now
+            if not is_inside and not self.enter(key, entry.token, size=entry.size, lease_ms=entry.lease_ms):
+                return Refusal(FULL)
+            for pause in entry.pauses:
+                if left := self.paused(pause):
+                    return Refusal(PAUSED, left)
+            leave = self.acquire(key, is_critical=entry.is_critical, settings=entry.settings)
+            if isinstance(leave, Denied):
+                return Refusal(OPEN, leave.retry_after_ms)
+            for one in entry.tokens:
+                if wait := self.take(
+                    one.key, cost=one.cost, limit=one.limit, window_ms=one.window_ms, reserve=one.reserve
+                ):
+                    self.release(key, leave)
+                    return Refusal(USED_UP, wait)
+            return leave
+
+    def end(self, success: Success) -> None:
+        """All that is told of a call that ended well."""
+        key = success.circuit_key
+        with self._lock:
+            self.record(key, success.permit, is_good=success.is_good, settings=success.settings)
+            self.earn(success.budget_key, gain=success.gain, capacity=success.capacity)
+            self.leave(key, success.token)
 
     def acquire(self, key: str, *, is_critical: bool, settings: breaker.Settings) -> Permit | Denied:
         with self._lock:

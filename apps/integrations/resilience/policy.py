@@ -11,16 +11,15 @@ here goes back to the outbox, which waits in the database.
 import random
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Generic, Protocol, TypeVar
 from uuid import uuid4
 
 from apps.accounts.redis_link import RedisLost
 from apps.integrations.resilience import breaker
-from apps.integrations.resilience.breaker import Circuit, Denied, Permit
+from apps.integrations.resilience.breaker import Circuit, Permit
 from apps.integrations.resilience.classify import of_exception
+from apps.integrations.resilience.gate import FULL, OPEN, PAUSED, Entry, Refusal, Success, Tokens
 from apps.integrations.resilience.lanes import RESERVED_SHARE, Lane
 from apps.integrations.resilience.outcomes import Again, Health, Kind, Outcome, Scope
 
@@ -87,13 +86,22 @@ class Operation:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer(Generic[T]):
-    """What became of the whole call. is_early: it went through an open breaker, on the wedding-day rule."""
+    """What became of the whole call.
+
+    is_early: it went through an open breaker, on the wedding-day rule. kinds: what became of each try.
+    """
 
     outcome: Outcome
     value: T | None = None
     tries: int = 0
     seconds: float = 0.0
     is_early: bool = False
+    kinds: tuple[Kind, ...] = ()
+
+    @property
+    def is_fate_open(self) -> bool:
+        """Whether some try may have been done, although the last one was not."""
+        return Kind.UNKNOWN in self.kinds and not self.outcome.is_good
 
 
 Attempt = Callable[[float], tuple[Outcome, T | None]]
@@ -104,19 +112,16 @@ class Store(Protocol):
 
     is_shared: bool
 
-    def acquire(self, key: str, *, is_critical: bool, settings: breaker.Settings) -> Permit | Denied: ...
+    def begin(self, entry: Entry) -> Permit | Refusal: ...
+    def end(self, success: Success) -> None: ...
     def record(
         self, key: str, permit: Permit, *, is_good: bool, settings: breaker.Settings
     ) -> breaker.State: ...
     def release(self, key: str, permit: Permit) -> None: ...
     def look(self, key: str) -> Circuit: ...
-    def enter(self, key: str, token: str, *, size: int, lease_ms: int) -> bool: ...
     def leave(self, key: str, token: str) -> None: ...
     def spend(self, key: str, *, cost: float, capacity: float) -> bool: ...
-    def earn(self, key: str, *, gain: float, capacity: float) -> None: ...
-    def take(self, key: str, *, cost: int, limit: int, window_ms: int, reserve: int) -> int: ...
     def pause(self, key: str, *, wait_ms: int) -> None: ...
-    def paused(self, key: str) -> int: ...
 
 
 class Watch(Protocol):
@@ -152,11 +157,7 @@ class Policy:
         refresh: gets fresh credentials, once; False when it could not. Raises nothing that attempt raises.
         """
         began = self.clock()
-        with self._place(operation) as is_let_in:
-            if is_let_in:
-                answer = _Tries(self, operation, attempt, refresh, began).run()
-            else:
-                answer = Answer(outcome=_ours(Kind.BULKHEAD_FULL, "As many calls as allowed are under way."))
+        answer = _Tries(self, operation, attempt, refresh, began).run()
         answer = replace(answer, seconds=self.clock() - began)
         self.watch.ended(operation, answer)
         return answer
@@ -176,18 +177,6 @@ class Policy:
         except RedisLost:
             return question(self.lost())
 
-    @contextmanager
-    def _place(self, operation: Operation):  # type: ignore[no-untyped-def] # a context manager of bool
-        token, key = uuid4().hex, operation.circuit_key
-        size = operation.limits.at_once
-        lease_ms = int((operation.deadline_seconds + operation.timeout_seconds) * 1000)
-        is_let_in = self.ask(lambda store: store.enter(key, token, size=size, lease_ms=lease_ms))
-        try:
-            yield is_let_in
-        finally:
-            if is_let_in:
-                self.ask(lambda store: store.leave(key, token))
-
 
 class _Tries(Generic[T]):
     """The tries of one call."""
@@ -203,10 +192,21 @@ class _Tries(Generic[T]):
         self.policy, self.operation, self.attempt = policy, operation, attempt
         self.refresh, self.ends_at = refresh, began + operation.deadline_seconds
         self.is_early = False
+        self.token, self.is_inside = uuid4().hex, False
 
     def run(self) -> "Answer[T]":
+        try:
+            return self._run()
+        finally:
+            if self.is_inside:
+                key = self.operation.circuit_key
+                self.policy.ask(lambda store: store.leave(key, self.token))
+
+    def _run(self) -> "Answer[T]":
+        kinds: list[Kind] = []
         for number in range(TRIES):
             outcome, value = self._try()
+            kinds.append(outcome.kind)
             is_last = number == TRIES - 1
             wait = None if outcome.is_good or is_last else self._wait_after(outcome, number)
             if wait is None:
@@ -217,23 +217,43 @@ class _Tries(Generic[T]):
                 outcome = outcome if is_unknown else _ours(Kind.BUDGET_EMPTY, outcome.reason)
                 break
             self.policy.sleep(wait)
-        self._settle(outcome)
-        return Answer(outcome=outcome, value=value, tries=number + 1, is_early=self.is_early)
+        self._pause_if_asked(outcome)
+        return Answer(
+            outcome=outcome, value=value, tries=number + 1, is_early=self.is_early, kinds=tuple(kinds)
+        )
 
     def _try(self) -> tuple[Outcome, T | None]:
-        refusal = self._held_back()
-        if refusal:
-            return refusal, None
-        store, permit = self._permit()
-        if isinstance(permit, Denied):
-            wait = permit.retry_after_ms / 1000
-            return _ours(Kind.CIRCUIT_OPEN, "The service fails at the moment.", wait), None
-        refusal = self._rate()
-        if refusal:
-            self._release(store, permit)
-            return refusal, None
-        self.is_early = self.is_early or permit.is_early
-        return self._attempt(store, permit)
+        store, gate = self._begin()
+        self.is_inside = self.is_inside or not isinstance(gate, Refusal) or gate.why != FULL
+        if isinstance(gate, Refusal):
+            return _refused(gate), None
+        if self.operation.is_costly and not store.is_shared:
+            self._release(store, gate)
+            return _ours(Kind.RATE_LIMITED, "It costs money and cannot be counted at the moment.", 30.0), None
+        self.is_early = self.is_early or gate.is_early
+        return self._attempt(store, gate)
+
+    def _begin(self) -> tuple[Store, Permit | Refusal]:
+        """Leave to make the call, and the store that gave it: a report goes to the same."""
+        store = self.policy.store()
+        try:
+            return store, store.begin(self._entry(store))
+        except RedisLost:
+            alone = self.policy.lost()
+            return alone, alone.begin(self._entry(alone))
+
+    def _entry(self, store: Store) -> Entry:
+        asked = self.operation
+        return Entry(
+            circuit_key=asked.circuit_key,
+            token=self.token,
+            size=asked.limits.at_once,
+            lease_ms=int((asked.deadline_seconds + asked.timeout_seconds) * 1000),
+            pauses=(asked.key_of(Scope.ACCOUNT), asked.key_of(Scope.APPLICATION)),
+            is_critical=asked.lane == Lane.CRITICAL,
+            settings=asked.limits.circuit,
+            tokens=tuple(self._tokens(store, rate) for rate in asked.limits.rates),
+        )
 
     def _attempt(self, store: Store, permit: Permit) -> tuple[Outcome, T | None]:
         began = self.policy.clock()
@@ -251,46 +271,15 @@ class _Tries(Generic[T]):
         self.policy.watch.tried(self.operation, outcome, took)
         return outcome, value
 
-    def _held_back(self) -> Outcome | None:
-        """The pause that the service asked of this account, or of all of us."""
-        for scope in (Scope.ACCOUNT, Scope.APPLICATION):
-            key = self.operation.key_of(scope)
-            if left := self.policy.ask(partial(_paused, key=key)):
-                return replace(
-                    _ours(Kind.THROTTLED, "The service asked to wait.", left / 1000), scope=Scope.CALL
-                )
-        return None
-
-    def _permit(self) -> tuple[Store, Permit | Denied]:
-        """Leave of the breaker, and the store that gave it: a report goes to the same."""
-        store = self.policy.store()
-        try:
-            return store, self._acquire(store)
-        except RedisLost:
-            alone = self.policy.lost()
-            return alone, self._acquire(alone)
-
-    def _acquire(self, store: Store) -> Permit | Denied:
-        return store.acquire(
-            self.operation.circuit_key,
-            is_critical=self.operation.lane == Lane.CRITICAL,
-            settings=self.operation.limits.circuit,
-        )
-
-    def _rate(self) -> Outcome | None:
-        for rate in self.operation.limits.rates:
-            if wait := self.policy.ask(partial(self._take, rate=rate)):
-                return _ours(Kind.RATE_LIMITED, "Our limit for this service is used up.", wait / 1000)
-        if self.operation.is_costly and not self.policy.store().is_shared:
-            return _ours(Kind.RATE_LIMITED, "It costs money and cannot be counted at the moment.", 30.0)
-        return None
-
-    def _take(self, store: Store, rate: Rate) -> int:
+    def _tokens(self, store: Store, rate: Rate) -> Tokens:
         limit = rate.limit if store.is_shared else max(1, int(rate.limit * self.policy.share))
-        reserve = 0 if self.operation.lane == Lane.CRITICAL else int(limit * RESERVED_SHARE)
-        key = f"{self.operation.key_of(rate.scope)}:{rate.window_seconds:g}"
-        window_ms = int(rate.window_seconds * 1000)
-        return store.take(key, cost=self.operation.cost, limit=limit, window_ms=window_ms, reserve=reserve)
+        return Tokens(
+            key=f"{self.operation.key_of(rate.scope)}:{rate.window_seconds:g}",
+            cost=self.operation.cost,
+            limit=limit,
+            window_ms=int(rate.window_seconds * 1000),
+            reserve=0 if self.operation.lane == Lane.CRITICAL else int(limit * RESERVED_SHARE),
+        )
 
     def _teach(self, store: Store, permit: Permit, outcome: Outcome, seconds: float) -> None:
         settings, health = self.operation.limits.circuit, outcome.handling.health
@@ -299,9 +288,25 @@ class _Tries(Generic[T]):
             return
         is_good = health == Health.WELL and seconds * 1000 < settings.slow_ms
         try:
-            store.record(self.operation.circuit_key, permit, is_good=is_good, settings=settings)
+            if outcome.is_good:
+                store.end(self._success(permit, is_good))
+                self.is_inside = False
+            else:
+                store.record(self.operation.circuit_key, permit, is_good=is_good, settings=settings)
         except RedisLost:
             self.policy.lost()
+
+    def _success(self, permit: Permit, is_good: bool) -> Success:
+        return Success(
+            circuit_key=self.operation.circuit_key,
+            token=self.token,
+            permit=permit,
+            is_good=is_good,
+            settings=self.operation.limits.circuit,
+            budget_key=self.operation.service,
+            gain=GAIN,
+            capacity=CAPACITY,
+        )
 
     def _release(self, store: Store, permit: Permit) -> None:
         try:
@@ -341,19 +346,22 @@ class _Tries(Generic[T]):
         service = self.operation.service
         return self.policy.ask(lambda store: store.spend(service, cost=cost, capacity=CAPACITY))
 
-    def _settle(self, outcome: Outcome) -> None:
-        if outcome.is_good:
-            service = self.operation.service
-            self.policy.ask(lambda store: store.earn(service, gain=GAIN, capacity=CAPACITY))
-        is_throttled = outcome.kind == Kind.THROTTLED and outcome.scope != Scope.CALL
-        if is_throttled:
+    def _pause_if_asked(self, outcome: Outcome) -> None:
+        if outcome.kind == Kind.THROTTLED and outcome.scope != Scope.CALL:
             wait = self._asked_wait(outcome) or DEFAULT_THROTTLE_SECONDS
             key = self.operation.key_of(outcome.scope)
             self.policy.ask(lambda store: store.pause(key, wait_ms=int(wait * 1000)))
 
 
-def _paused(store: Store, *, key: str) -> int:
-    return store.paused(key)
+def _refused(gate: Refusal) -> Outcome:
+    wait = gate.wait_ms / 1000
+    if gate.why == FULL:
+        return _ours(Kind.BULKHEAD_FULL, "As many calls as allowed are under way.")
+    if gate.why == PAUSED:
+        return _ours(Kind.THROTTLED, "The service asked to wait.", wait)
+    if gate.why == OPEN:
+        return _ours(Kind.CIRCUIT_OPEN, "The service fails at the moment.", wait)
+    return _ours(Kind.RATE_LIMITED, "Our limit for this service is used up.", wait)
 
 
 def _ours(kind: Kind, reason: str, wait: float | None = None) -> Outcome:

@@ -9,6 +9,7 @@ from redis import Redis
 from apps.accounts.redis_link import RedisLink
 from apps.integrations.resilience import breaker
 from apps.integrations.resilience.breaker import Circuit, Denied, Permit
+from apps.integrations.resilience.gate import Entry, Refusal, Success
 
 PREFIX = "bellwether:resilience:"
 HERE = Path(__file__).parent
@@ -28,6 +29,27 @@ class RedisStore:
         self._link, self._now_ms = link, now_ms
         self._breaker = link.client.register_script((HERE / "breaker.lua").read_text())
         self._counters = link.client.register_script((HERE / "shared.lua").read_text())
+        self._gate = link.client.register_script(_gate())
+
+    def begin(self, entry: Entry) -> Permit | Refusal:
+        """All that a call needs to be made, or the first thing that stands in its way."""
+        keys = [_key("bulkhead", entry.circuit_key), f"{PREFIX}breaker:{entry.circuit_key}"]
+        keys += [_key("pause", one) for one in entry.pauses]
+        asked = [entry.token, entry.size, entry.lease_ms, int(entry.is_critical), len(entry.pauses)]
+        for one in entry.tokens:
+            keys += [_key("limit", one.key), f"{_key('limit', one.key)}:serial"]
+            asked += [one.cost, one.limit, one.window_ms, one.reserve]
+        why, first, is_probe, is_early = self._ask_gate("begin", keys, entry.settings, asked)
+        if _text(why):
+            return Refusal(_text(why), int(first))
+        return Permit(int(first), is_probe=bool(int(is_probe)), is_early=bool(int(is_early)))
+
+    def end(self, success: Success) -> None:
+        """All that is told of a call that ended well."""
+        permit, key = success.permit, success.circuit_key
+        keys = [_key("bulkhead", key), f"{PREFIX}breaker:{key}", _key("budget", success.budget_key)]
+        told = [success.token, permit.generation, int(permit.is_probe), int(success.is_good)]
+        self._ask_gate("end", keys, success.settings, [*told, success.gain, success.capacity])
 
     def acquire(self, key: str, *, is_critical: bool, settings: breaker.Settings) -> Permit | Denied:
         is_let, first, second, is_early = self._ask_breaker(
@@ -78,8 +100,12 @@ class RedisStore:
     def paused(self, key: str) -> int:
         return int(self._ask("paused", f"pause:{key}"))
 
+    def _ask_gate(self, deed: str, keys: list[str], settings: breaker.Settings, asked: list[Any]) -> Any:
+        with self._link.asking() as redis:
+            return self._run(self._gate, redis, keys, [deed, self._now_ms(), *_numbers(settings), *asked])
+
     def _ask(self, deed: str, key: str, *arguments: Any) -> Any:
-        keys = [f"{PREFIX}{{{key}}}", f"{PREFIX}{{{key}}}:serial"]
+        keys = [f"{PREFIX}{{{key}}}", f"{PREFIX}{{{key}}}:serial"]  # as _key() writes them
         with self._link.asking() as redis:
             return self._run(self._counters, redis, keys, [deed, self._now_ms(), *arguments])
 
@@ -100,16 +126,7 @@ class RedisStore:
             permit.generation if permit else 0,
             int(permit.is_probe) if permit else 0,
             int(is_good),
-            settings.bucket_ms,
-            settings.buckets,
-            settings.least_calls,
-            settings.failure_share,
-            settings.failures_in_row,
-            settings.open_ms,
-            settings.longest_open_ms,
-            settings.probe_lease_ms,
-            settings.good_probes,
-            settings.early_probe_every_ms,
+            *_numbers(settings),
         ]
         with self._link.asking() as redis:
             return self._run(self._breaker, redis, [f"{PREFIX}breaker:{key}"], arguments)
@@ -117,6 +134,35 @@ class RedisStore:
     @staticmethod
     def _run(script: Any, redis: Redis, keys: list[str], arguments: list[Any]) -> Any:
         return script(keys=keys, args=arguments, client=redis)
+
+
+def _key(kind: str, key: str) -> str:
+    return f"{PREFIX}{{{kind}:{key}}}"
+
+
+def _numbers(settings: breaker.Settings) -> list[float]:
+    """In the order of breaker.lua."""
+    return [
+        settings.bucket_ms,
+        settings.buckets,
+        settings.least_calls,
+        settings.failure_share,
+        settings.failures_in_row,
+        settings.open_ms,
+        settings.longest_open_ms,
+        settings.probe_lease_ms,
+        settings.good_probes,
+        settings.early_probe_every_ms,
+    ]
+
+
+def _gate() -> str:
+    """gate.lua behind the two others, each as a function."""
+    parts = [
+        f"local function {name}(KEYS, ARGV)\n{(HERE / file).read_text()}\nend\n"
+        for name, file in (("counters", "shared.lua"), ("breaker", "breaker.lua"))
+    ]
+    return "".join(parts) + (HERE / "gate.lua").read_text()
 
 
 def _text(value: Any) -> str:

@@ -21,6 +21,7 @@ from apps.integrations.resilience.breaker import (
     record,
     release,
 )
+from apps.integrations.resilience.gate import Entry, Refusal, Success, Tokens
 from apps.integrations.resilience.memory_store import MemoryStore
 from apps.integrations.resilience.redis_store import PREFIX, RedisStore
 
@@ -180,6 +181,59 @@ class Both(RuleBasedStateMachine):
             assert self.redis.acquire(self.key, is_critical=False, settings=QUICK) == permit
             if isinstance(permit, Permit):
                 self.report(permit, is_good)
+
+    @rule(
+        token=st.sampled_from("abc"),
+        is_critical=st.booleans(),
+        limits=st.lists(st.sampled_from([1, 3, 30]), max_size=2),
+        then=st.sampled_from(["ends well", "ends slowly", "fails", "is given back", "dies"]),
+    )
+    def go_through_the_gate(self, token, is_critical, limits, then):
+        entry = Entry(
+            circuit_key=self.key,
+            token=token,
+            size=2,
+            lease_ms=20_000,
+            pauses=(self.key, f"{self.key} all"),
+            is_critical=is_critical,
+            settings=QUICK,
+            tokens=tuple(
+                Tokens(key=f"{self.key}:{limit}", cost=1, limit=limit, window_ms=10_000, reserve=0)
+                for limit in limits
+            ),
+        )
+        leave = self.memory.begin(entry)
+        assert self.redis.begin(entry) == leave
+        if isinstance(leave, Refusal) or then == "dies":
+            return
+        for store in (self.memory, self.redis):
+            if then.startswith("ends"):
+                store.end(
+                    Success(
+                        circuit_key=self.key,
+                        token=token,
+                        permit=leave,
+                        is_good=then == "ends well",
+                        settings=QUICK,
+                        budget_key=self.key,
+                        gain=1,
+                        capacity=30,
+                    )
+                )
+            elif then == "fails":
+                store.record(self.key, leave, is_good=False, settings=QUICK)
+            else:
+                store.release(self.key, leave)
+
+    @rule(is_wide=st.booleans(), ms=st.sampled_from([1, 2_000, 30_000]))
+    def pause(self, is_wide, ms):
+        for store in (self.memory, self.redis):
+            store.pause(f"{self.key} all" if is_wide else self.key, wait_ms=ms)
+
+    @rule()
+    def spend(self):
+        asked = {"cost": 14, "capacity": 30}
+        assert self.memory.spend(self.key, **asked) == self.redis.spend(self.key, **asked)
 
     @rule()
     def look(self):

@@ -1,0 +1,92 @@
+"""A sender is paused before the providers do it: when too many of its latest messages bounced or drew
+complaints.
+
+Counted from when a person last let it go on, so that an old score does not stop it at once again. What it
+holds goes out when it is released (connections.test).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.integrations import connection_states
+from apps.integrations.mail import SENDER
+from apps.integrations.metrics import Reading, gauge
+from apps.integrations.models import Connection, EmailDelivery, Incident
+from apps.integrations.monitoring.actions import action
+
+LEAST_SENDS = 200
+LATEST_SENDS = 1_000
+WORST_BOUNCES = 0.02
+WORST_COMPLAINTS = 0.001
+State = EmailDelivery.State
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Of the latest messages that were taken: how many, and the shares that bounced or drew complaints."""
+
+    sends: int
+    bounces: float
+    complaints: float
+
+    @property
+    def trouble(self) -> str:
+        """In words, or empty."""
+        if self.sends < LEAST_SENDS:
+            return ""
+        if self.bounces > WORST_BOUNCES:
+            return f"{self.bounces:.1%} of the latest {self.sends} messages bounced."
+        if self.complaints > WORST_COMPLAINTS:
+            return f"{self.complaints:.2%} of the latest {self.sends} messages drew complaints."
+        return ""
+
+
+def standing(sender: Connection) -> Standing:
+    accepted = EmailDelivery.objects.filter(sender=sender, accepted_at__gte=sender.state_changed_at)
+    latest = list(accepted.order_by("-accepted_at").values_list("state", flat=True)[:LATEST_SENDS])
+    sends = len(latest)
+    return Standing(
+        sends,
+        latest.count(State.BOUNCED) / sends if sends else 0.0,
+        latest.count(State.COMPLAINED) / sends if sends else 0.0,
+    )
+
+
+@transaction.atomic
+def guard(sender_id: int, *, now: datetime) -> str:
+    """Pause the sender if its standing is bad. Says why, or nothing."""
+    sender: Connection = Connection.objects.select_for_update().get(pk=sender_id)
+    trouble = standing(sender).trouble if sender.is_usable else ""
+    if trouble:
+        words = f"{trouble} Clean the list, then test this sender to let it go on."
+        connection_states.switch_off(sender, reason=words, now=now)
+    return trouble
+
+
+def _senders() -> Iterator[Connection]:
+    yield from Connection.objects.filter(service=SENDER, state=Connection.State.CONNECTED).order_by("pk")
+
+
+@action("mail.pause_sender")
+def pause_senders(incident: Incident) -> str:
+    """Pause whichever sender is over a bound."""
+    now = timezone.now()
+    paused = [one.label for one in _senders() if guard(one.pk, now=now)]
+    return f"Paused {', '.join(paused)}." if paused else "No sender is over a bound any more."
+
+
+@gauge("mail.bounce_share")
+def _bounces() -> Iterator[Reading]:
+    """Of the worst sender, with enough messages to say."""
+    if found := [one.bounces for one in map(standing, _senders()) if one.sends >= LEAST_SENDS]:
+        yield Reading(max(found))
+
+
+@gauge("mail.complaint_share")
+def _complaints() -> Iterator[Reading]:
+    if found := [one.complaints for one in map(standing, _senders()) if one.sends >= LEAST_SENDS]:
+        yield Reading(max(found))

@@ -1,0 +1,101 @@
+"""Mailgun as documented: forms in, events to ask for, no memory for repeats, signed webhooks whose signature
+leaves the content out.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+from email import message_from_bytes
+from typing import Any
+
+from tests.fakes.server import Fake, Reply, Seen, json_reply, route, text_reply
+
+KEY = "key-3ax6xnjp29jd6fds4gc373sgvjxteol0"
+SIGNING_KEY = "mailgun-webhook-signing-key"
+DOMAIN = "mg.studio.example"
+
+
+def form_of(request: Seen) -> dict[str, list[str]]:
+    """The fields of a multipart form."""
+    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
+    parts = message_from_bytes(head + request.body)
+    fields: dict[str, list[str]] = {}
+    for part in parts.get_payload():  # type: ignore[union-attr]
+        name = str(part.get_param("name", header="content-disposition"))  # type: ignore[union-attr]
+        fields.setdefault(name, []).append(part.get_payload(decode=True).decode())  # type: ignore[union-attr]
+    return fields
+
+
+class Mailgun(Fake):
+    name = "mailgun"
+
+    def __init__(self, *, domain: str = DOMAIN, region: str = "us", **options: Any) -> None:
+        super().__init__(**options)
+        self.domain, self.region = domain, region
+        self.sent: list[dict[str, list[str]]] = []
+        self.events: list[dict[str, Any]] = []
+
+    @route("POST", r"/v3/(?P<domain>[^/]+)/messages")
+    def send(self, request: Seen) -> Reply:
+        if refused := self._refused(request):
+            return refused
+        form = form_of(request)
+        addresses = [one.strip() for text in form.get("to", []) for one in text.split(",")]
+        if not addresses or any("@" not in one for one in addresses):
+            return json_reply(
+                {"message": "to parameter is not a valid address. please check documentation"}, status=400
+            )
+        if len(addresses) > 1_000:
+            return json_reply({"message": "too many recipients"}, status=400)
+        given = form.get("h:Message-Id", [f"<{secrets.token_hex(12)}@{self.domain}>"])[0]
+        self.sent.append(form)
+        for one in addresses:
+            self.happened("accepted", given, one, form.get("v:delivery", [""])[0])
+        return json_reply({"id": given, "message": "Queued. Thank you."})
+
+    @route("GET", r"/v3/(?P<domain>[^/]+)/events")
+    def listed(self, request: Seen) -> Reply:
+        wanted = request.query.get("message-id")
+        items = [one for one in self.events if one["message"]["headers"]["message-id"] == wanted]
+        return self._refused(request) or json_reply({"items": items, "paging": {}})
+
+    @route("GET", r"/v3/domains/(?P<domain>[^/]+)")
+    def read(self, request: Seen) -> Reply:
+        return self._refused(request) or json_reply({"domain": {"name": self.domain, "state": "active"}})
+
+    def unknown(self, request: Seen) -> Reply:
+        """A wrong path is greeted, with status 200."""
+        return text_reply("Mailgun Magnificent API")
+
+    def _refused(self, request: Seen) -> Reply | None:
+        wanted = base64.b64encode(f"api:{KEY}".encode()).decode()
+        if request.headers.get("authorization") != f"Basic {wanted}":
+            return text_reply("Forbidden", status=401)
+        if request.args["domain"] != self.domain:
+            return json_reply({"message": f"Domain not found: {request.args['domain']}"}, status=404)
+        return None
+
+    def happened(
+        self, event: str, message_id: str, recipient: str, key: str = "", **more: Any
+    ) -> dict[str, Any]:
+        """An event of a message, kept in the list."""
+        made = {
+            "event": event,
+            "id": secrets.token_hex(8),
+            "timestamp": self.now(),
+            "recipient": recipient,
+            "message": {"headers": {"message-id": message_id.strip("<>")}},
+            "user-variables": {"delivery": key} if key else {},
+            **more,
+        }
+        self.events.append(made)
+        return made
+
+    def signed(self, event: dict[str, Any], *, at: float | None = None) -> bytes:
+        """The body of a webhook."""
+        stamp, token = str(int(self.now() if at is None else at)), secrets.token_hex(25)
+        digest = hmac.new(SIGNING_KEY.encode(), f"{stamp}{token}".encode(), hashlib.sha256).hexdigest()
+        signature = {"timestamp": stamp, "token": token, "signature": digest}
+        return json.dumps({"signature": signature, "event-data": event}).encode()

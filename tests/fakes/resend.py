@@ -1,0 +1,125 @@
+"""Resend as documented: an idempotency store of 24 hours, two requests a second, quotas, batches of 100,
+events signed as Svix does it.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+import uuid
+from typing import Any
+
+from tests.fakes.server import Fake, Reply, Seen, json_reply, route
+
+KEY = "re_123456789"
+SECRET = "whsec_" + base64.b64encode(b"resend-signing-secret-of-32bytes").decode()
+DAY = 86_400.0
+
+
+def error(status: int, name: str, message: str = "", headers: dict[str, str] | None = None) -> Reply:
+    return json_reply(
+        {"statusCode": status, "name": name, "message": message}, status=status, headers=headers
+    )
+
+
+class Resend(Fake):
+    name = "resend"
+
+    def __init__(self, *, per_second: int = 2, **options: Any) -> None:
+        super().__init__(**options)
+        self.per_second = per_second
+        self.daily_quota: int | None = None
+        self.sent: dict[str, dict[str, Any]] = {}
+        self._answers: dict[str, tuple[float, bytes, Reply]] = {}
+        self._asked: list[float] = []
+
+    @route("POST", r"/emails")
+    def send(self, request: Seen) -> Reply:
+        return self._refused(request) or self._once(request, lambda: self._keep(request.json))
+
+    @route("POST", r"/emails/batch")
+    def batch(self, request: Seen) -> Reply:
+        if refused := self._refused(request):
+            return refused
+        if not 1 <= len(request.json) <= 100:
+            return error(422, "validation_error", "A batch has 1 to 100 messages.")
+        return self._once(
+            request, lambda: json_reply({"data": [{"id": self._id(one)} for one in request.json]})
+        )
+
+    @route("GET", r"/emails/(?P<id>.+)")
+    def read(self, request: Seen) -> Reply:
+        known = self.sent.get(request.args["id"])
+        return (
+            json_reply({"object": "email", **known}) if known else error(404, "not_found", "Email not found")
+        )
+
+    @route("GET", r"/domains")
+    def domains(self, request: Seen) -> Reply:
+        return self._refused(request) or json_reply(
+            {"data": [{"name": "studio.example", "status": "verified"}]}
+        )
+
+    def _refused(self, request: Seen) -> Reply | None:
+        if "authorization" not in request.headers:
+            return error(401, "missing_api_key", "Missing API key in the authorization header.")
+        if request.headers["authorization"] != f"Bearer {KEY}":
+            return error(403, "invalid_api_key", "API key is invalid")
+        if "user-agent" not in request.headers:
+            return Reply(403, b"error code: 1010")
+        self._asked = [at for at in self._asked if at > self.now() - 1.0]
+        if len(self._asked) >= self.per_second:
+            limits = {"ratelimit-limit": str(self.per_second), "ratelimit-remaining": "0"}
+            limits |= {"ratelimit-reset": "1", "retry-after": "1"}
+            return error(429, "rate_limit_exceeded", "Too many requests.", headers=limits)
+        self._asked.append(self.now())
+        return None
+
+    def _once(self, request: Seen, deed: Any) -> Reply:
+        key = request.headers.get("idempotency-key", "")
+        if len(key) > 256:
+            return error(400, "invalid_idempotency_key", "The key is too long.")
+        at, body, reply = self._answers.get(key, (float("-inf"), b"", Reply()))
+        if key and at > self.now() - DAY:
+            is_same = body == request.body
+            return (
+                reply if is_same else error(409, "invalid_idempotent_request", "Another payload had the key.")
+            )
+        reply = deed()
+        if key and reply.status == 200:
+            self._answers[key] = (self.now(), request.body, reply)
+        return reply
+
+    def _keep(self, message: dict[str, Any]) -> Reply:
+        missing = [name for name in ("from", "to", "subject") if not message.get(name)]
+        if missing:
+            return error(422, "missing_required_field", f"Missing `{missing[0]}` field.")
+        if any("@" not in one for one in message["to"]) or len(message["to"]) > 50:
+            return error(422, "validation_error", "Invalid `to` field. The email address is not valid.")
+        if self.daily_quota is not None and len(self.sent) >= self.daily_quota:
+            return error(429, "daily_quota_exceeded", "You have reached your daily email sending quota.")
+        return json_reply({"id": self._id(message)})
+
+    def _id(self, message: dict[str, Any]) -> str:
+        key = str(uuid.uuid4())
+        self.sent[key] = {"id": key, "last_event": "sent", **message}
+        return key
+
+    def event(self, kind: str, key: str, **data: Any) -> dict[str, Any]:
+        """The document of a webhook."""
+        tags = {one["name"]: one["value"] for one in self.sent[key].get("tags", [])}
+        return {
+            "type": kind,
+            "created_at": "2026-11-30T10:00:00.000Z",
+            "data": {"email_id": key, "to": self.sent[key]["to"], "tags": tags, **data},
+        }
+
+    def signed(self, document: dict[str, Any], *, at: float | None = None) -> tuple[bytes, dict[str, str]]:
+        """Body and headers of a webhook, as Svix signs it."""
+        body = json.dumps(document).encode()
+        message_id, stamp = f"msg_{secrets.token_hex(10)}", str(int(self.now() if at is None else at))
+        key = base64.b64decode(SECRET.removeprefix("whsec_"))
+        text = f"{message_id}.{stamp}.".encode() + body
+        signature = base64.b64encode(hmac.new(key, text, hashlib.sha256).digest()).decode()
+        return body, {"svix-id": message_id, "svix-timestamp": stamp, "svix-signature": f"v1,{signature}"}
