@@ -316,6 +316,11 @@ INTEGRATION_VERSIONS: dict[str, str] = env.json("INTEGRATION_VERSIONS", default=
 OAUTH_CLIENTS: dict[str, tuple[str, str]] = {
     name: (pair[0], pair[1]) for name, pair in env.json("OAUTH_CLIENTS", default={}).items()
 }
+# Of this product at Google, beside its id and secret.
+GOOGLE_ADS_DEVELOPER_TOKEN = env.str("GOOGLE_ADS_DEVELOPER_TOKEN", default="")
+# How old a conversion may be at a destination, in days, where that is not what its module knows:
+# {"tiktok_conversions": 28}.
+CONVERSION_AGE_DAYS: dict[str, int] = env.json("CONVERSION_AGE_DAYS", default={})
 # How many processes call services: a process's share of a limit while Redis is lost.
 CALLING_PROCESSES = env.int("CALLING_PROCESSES", default=3)
 

@@ -13,6 +13,7 @@ from apps.integrations.models import (
     AlertRule,
     Call,
     Connection,
+    ForwardedConversion,
     Incident,
     MetricPoint,
     TrailEntry,
@@ -60,6 +61,14 @@ class CallAdmin(LargeTableAdmin):
         for call in queryset:
             outbox.cancel(request.actor, call.public_id, now=timezone.now())
         self.message_user(request, f"Cancelled {len(queryset)}.")
+
+
+@admin.register(ForwardedConversion)
+class ForwardedConversionAdmin(LargeTableAdmin):
+    reads = "integrations:read"
+    list_display = ("kind", "connection", "stage", "value", "currency", "kept_back", "verdict", "created_at")
+    list_select_related = ("connection",)
+    search_exact = ("event_id", "call_id", "id")
 
 
 @admin.register(TrailEntry)

@@ -7,6 +7,7 @@ from apps.integrations.models import (
     AlertRule,
     Call,
     Connection,
+    ForwardedConversion,
     Incident,
     MetricPoint,
     TrailEntry,
@@ -35,6 +36,30 @@ holds(
         "reference",
         "is_possible_duplicate",
         "settled_at",
+    ],
+)
+holds(
+    ForwardedConversion,
+    export=["kind", "value", "currency", "kept_back", "verdict", "occurred_at", "created_at"],
+    on_erase="keep_pseudonymous",
+    disguise=["event_id"],
+    not_personal=[
+        "connection",
+        "call",
+        "stage",
+        "step",
+        "kind",
+        "value",
+        "currency",
+        "has_email",
+        "has_phone",
+        "has_click_id",
+        "kept_back",
+        "repeats",
+        "verdict",
+        "verdict_reason",
+        "occurred_at",
+        "created_at",
     ],
 )
 impersonal(Connection, because="an account of the workspace at a service")

@@ -3,6 +3,7 @@
 from apps.integrations.models.ads import AdCampaign, AdDay
 from apps.integrations.models.call import Call
 from apps.integrations.models.connection import Connection
+from apps.integrations.models.forwarded import ForwardedConversion
 from apps.integrations.models.metric import AlertRule, Incident, MetricPoint
 from apps.integrations.models.trail import TrailEntry
 
@@ -12,6 +13,7 @@ __all__ = [
     "AlertRule",
     "Call",
     "Connection",
+    "ForwardedConversion",
     "Incident",
     "MetricPoint",
     "TrailEntry",
