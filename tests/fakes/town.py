@@ -6,10 +6,27 @@ import json
 import socket
 from dataclasses import replace
 
+from tests.fakes.conversions import Ga4, GoogleConversions, MetaConversions
+from tests.fakes.google_ads import GoogleAds
+from tests.fakes.linkedin import LinkedInAds, LinkedInConversions
 from tests.fakes.meta import Meta
 from tests.fakes.server import Fake, Reply, Seen, json_reply, route
+from tests.fakes.tiktok import TikTokAds, TikTokConversions
+from tests.fakes.x import XAds, XConversions
 
-FAKES: tuple[type[Fake], ...] = (Meta,)
+FAKES: tuple[type[Fake], ...] = (
+    Ga4,
+    GoogleAds,
+    GoogleConversions,
+    LinkedInAds,
+    LinkedInConversions,
+    Meta,
+    MetaConversions,
+    TikTokAds,
+    TikTokConversions,
+    XAds,
+    XConversions,
+)
 
 
 class Town(Fake):

@@ -194,7 +194,9 @@ class TikTokAds:
             answer = self._write("campaigns.change", "/campaign/update/", self._ours(body), nothing)
         if change.status is not None and answer.outcome.is_good:
             change_of = {"campaign_ids": [campaign_id], "operation_status": NATIVE[change.status]}
-            answer = self._write("campaigns.status", "/campaign/status/update/", self._ours(body), nothing)
+            answer = self._write(
+                "campaigns.status", "/campaign/status/update/", self._ours(change_of), nothing
+            )
         return answer
 
     def set_bid(self, group_id: str, bid: Money) -> "Answer[None]":
