@@ -65,8 +65,6 @@ WEBHOOK_ONLY = {
     "accounts.people.merged": "for the floors to come",
     "accounts.person.erased": "for the floors to come: each app's own rows go in the erasure itself",
     "attribution.calibration.changed": "for the floors to come",
-    "attribution.conversions.changed": "for the floors to come",
-    "attribution.conversions.recorded": "for the floors to come",
     "attribution.drifted": "for the floors to come: learning anew follows by itself",
     "attribution.experiment.decided": "for the floors to come",
     "attribution.experiment.look_taken": "for the floors to come",
