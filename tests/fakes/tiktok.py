@@ -155,6 +155,8 @@ class TikTokConversions(TikTok):
         if refused := self.refused(request):
             return refused
         data = request.json["data"]
+        if not data:
+            return said(40_002, "data: Shorter than minimum length 1.")
         for place, one in enumerate(data):
             if one["event_id"].startswith("bad"):
                 return said(40_002, f"Batch.{place}.properties.contents.0.content_id: Not a valid string")

@@ -221,6 +221,8 @@ class XConversions(Signed):
         if refused := self.refused(request):
             return refused
         conversions = request.json["conversions"]
+        if not conversions:
+            return error(400, "INVALID_PARAMETER", "Expected at least one conversion")
         if any(one["conversion_id"].startswith("bad") for one in conversions):
             return error(400, "INVALID_PARAMETER", "Expected a valid identifier")
         for one in conversions:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps.accounts import consent
 from apps.accounts.permissions import system
-from apps.integrations import connections, forwarding, outbox
+from apps.integrations import connections, errors, forwarding, outbox
 from apps.integrations.conversion_events import PURPOSES, Click, ConversionEvent
 from apps.integrations.models import Call, Connection, ForwardedConversion
 from apps.integrations.resilience.lanes import Lane
@@ -477,9 +477,21 @@ def test_where_each_goes_and_by_which_credentials(open_, sold, name, first, head
     assert {one: fake.seen[0].headers[one] for one in headers} == headers
 
 
-@pytest.mark.parametrize("name", ["meta_conversions", "google_conversions", "linkedin_conversions", "ga4"])
+@pytest.mark.parametrize("name", SERVICES)
 def test_a_connection_can_be_tested_without_telling_anything(open_, name):
     fake, connection = open_(name)
 
     assert connections.test(system(connection.workspace_id), connection, now=timezone.now())
     assert taken(fake) == 0
+
+
+@pytest.mark.parametrize("name", ["tiktok_conversions", "x_conversions"])
+def test_credentials_that_are_none_are_found_out_by_the_test(open_, name):
+    fake, connection = open_(name)
+    refused = (
+        tiktok.said(40_105, "revoked") if name.startswith("tiktok") else x.error(401, "UNAUTHORIZED_ACCESS")
+    )
+    fake.misbehave(Answer(refused))
+
+    with pytest.raises(errors.ServiceError):
+        connections.test(system(connection.workspace_id), connection, now=timezone.now())

@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import Any
 
 from apps.accounts import consent
+from apps.integrations import errors
 from apps.integrations.client import Client
 from apps.integrations.connectors.conversions.destination import OPERATION, Destination, obstacle
 from apps.integrations.conversion_events import ConversionEvent, from_json
-from apps.integrations.http import Response
+from apps.integrations.http import Request, Response
 from apps.integrations.outbox import Due, Handler, LookUp, handles
 from apps.integrations.resilience.outcomes import Kind, Outcome
 from apps.integrations.resilience.policy import Answer
@@ -41,6 +42,16 @@ def of_service(key: str) -> Destination:
 
 def every() -> dict[str, Destination]:
     return dict(_destinations)
+
+
+def check_by_nothing(client: Client, request: Request) -> str:
+    """For a service without a harmless question: it is told of no conversion at all, which it refuses to
+    those it knows as something it cannot use, and to others as strangers. Raises ServiceError.
+    """
+    outcome = client.ask("credentials.check", request, kind="read").outcome
+    if not outcome.is_good and outcome.kind != Kind.PERMANENT_DATA:
+        raise errors.of(client.service.name, outcome)
+    return "It knows our credentials. Whether it takes a conversion shows with the first."
 
 
 def _perform(destination: Destination, client: Client, dues: Sequence[Due]) -> Answer:

@@ -7,6 +7,7 @@ from typing import Any
 
 from apps.integrations import identity_hashes as hashes
 from apps.integrations import services
+from apps.integrations.client import Client
 from apps.integrations.connectors.ads import tiktok as tiktok_ads
 from apps.integrations.connectors.conversions.destination import (
     KINDS,
@@ -16,7 +17,7 @@ from apps.integrations.connectors.conversions.destination import (
     filled,
     word,
 )
-from apps.integrations.connectors.conversions.sending import tells
+from apps.integrations.connectors.conversions.sending import check_by_nothing, tells
 from apps.integrations.conversion_events import AD_PERSONALIZATION, ConversionEvent
 from apps.integrations.http import Request
 from apps.integrations.resilience.policy import Limits
@@ -55,18 +56,19 @@ TIKTOK_CONVERSIONS = services.register(
         limits=Limits(at_once=4),
         sign=tiktok_ads.sign,
         classify=tiktok_ads.classify,
+        check="apps.integrations.connectors.conversions.tiktok.check",
     )
 )
 
 
 def build(events: Sequence[ConversionEvent], options: Options) -> Request:
-    body = filled(
+    head = filled(
         event_source="web",
         event_source_id=str(options["account"]),
         test_event_code=options.get("test_event_code") or "",
-        data=[event_of(one, options) for one in events],
     )
-    return Request(method="POST", url="/event/track/", json=body)
+    data = [event_of(one, options) for one in events]
+    return Request(method="POST", url="/event/track/", json={**head, "data": data})
 
 
 def event_of(event: ConversionEvent, options: Options) -> dict[str, Any]:
@@ -101,6 +103,10 @@ def refusal(event: ConversionEvent, options: Options) -> str:
 
 def named(words: str) -> set[int]:
     return {int(number) for number in PLACE.findall(words)}
+
+
+def check(client: Client) -> str:
+    return check_by_nothing(client, build([], client.credentials))
 
 
 DESTINATION = tells(

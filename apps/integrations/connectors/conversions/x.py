@@ -6,10 +6,11 @@ from typing import Any
 
 from apps.integrations import identity_hashes as hashes
 from apps.integrations import services
+from apps.integrations.client import Client
 from apps.integrations.connectors import oauth1
 from apps.integrations.connectors.ads import x as x_ads
 from apps.integrations.connectors.conversions.destination import KINDS, REGION, Destination, Options, filled
-from apps.integrations.connectors.conversions.sending import tells
+from apps.integrations.connectors.conversions.sending import check_by_nothing, tells
 from apps.integrations.conversion_events import ConversionEvent
 from apps.integrations.http import Request
 from apps.integrations.money import Form, Money, to_wire
@@ -35,6 +36,7 @@ X_CONVERSIONS = services.register(
         limits=Limits(at_once=4, rates=(Rate(limit=60_000, window_seconds=900),)),
         sign=oauth1.sign,
         classify=x_ads.classify,
+        check="apps.integrations.connectors.conversions.x.check",
     )
 )
 
@@ -75,6 +77,10 @@ def identifiers(event: ConversionEvent, options: Options) -> list[dict[str, Any]
 
 def refusal(event: ConversionEvent, options: Options) -> str:
     return "" if identifiers(event, options) else "Nothing in it says who it was."
+
+
+def check(client: Client) -> str:
+    return check_by_nothing(client, build([], client.credentials))
 
 
 DESTINATION = tells(
