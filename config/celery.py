@@ -111,11 +111,6 @@ app.conf.update(
             "schedule": 5.0,
             "options": {"expire_seconds": 10},
         },
-        "Work on what services told us": {
-            "task": "integrations.inbound.sweep",
-            "schedule": 30.0,
-            "options": {"expire_seconds": 60},
-        },
         "Read campaigns and their figures from ad platforms": {
             "task": "integrations.ads_pull.sweep",
             "schedule": 900.0,

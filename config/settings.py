@@ -342,6 +342,11 @@ WEDDING_DAY_TEMPLATES = frozenset(
         default=["wedding_day_reminder", "wedding_day_timeline", "wedding_day_change"],
     )
 )
+# Of this product at Google, beside its id and secret.
+GOOGLE_ADS_DEVELOPER_TOKEN = env.str("GOOGLE_ADS_DEVELOPER_TOKEN", default="")
+# How old a conversion may be at a destination, in days, where that is not what its module knows:
+# {"tiktok_conversions": 28}.
+CONVERSION_AGE_DAYS: dict[str, int] = env.json("CONVERSION_AGE_DAYS", default={})
 # How many processes call services: a process's share of a limit while Redis is lost.
 CALLING_PROCESSES = env.int("CALLING_PROCESSES", default=3)
 

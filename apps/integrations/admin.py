@@ -14,6 +14,7 @@ from apps.integrations.models import (
     Call,
     Connection,
     EmailDelivery,
+    ForwardedConversion,
     InboundRecord,
     Incident,
     MetricPoint,
@@ -67,6 +68,14 @@ class CallAdmin(LargeTableAdmin):
         self.message_user(request, f"Cancelled {len(queryset)}.")
 
 
+@admin.register(ForwardedConversion)
+class ForwardedConversionAdmin(LargeTableAdmin):
+    reads = "integrations:read"
+    list_display = ("kind", "connection", "stage", "value", "currency", "kept_back", "verdict", "created_at")
+    list_select_related = ("connection",)
+    search_exact = ("event_id", "call_id", "id")
+
+
 @admin.register(TrailEntry)
 class TrailEntryAdmin(LargeTableAdmin):
     reads = "integrations:read"
@@ -94,14 +103,6 @@ class SuppressionAdmin(LargeTableAdmin):
         for one in queryset:
             suppressions.lift(request.actor, one, now=timezone.now())
         self.message_user(request, f"{len(queryset)} may be written to again.")
-
-
-@admin.register(InboundRecord)
-class InboundRecordAdmin(LargeTableAdmin):
-    reads = "integrations:read"
-    list_display = ("service", "event_id", "state", "reason", "attempts", "received_at")
-    list_filter = ("state", "service")
-    search_exact = ("public_id", "event_id", "id")
 
 
 @admin.register(WebhookEndpoint)

@@ -81,3 +81,4 @@ def policy() -> Policy:
 def reset() -> None:
     """Forget what this process counts by itself."""
     _policy.cache_clear()
+    metrics.forget()

@@ -11,6 +11,7 @@ from apps.integrations.models import (
     Call,
     Connection,
     EmailDelivery,
+    ForwardedConversion,
     InboundRecord,
     Incident,
     MetricPoint,
@@ -68,6 +69,30 @@ holds(
         "created_at",
         "asked_at",
         "accepted_at",
+    ],
+)
+holds(
+    ForwardedConversion,
+    export=["kind", "value", "currency", "kept_back", "verdict", "occurred_at", "created_at"],
+    on_erase="keep_pseudonymous",
+    disguise=["event_id"],
+    not_personal=[
+        "connection",
+        "call",
+        "stage",
+        "step",
+        "kind",
+        "value",
+        "currency",
+        "has_email",
+        "has_phone",
+        "has_click_id",
+        "kept_back",
+        "repeats",
+        "verdict",
+        "verdict_reason",
+        "occurred_at",
+        "created_at",
     ],
 )
 impersonal(Suppression, because="a keyed hash of an address, kept so that it is not written to again")

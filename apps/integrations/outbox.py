@@ -66,7 +66,8 @@ class Handler:
 
     perform: one request for all of the batch; a PARTIAL outcome has an Outcome per call in `items`. look_up:
     asks the service what became of a call: OK when it was done, PERMANENT_DATA when it was not (and may be
-    sent), UNKNOWN when it cannot say. repeats_for: how long the service drops a duplicate of the same call.
+    sent), UNKNOWN when it cannot say, REFUSED_HERE when nobody ever will. repeats_for: how long the service
+    drops a duplicate of the same call.
     """
 
     perform: Perform
@@ -331,7 +332,7 @@ def _apply_look_up(call: Call, outcome: Outcome, *, now: datetime) -> None:
         _finish(call, Call.State.DONE, now)
     elif outcome.kind == Kind.PERMANENT_DATA:  # it was never done
         call.state, call.due_at, call.sent_at = Call.State.WAITING, now, None
-    elif call.attempts > LOOK_UPS + len(SCHEDULE):
+    elif outcome.kind == Kind.REFUSED_HERE or call.attempts > LOOK_UPS + len(SCHEDULE):
         call.last_reason = f"Its fate stayed unknown. {call.last_reason}"[:300]
         _finish(call, Call.State.DEAD, now)
     else:

@@ -108,10 +108,14 @@ class Service:
     is_offered: bool = True
 
     @property
+    def spoken_version(self) -> str:
+        """Of its interface, as settings have it or as the module knows it."""
+        return str(settings.INTEGRATION_VERSIONS.get(self.key, self.version))
+
+    @property
     def url(self) -> str:
         """The base with its version, without a slash at the end."""
-        version: str = settings.INTEGRATION_VERSIONS.get(self.key, self.version)
-        return self.placed(self.base_url.format(version=version)).rstrip("/")
+        return self.placed(self.base_url.format(version=self.spoken_version)).rstrip("/")
 
     def placed(self, url: str) -> str:
         """An address of it, at the origin where settings say that it is (a sandbox, a proxy, a fake)."""

@@ -1,10 +1,11 @@
 from django.urls import path
 
-from apps.integrations.views import connections, monitoring, webhooks
+from apps.integrations.views import connections, conversions, monitoring, webhooks
 
 app_name = "integrations"
 urlpatterns = [
     path("", connections.listed, name="connections"),
+    path("conversions/", conversions.conversions, name="conversions"),
     path("connect/<slug:service>/", connections.connect, name="connect"),
     path("signed-in/", connections.signed_in, name="signed-in"),
     path("incidents/", monitoring.listed, name="incidents"),

@@ -6,6 +6,9 @@ import json
 import socket
 from dataclasses import replace
 
+from tests.fakes.conversions import Ga4, GoogleConversions, MetaConversions
+from tests.fakes.google_ads import GoogleAds
+from tests.fakes.linkedin import LinkedInAds, LinkedInConversions
 from tests.fakes.llm import LanguageModel
 from tests.fakes.mailgun import Mailgun
 from tests.fakes.meta import Meta
@@ -14,20 +17,32 @@ from tests.fakes.receiver import WebhookReceiver
 from tests.fakes.resend import Resend
 from tests.fakes.server import Fake, Reply, Seen, json_reply, route
 from tests.fakes.slack import Slack
+from tests.fakes.tiktok import TikTokAds, TikTokConversions
 from tests.fakes.twilio import Twilio, TwilioCalls
 from tests.fakes.webhook import Webhook
+from tests.fakes.x import XAds, XConversions
 
 FAKES: tuple[type[Fake], ...] = (
+    Ga4,
+    GoogleAds,
+    GoogleConversions,
+    LanguageModel,
+    LinkedInAds,
+    LinkedInConversions,
+    Mailgun,
     Meta,
-    Slack,
+    MetaConversions,
     PagerDuty,
+    Resend,
+    Slack,
+    TikTokAds,
+    TikTokConversions,
     Twilio,
     TwilioCalls,
-    WebhookReceiver,
-    LanguageModel,
-    Resend,
-    Mailgun,
     Webhook,
+    WebhookReceiver,
+    XAds,
+    XConversions,
 )
 
 

@@ -28,6 +28,40 @@ class ConnectionSerializer(serializers.Serializer):
         return {**super().get_fields(), "label": serializers.CharField(source="connection.label")}
 
 
+class ConversionsFilterSerializer(serializers.Serializer):
+    days = serializers.IntegerField(min_value=1, max_value=90, default=28)
+
+
+class ReasonSerializer(serializers.Serializer):
+    reason = serializers.CharField(source="words")
+    count = serializers.IntegerField()
+
+
+class TellingSerializer(serializers.Serializer):
+    """One destination of conversions, over the conversions that came in the last `days` days."""
+
+    connection = serializers.UUIDField(source="connection.public_id")
+    service = serializers.CharField(source="service.key")
+    days = serializers.SerializerMethodField(help_text="The period of every number here.")
+    known = serializers.IntegerField(help_text="Conversions that it was to be told of.")
+    sent = serializers.IntegerField()
+    accepted = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    confirmed = serializers.IntegerField(help_text="By its later word, where it has one.")
+    waiting = serializers.IntegerField()
+    kept_back = serializers.IntegerField(help_text="Not sent: no consent, too old, nobody to recognise.")
+    changes = serializers.IntegerField(help_text="Refunds and corrections that it was told of.")
+    repeated = serializers.IntegerField(help_text="Events that came again and were not sent again.")
+    by_email = serializers.FloatField(allow_null=True, help_text="Share of what was sent; null: too little.")
+    by_phone = serializers.FloatField(allow_null=True)
+    by_click_id = serializers.FloatField(allow_null=True)
+    oldest_waiting_at = serializers.DateTimeField(allow_null=True)
+    reasons = ReasonSerializer(many=True)
+
+    def get_days(self, telling: Any) -> int:
+        return int(self.context["days"])
+
+
 class TestedSerializer(serializers.Serializer):
     said = serializers.CharField(help_text="What the service answered, in words.")
 

@@ -20,6 +20,7 @@ urlpatterns = [
         views.WebhookRedeliverView.as_view(),
         name="webhook-redeliver",
     ),
+    path("conversions", views.ConversionsView.as_view(), name="conversions"),
     path("calls", views.CallsView.as_view(), name="calls"),
     path("calls/<uuid:call_id>/trail", views.CallTrailView.as_view(), name="call-trail"),
     path("calls/<uuid:call_id>/replay", views.CallReplayView.as_view(), name="call-replay"),

@@ -9,12 +9,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.accounts.errors import NotHere
-from apps.integrations import connections, outbox, reports, trail, webhooks
+from apps.integrations import connections, conversion_reports, outbox, reports, trail, webhooks
 from apps.integrations.api.serializers import (
     CallFilterSerializer,
     CallSerializer,
     ConnectionSerializer,
+    ConversionsFilterSerializer,
     NewWebhookSerializer,
+    TellingSerializer,
     TestedSerializer,
     TrailSerializer,
     WebhookSecretSerializer,
@@ -66,6 +68,24 @@ class ConnectionTestView(APIView):
         """Ask the service something harmless; a stopped connection that works again goes on."""
         said = connections.test(request._request.actor, connections.get(public_id), now=timezone.now())
         return Response({"said": said})
+
+
+class ConversionsView(APIView):
+    action_needed = {"GET": "integrations:read"}
+
+    @extend_schema(
+        operation_id="forwarded_conversion_list",
+        parameters=[ConversionsFilterSerializer],
+        responses=TellingSerializer(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        """How each destination of conversions does: sent, accepted, rejected and why, recognised by what."""
+        asked = ConversionsFilterSerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        given: dict[str, Any] = dict(asked.validated_data)
+        found = conversion_reports.tellings(days=given["days"], now=timezone.now())
+        rows = TellingSerializer(found, many=True, context=given).data
+        return Response(rows)
 
 
 class CallsView(APIView):

@@ -4,6 +4,7 @@ from apps.integrations.models.ads import AdCampaign, AdDay
 from apps.integrations.models.call import Call
 from apps.integrations.models.connection import Connection
 from apps.integrations.models.email import EmailDelivery, Suppression
+from apps.integrations.models.forwarded import ForwardedConversion
 from apps.integrations.models.inbound import InboundRecord
 from apps.integrations.models.metric import AlertRule, Incident, MetricPoint
 from apps.integrations.models.tokens import TokenDay
@@ -17,6 +18,7 @@ __all__ = [
     "Call",
     "Connection",
     "EmailDelivery",
+    "ForwardedConversion",
     "InboundRecord",
     "Incident",
     "MetricPoint",

@@ -22,6 +22,7 @@ from apps.integrations.connectors.ads.platform import (
     DayFigures,
     NewCampaign,
     Status,
+    nothing,
 )
 from apps.integrations.http import Request, Response
 from apps.integrations.money import Form, Money, from_wire, to_wire
@@ -197,11 +198,11 @@ class MetaAds:
         if change.budget is not None:
             kind = change.budget_kind or BudgetKind.DAILY
             form[f"{kind}_budget"] = str(to_wire(change.budget, Form.META_MINOR))
-        return self._write("campaigns.change", f"/{campaign_id}", form, only_validate, _nothing)
+        return self._write("campaigns.change", f"/{campaign_id}", form, only_validate, nothing)
 
     def set_bid(self, group_id: str, bid: Money) -> "Answer[None]":
         form = {"bid_amount": str(to_wire(bid, Form.META_MINOR))}
-        return self._write("adsets.bid", f"/{group_id}", form, False, _nothing)
+        return self._write("adsets.bid", f"/{group_id}", form, False, nothing)
 
     def figures(self, since: date, until: date) -> Iterator[DayFigures]:
         """Figures of each campaign and day in [since, until]."""
@@ -282,7 +283,3 @@ def _sum_of(actions: list[Mapping[str, Any]] | None) -> Decimal | None:
 
 def _id(response: Response) -> str:
     return str(response.json().get("id") or "")
-
-
-def _nothing(response: Response) -> None:
-    return None

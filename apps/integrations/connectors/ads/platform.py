@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
+from apps.integrations.http import Response
 from apps.integrations.money import Money
+from apps.integrations.resilience.outcomes import Kind, Outcome
 from apps.integrations.resilience.policy import Answer
 
 
@@ -98,3 +100,12 @@ class AdPlatform(Protocol):
     def change(self, campaign_id: str, change: Change, *, only_validate: bool = False) -> "Answer[None]": ...
     def set_bid(self, group_id: str, bid: Money) -> "Answer[None]": ...
     def figures(self, since: date, until: date) -> Iterator[DayFigures]: ...
+
+
+def refused(reason: str) -> "Answer[Any]":
+    """The answer to what this platform cannot do: it was not asked."""
+    return Answer(outcome=Outcome(kind=Kind.REFUSED_HERE, reason=reason, was_sent=False))
+
+
+def nothing(response: Response) -> None:
+    """What is read of an answer that says no more than that it was done."""

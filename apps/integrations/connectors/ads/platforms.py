@@ -3,10 +3,20 @@
 from collections.abc import Callable
 
 from apps.integrations.client import Client
+from apps.integrations.connectors.ads.google import GoogleAds
+from apps.integrations.connectors.ads.linkedin import LinkedInAds
 from apps.integrations.connectors.ads.meta import MetaAds
 from apps.integrations.connectors.ads.platform import AdPlatform
+from apps.integrations.connectors.ads.tiktok import TikTokAds
+from apps.integrations.connectors.ads.x import XAds
 
-_PLATFORMS: dict[str, Callable[[Client], AdPlatform]] = {"meta_ads": MetaAds}
+_PLATFORMS: dict[str, Callable[[Client], AdPlatform]] = {
+    "google_ads": GoogleAds,
+    "linkedin_ads": LinkedInAds,
+    "meta_ads": MetaAds,
+    "tiktok_ads": TikTokAds,
+    "x_ads": XAds,
+}
 
 
 def of(client: Client) -> AdPlatform:

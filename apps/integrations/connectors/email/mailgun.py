@@ -57,7 +57,9 @@ def classify(response: Response, is_idempotent: bool, now: datetime) -> Outcome:
 def check(client: Client) -> str:
     """The domain's state at Mailgun, where the key may ask for it."""
     door = Mailgun(client)
-    answer: Answer[Any] = client.ask("domain.read", Request(method="GET", url=door.url(f"/domains/{door.domain}")))
+    answer: Answer[Any] = client.ask(
+        "domain.read", Request(method="GET", url=door.url(f"/domains/{door.domain}"))
+    )
     if answer.outcome.status in {401, 403}:
         return "The key may not read the domain; a key for sending alone may not."
     if not answer.outcome.is_good:

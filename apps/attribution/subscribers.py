@@ -1,0 +1,20 @@
+"""What attribution does on its own news: platforms are told of conversions and of what became of them."""
+
+from django.utils import timezone
+
+from apps.accounts.events import subscribe
+from apps.attribution import told_conversions
+from apps.attribution.events import ConversionsChanged, ConversionsRecorded
+from apps.integrations import forwarding
+
+
+@subscribe(ConversionsRecorded)
+def tell_of_conversions(event: ConversionsRecorded) -> None:
+    if forwarding.connected():
+        forwarding.forward(told_conversions.events_of(event.conversion_ids), now=timezone.now())
+
+
+@subscribe(ConversionsChanged)
+def tell_of_changes(event: ConversionsChanged) -> None:
+    if forwarding.connected():
+        forwarding.correct(told_conversions.events_of(event.conversion_ids), now=timezone.now())

@@ -1,0 +1,182 @@
+"""Conversions, told to every destination that is connected: each once, and only what a person has allowed.
+
+Each destination gets a call of its own in the outbox; what is not sent is kept with the reason. When a value
+changes, what still waits is changed or cancelled, and what was told is taken back where the destination has a
+way to do that.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from apps.accounts import scoping
+from apps.accounts.permissions import system
+from apps.integrations import money, outbox, sealed_json
+from apps.integrations.connectors.conversions import sending
+from apps.integrations.connectors.conversions.destination import OPERATION, Destination, obstacle, wants
+from apps.integrations.conversion_events import ConversionEvent, with_value
+from apps.integrations.models import Call, Connection, ForwardedConversion
+from apps.integrations.resilience.lanes import Lane
+
+Stage = ForwardedConversion.Stage
+BATCH = 1_000
+
+
+def connected() -> list[Connection]:
+    """Where conversions go; one that needs a person is among them, and its calls wait."""
+    found = Connection.objects.filter(service__in=sending.every())
+    return list(found.exclude(state=Connection.State.DISCONNECTED).order_by("pk"))
+
+
+@transaction.atomic
+def forward(events: Sequence[ConversionEvent], *, now: datetime) -> int:
+    """Write a call for each event and destination. Returns how many; an event that came before is counted as
+    a repeat.
+    """
+    sold = [_rounded(event) for event in events if not event.is_void]
+    return sum(_forward_to(connection, sold, now=now) for connection in connected())
+
+
+@transaction.atomic
+def correct(events: Sequence[ConversionEvent], *, now: datetime) -> int:
+    """Bring every destination to the value that each event has now. Returns how many calls were written or
+    changed; doing it again changes nothing.
+
+    Locks what was told of the events, in the order of its ids.
+    """
+    rounded = {event.event_id: _rounded(event) for event in events}
+    done = 0
+    for connection in connected():
+        told = ForwardedConversion.objects.filter(
+            connection=connection, stage=Stage.CONVERSION, event_id__in=rounded
+        )
+        rows = list(told.select_for_update(of=("self",)).select_related("call").order_by("pk"))
+        done += sum(_correct(connection, row, rounded[row.event_id], now=now) for row in rows)
+        unknown = rounded.keys() - {row.event_id for row in rows}
+        new = [event for key, event in rounded.items() if key in unknown and not event.is_void]
+        done += _forward_to(connection, new, now=now)
+    return done
+
+
+def _forward_to(connection: Connection, events: Sequence[ConversionEvent], *, now: datetime) -> int:
+    destination = sending.of_service(connection.service)
+    options = options_of(connection)
+    wanted = [event for event in events if wants(options, event.kind)]
+    known = _repeated(connection, [event.event_id for event in wanted])
+    fresh = {event.event_id: event for event in wanted if event.event_id not in known}
+    rows = [_told(connection, destination, event, options, now=now) for event in fresh.values()]
+    ForwardedConversion.objects.bulk_create(rows, ignore_conflicts=True, batch_size=BATCH)
+    return sum(row.call is not None for row in rows)
+
+
+def _repeated(connection: Connection, event_ids: list[str]) -> set[str]:
+    """Those that came before, each counted once more."""
+    rows = ForwardedConversion.objects.filter(
+        connection=connection, stage=Stage.CONVERSION, event_id__in=event_ids
+    )
+    known = set(rows.values_list("event_id", flat=True))
+    if known:
+        rows.update(repeats=F("repeats") + 1)
+    return known
+
+
+def _told(
+    connection: Connection,
+    destination: Destination,
+    event: ConversionEvent,
+    options: dict[str, Any],
+    *,
+    now: datetime,
+    stage: str = Stage.CONVERSION,
+) -> ForwardedConversion:
+    """The row of an event, unsaved, with its call unless something stands against it."""
+    step = "" if stage == Stage.CONVERSION else str(event.value)
+    reason = obstacle(destination, event, options, now=now)
+    call = None if reason else _enqueue(connection, destination, event, f"{event.event_id}:{step}", now=now)
+    return ForwardedConversion(
+        workspace_id=scoping.current_id(),
+        connection=connection,
+        call=call,
+        person_id=event.person_id,
+        event_id=event.event_id,
+        stage=stage,
+        step=step,
+        kind=event.kind[:60],
+        value=event.value,
+        currency=event.currency,
+        has_email=bool(event.email),
+        has_phone=bool(event.phone),
+        has_click_id=bool(event.clicks),
+        kept_back=reason[:200],
+        occurred_at=event.at,
+    )
+
+
+def _enqueue(
+    connection: Connection, destination: Destination, event: ConversionEvent, key: str, *, now: datetime
+) -> Call:
+    return outbox.enqueue(
+        connection,
+        OPERATION,
+        event.to_json(),
+        dedup_key=key[:200],
+        now=now,
+        lane=Lane.MARKETING,
+        person_id=event.person_id,
+        expires_at=event.at + destination.age_limit,
+    )
+
+
+def _correct(
+    connection: Connection, row: ForwardedConversion, event: ConversionEvent, *, now: datetime
+) -> bool:
+    """Bring one destination to the new value; nothing to do where it was never told, or believes it."""
+    if row.call is None or row.value == event.value:
+        return False
+    call: Call = Call.objects.select_for_update().get(pk=row.call.pk)
+    if call.state in {Call.State.DEAD, Call.State.CANCELLED}:
+        return False
+    if call.state in {Call.State.WAITING, Call.State.HELD} and call.sent_at is None:
+        _change_in_place(call, event, now=now)
+    elif not _tell_change(connection, row, event, now=now):
+        return False
+    row.value = event.value
+    row.save(update_fields=["value"])
+    return True
+
+
+def _change_in_place(call: Call, event: ConversionEvent, *, now: datetime) -> None:
+    """It has not left yet: it is cancelled, or carries the new value."""
+    if event.is_void:
+        outbox.cancel(system(call.workspace_id), call.public_id, now=now)
+        return
+    told = sealed_json.get(call, "payload_sealed")
+    sealed_json.put(call, "payload_sealed", with_value(told, event.value))
+    call.save(update_fields=["data_key", "payload_sealed"])
+
+
+def _tell_change(
+    connection: Connection, row: ForwardedConversion, event: ConversionEvent, *, now: datetime
+) -> bool:
+    """A call that takes back what the value has lost, or a row that says why there is none."""
+    change = replace(event, taken_back=row.value - event.value, changed_at=now)
+    destination = sending.of_service(connection.service)
+    made = _told(connection, destination, change, options_of(connection), now=now, stage=Stage.CHANGE)
+    ForwardedConversion.objects.bulk_create([made], ignore_conflicts=True)
+    return made.call is not None
+
+
+def options_of(connection: Connection) -> dict[str, Any]:
+    """What is not secret: all that payloads are made of."""
+    return {**connection.options, "account": connection.account}
+
+
+def _rounded(event: ConversionEvent) -> ConversionEvent:
+    """To the currency's smallest coin: an exchange rate leaves more places than can be sent."""
+    smallest = Decimal(1).scaleb(-money.exponent_of(event.currency))
+    return replace(event, value=event.value.quantize(smallest, ROUND_HALF_UP))

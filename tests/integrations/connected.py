@@ -1,0 +1,24 @@
+"""A connection to a fake, and a client of it, for the tests of connectors."""
+
+from apps.integrations import sealed_json
+from apps.integrations.client import Client
+from apps.integrations.models import Connection
+from tests.factories import NOW
+
+
+def connection_to(workspace, service, *, account, secrets, **options):
+    made = Connection(
+        workspace=workspace,
+        service=service,
+        account=account,
+        label=service,
+        state_changed_at=NOW,
+        options=options,
+    )
+    sealed_json.put(made, "credentials_sealed", secrets)
+    made.save()
+    return made
+
+
+def client_of(workspace, service, **given):
+    return Client(connection_to(workspace, service, **given))
