@@ -39,10 +39,14 @@ WORTH = timedelta(hours=1)
 
 
 def tell(incident: Incident, deed: str, *, now: datetime) -> list[str]:
-    """Enqueue a trigger, acknowledge or resolve to every channel that the severity and tier call for. Returns
-    them.
+    """Enqueue a trigger, acknowledge or resolve to every channel that the severity and tier call for, and a
+    trigger to the next ones where one of them is stopped. Returns them.
     """
-    return _enqueue([one for one in connections() if _is_called_for(one, incident)], incident, deed, now=now)
+    channels = connections()
+    called = [one for one in channels if _is_called_for(one, incident)]
+    is_cut_off = deed == "trigger" and any(not one.is_usable for one in called)
+    spare = _spare(channels, incident) if is_cut_off else []
+    return _enqueue(dict.fromkeys([*called, *spare]), incident, deed, now=now)
 
 
 def fall_over(failed: Connection, key: str, *, now: datetime) -> list[str]:
@@ -50,8 +54,7 @@ def fall_over(failed: Connection, key: str, *, now: datetime) -> list[str]:
     incident = incident_of(key)
     if incident is None or incident.state != Incident.State.OPEN:
         return []
-    reach = ORDER.index(Severity(incident.severity)) + 1
-    others = [one for one in connections() if one.pk != failed.pk and _severity(one) <= reach]
+    others = [one for one in _spare(connections(), incident) if one.pk != failed.pk]
     return _enqueue(others, incident, "trigger", now=now)
 
 
@@ -132,6 +135,12 @@ def _enqueue(channels: Iterable[Connection], incident: Incident, deed: str, *, n
         )
         told.append(connection.service)
     return told
+
+
+def _spare(channels: Iterable[Connection], incident: Incident) -> list[Connection]:
+    """Whom to tell when another cannot be: at most one severity above, or a hiccup wakes the house."""
+    reach = ORDER.index(Severity(incident.severity)) + 1
+    return [one for one in channels if one.is_usable and _severity(one) <= reach]
 
 
 def _is_called_for(connection: Connection, incident: Incident) -> bool:

@@ -197,6 +197,17 @@ def test_a_channel_that_fails_has_the_next_ones_told(connect, settings, opened):
     assert mail.outbox[0].subject == "Info: Calls fail"
 
 
+def test_a_channel_that_is_stopped_already_has_the_next_ones_told(connect, opened):
+    stopped = connect("slack", {"webhook_url": f"https://hooks.slack.com{HOOK}"})
+    stopped.state = "switched_off"
+    stopped.save()
+    connect("alert_email", address="ops@studio.example")
+    connect("pagerduty", {"routing_key": "0" * 32})
+    opened("info")
+
+    assert sorted(relayed()) == [("alert_email", "done"), ("slack", "held")]
+
+
 def test_a_failure_of_little_weight_wakes_nobody_by_telephone(connect, settings, opened):
     connect("slack", {"webhook_url": f"https://hooks.slack.com{HOOK}"})
     connect("twilio_call", {"auth_token": "t"}, account="AC1", to_number="+1", from_number="+2")
