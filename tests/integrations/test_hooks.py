@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from apps.accounts import scoping
 from apps.integrations import inbound, sealed_json
 from apps.integrations.connectors.alerts import slack as slack_connector
-from apps.integrations.connectors.alerts import twilio as twilio_connector
+from apps.integrations.connectors.alerts import twilio_hooks
 from apps.integrations.inbound import Delivery
 from apps.integrations.models import Call, Connection, InboundRecord
 from apps.integrations.monitoring import incidents
@@ -279,7 +279,7 @@ def test_the_documented_example_of_twilio():
         body=urlencode(form).encode(),
         headers={"x-twilio-signature": "RSOYDt4T1cUTdK1PDd93/VVr8B8="},
     )
-    assert twilio_connector.verify(delivery, {"auth_token": "12345"}, NOW).event_id
+    assert twilio_hooks.verify(delivery, {"auth_token": "12345"}, NOW).event_id
 
 
 def test_the_documented_example_of_slack():

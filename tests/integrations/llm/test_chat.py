@@ -11,7 +11,8 @@ from apps.accounts import scoping
 from apps.integrations import connections, errors, metrics, sealed_json
 from apps.integrations.client import Client
 from apps.integrations.connectors.llm import budget
-from apps.integrations.connectors.llm.chat import NoAnswer, Prompt, complete
+from apps.integrations.connectors.llm.answers import NoAnswer
+from apps.integrations.connectors.llm.chat import Prompt, complete
 from apps.integrations.connectors.llm.placeholders import Placeholders
 from apps.integrations.models import Connection, TokenDay
 from apps.integrations.resilience.outcomes import Kind
@@ -134,6 +135,8 @@ def test_after_a_second_fault_there_is_no_answer(client, fake):
         (completion('{"subj', finish_reason="length"), "length"),
         (completion("", finish_reason="content_filter"), "content_filter"),
         (completion(None), "empty"),
+        (Reply(200, b'{"choices":[null],"usage":7}'), "empty"),
+        (Reply(200, b'{"choices":"none"}'), "empty"),
     ],
 )
 def test_each_way_of_not_answering(client, fake, reply, why):

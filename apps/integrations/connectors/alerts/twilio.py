@@ -5,18 +5,13 @@ text, or by the number that was called. Code 20429 was never processed. A sender
 must be registered (A2P 10DLC) or its messages are blocked.
 """
 
-import base64
-import hashlib
-import hmac
-import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
-from apps.accounts.permissions import system
 from apps.integrations import inbound, services
 from apps.integrations.client import Client
 from apps.integrations.connectors.alerts.alert import (
@@ -27,9 +22,7 @@ from apps.integrations.connectors.alerts.alert import (
     told_by,
 )
 from apps.integrations.http import Request, Response
-from apps.integrations.inbound import Checked, Delivery, Forged, Received, Receiver
 from apps.integrations.models import Call, Connection
-from apps.integrations.monitoring import alert_channels, incidents
 from apps.integrations.outbox import Due
 from apps.integrations.resilience.classify import of_status
 from apps.integrations.resilience.outcomes import OK, Kind, Outcome, Scope
@@ -42,7 +35,6 @@ LONGEST_BODY = 1_600
 # An SMS that could not be delivered within this wakes somebody for nothing.
 VALID_SECONDS = 3_600
 RINGS_SECONDS = 45
-UNDELIVERED = {"undelivered", "failed"}
 # Code → what follows. The rest is judged by the status.
 CODES: dict[int, Kind] = {
     20_003: Kind.AUTH_EXPIRED,  # the SID or token is wrong
@@ -207,72 +199,11 @@ def check(client: Client) -> str:
     return f"{found.get('friendly_name', '')}, {found.get('status', 'unknown')}. Nobody was called."
 
 
-def verify(delivery: Delivery, credentials: Credentials, now: datetime) -> Checked:
-    """HMAC-SHA1 over the public address and the sorted parameters; there is no time in it.
-
-    What is signed are the parameters, not the bytes: a body that says the same in other bytes is refused, so
-    that each message has one form. The address is tried with and without its port.
-    """
-    secret = str(credentials.get("auth_token") or "")
-    given = delivery.headers.get("x-twilio-signature", "").encode()
-    pairs = _pairs(delivery.body)
-    signed = [_signature(secret, url, pairs) for url in _addresses(delivery.url)]
-    matches = [hmac.compare_digest(one, given) for one in signed]
-    if not secret or not any(matches):
-        raise Forged("The signature is not Twilio's.")
-    return Checked(event_id=hashlib.sha256(signed[0]).hexdigest(), sent_at=None)
-
-
-def _pairs(body: bytes) -> list[tuple[str, str]]:
-    text = body.decode("ascii", errors="replace")
-    if re.search(r"%(?![0-9A-F]{2})|[^!-~]", text):
-        raise Forged("The body is not encoded as Twilio does it.")
-    try:
-        return parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text), errors="strict")
-    except ValueError as error:
-        raise Forged("The body is no form.") from error
-
-
-def _signature(secret: str, url: str, pairs: list[tuple[str, str]]) -> bytes:
-    base = url + "".join(name + text for name, text in sorted(set(pairs)))
-    return base64.b64encode(hmac.new(secret.encode(), base.encode(), hashlib.sha1).digest())
-
-
-def _addresses(url: str) -> list[str]:
-    """As it is, without its port, and with the port of its scheme."""
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", {"https": 443, "http": 80}.get(parts.scheme, 443)
-    others = [urlunsplit(parts._replace(netloc=one)) for one in (host, f"{host}:{port}")]
-    return list(dict.fromkeys([url, *others]))
-
-
 def _moment(text: str | None) -> datetime | None:
     try:
         return parsedate_to_datetime(text) if text else None
     except ValueError:
         return None
-
-
-def process(connection: Connection, received: Received, now: datetime) -> str:
-    """A pressed 1 takes the incident; an SMS that was not delivered has the next channels told."""
-    key = received.query.get("key", "")
-    form = dict(parse_qsl(received.body.decode("ascii", errors="replace"), keep_blank_values=True))
-    if form.get("MessageStatus") in UNDELIVERED:
-        alert_channels.fall_over(connection, key, now=now)
-        return f"It was {form['MessageStatus']} ({form.get('ErrorCode', 'no code')}): the next were told."
-    if form.get("Digits") == "1":
-        who = system(connection.workspace_id, f"Telephone {connection.label}")
-        return incidents.take_from_outside(who, key, now=now)
-    return "There was nothing to do."
-
-
-def answer(received: Received) -> tuple[str, str]:
-    """What the telephone says to the key that was pressed."""
-    form = dict(parse_qsl(received.body.decode("ascii", errors="replace")))
-    if "Digits" not in form:
-        return "", "text/xml"
-    said = "Thank you. It is yours." if form["Digits"] == "1" else "Nobody took it."
-    return f"<Response><Say>{said}</Say></Response>", "text/xml"
 
 
 _ACCOUNT = (
@@ -329,5 +260,3 @@ services.register(
 )
 told_by(SMS, tell_by_sms, look_up=look_up_sms)
 told_by(CALL, tell_by_call, look_up=look_up_call)
-for _key in (SMS, CALL):
-    inbound.receives(_key, Receiver(verify=verify, process=process, answer=answer))

@@ -11,16 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-import jsonschema
 from django.conf import settings
 from django.core.cache import cache
 from django.utils import timezone
 
 from apps.accounts import scoping
-from apps.accounts.errors import DomainError
 from apps.integrations import errors, metrics, services
 from apps.integrations.client import Client
-from apps.integrations.connectors.llm import budget
+from apps.integrations.connectors.llm import answers, budget
+from apps.integrations.connectors.llm.answers import NoAnswer
 from apps.integrations.connectors.llm.placeholders import Placeholders
 from apps.integrations.http import Request, Response
 from apps.integrations.metrics import Reading, gauge
@@ -32,8 +31,6 @@ from apps.integrations.services import Credentials, Family, Field, Reach, Servic
 
 KEY = "llm"
 TOKEN_PARAMS = ("max_completion_tokens", "max_tokens")
-# Bytes of a text that are one token at the least, so that a reservation is rarely too small.
-BYTES_PER_TOKEN = 3
 HOW: dict[str, Any] = {
     "kind": "write",
     "is_idempotent": True,
@@ -51,18 +48,6 @@ CODES: dict[str, Kind] = {
     "context_length_exceeded": Kind.PERMANENT_DATA,
     "content_policy_violation": Kind.PERMANENT_DATA,
 }
-UNFINISHED = {"length": "It was cut short.", "content_filter": "It was filtered."}
-
-
-class NoAnswer(DomainError):
-    """The model gave nothing to use. why: refusal, length, content_filter, invalid or empty."""
-
-    code = "no_answer"
-    status = 502
-
-    def __init__(self, why: str, detail: str) -> None:
-        super().__init__(detail)
-        self.why = why
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,14 +142,14 @@ def _asked(client: Client, prompt: Prompt, body: dict[str, Any]) -> Completion:
     found = _ask(client, body, prompt)
     if prompt.schema is None:
         return found
-    document, fault = _parsed(found.text, prompt.schema)
+    document, fault = answers.parsed(found.text, prompt.schema)
     if fault:
         asked = (
             f"That does not fit: {fault}. Answer again, with JSON that keeps to the schema, and nothing else."
         )
         again = [{"role": "assistant", "content": found.text}, {"role": "user", "content": asked}]
         second = _ask(client, {**body, "messages": [*body["messages"], *again]}, prompt)
-        document, fault = _parsed(second.text, prompt.schema)
+        document, fault = answers.parsed(second.text, prompt.schema)
         found = replace(second, tokens=found.tokens + second.tokens)
     if fault:
         raise NoAnswer("invalid", f"The model's answer does not keep to the schema: {fault}.")
@@ -172,7 +157,7 @@ def _asked(client: Client, prompt: Prompt, body: dict[str, Any]) -> Completion:
 
 
 def _ask(client: Client, body: dict[str, Any], prompt: Prompt) -> Completion:
-    asked = _estimate(json.dumps(body["messages"], ensure_ascii=False))
+    asked = answers.estimate(json.dumps(body["messages"], ensure_ascii=False))
     today, most = client.clock().date(), daily_tokens(client.credentials)
     with budget.reserved(asked + prompt.most_tokens, budget=most, today=today) as held:
         answer: Answer[Any] = client.ask("chat.complete", _request(client, body), **HOW)
@@ -180,9 +165,9 @@ def _ask(client: Client, body: dict[str, Any], prompt: Prompt) -> Completion:
             held.used = held.tokens if answer.outcome.kind == Kind.UNKNOWN else 0
             raise errors.of(client.service.name, answer.outcome)
         document = answer.value or {}
-        held.used = _used(document, asked)
+        held.used = answers.used(document, asked)
     metrics.observe("llm.tokens", float(held.used))
-    return Completion(text=_text(document), tokens=held.used, model=str(document.get("model") or ""))
+    return Completion(text=answers.text(document), tokens=held.used, model=str(document.get("model") or ""))
 
 
 def _request(client: Client, body: Mapping[str, Any], path: str = "/chat/completions") -> Request:
@@ -218,52 +203,6 @@ def _ask_for_json(body: dict[str, Any], credentials: Credentials, prompt: Prompt
     schema = json.dumps(prompt.schema, separators=(",", ":"))
     told = f"Answer with JSON that keeps to this schema, and nothing else: {schema}"
     body["messages"] = [{"role": "system", "content": told}, *body["messages"]]
-
-
-def _text(document: Mapping[str, Any]) -> str:
-    """The words of the first choice. Raises NoAnswer."""
-    choices = document.get("choices") or [{}]
-    choice = choices[0]
-    message = choice.get("message") or {}
-    if message.get("refusal"):
-        raise NoAnswer("refusal", f"The model refused: {message['refusal']}"[:300])
-    if (reason := choice.get("finish_reason")) in UNFINISHED:
-        raise NoAnswer(reason, f"{UNFINISHED[reason]} Ask for less, or differently.")
-    if not message.get("content"):
-        raise NoAnswer("empty", "The model answered with nothing.")
-    return str(message["content"])
-
-
-def _parsed(text: str, schema: Mapping[str, Any]) -> tuple[Any, str]:
-    """The document and what is wrong with it, or nothing."""
-    try:
-        document = json.loads(_unfenced(text))
-    except ValueError as error:
-        return None, f"it is not JSON ({error})"
-    validator = jsonschema.Draft202012Validator(schema)
-    fault = next(iter(sorted(validator.iter_errors(document), key=str)), None)
-    return document, "" if fault is None else f"{fault.json_path}: {fault.message}"[:300]
-
-
-def _unfenced(text: str) -> str:
-    """Without the fence that some models put around JSON."""
-    inner = text.strip()
-    if inner.startswith("```") and inner.endswith("```"):
-        return inner[3:-3].removeprefix("json")
-    return inner
-
-
-def _used(document: Mapping[str, Any], asked: int) -> int:
-    """As the server counts; by our estimate where it does not say."""
-    usage = document.get("usage") or {}
-    total = usage.get("total_tokens")
-    if isinstance(total, int) and total >= 0:
-        return total
-    return asked + _estimate(json.dumps(document.get("choices"), ensure_ascii=False))
-
-
-def _estimate(text: str) -> int:
-    return len(text.encode()) // BYTES_PER_TOKEN + 1
 
 
 def daily_tokens(credentials: Credentials) -> int:
