@@ -1,4 +1,7 @@
-"""What attribution does on its own news: platforms are told of conversions and of what became of them."""
+"""What attribution does on its own news: platforms are told of conversions and of what became of them.
+
+Destinations are locked before a conversion is read, so that of two changes the later one is told last.
+"""
 
 from django.utils import timezone
 

@@ -4,11 +4,13 @@ which clicks led there, and what the person allows.
 
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 from apps.accounts import consent, personal_fields, scoping
 from apps.accounts.models import Person, Workspace
+from apps.accounts.sealing import KeyMissing, SealBroken
 from apps.attribution import addresses
 from apps.attribution.models import Conversion, ConversionRecord, Touchpoint
 from apps.integrations.conversion_events import PURPOSES, Click, ConversionEvent
@@ -66,6 +68,7 @@ def _touches(person_ids: set[int], conversions: list[Conversion]) -> dict[int, l
     earliest = min(one.occurred_at for one in conversions) - timedelta(days=CLICK_DAYS)
     rows = Touchpoint.objects.filter(person__in=person_ids, occurred_at__gte=earliest)
     found: dict[int, list[Touchpoint]] = defaultdict(list)
+    rows = rows.only("person_id", "occurred_at", "url", "properties")
     for touch in rows.order_by("-occurred_at", "-pk").iterator(chunk_size=5_000):
         found[touch.person_id].append(touch)
     return found
@@ -98,7 +101,9 @@ def _event(
 
 
 def _identity(person: Person) -> dict[str, Any]:
-    known = personal_fields.personal(person)
+    known: dict[str, str | None] = {}
+    with suppress(KeyMissing, SealBroken):  # nobody can read it; the rest of the batch is told all the same
+        known = personal_fields.personal(person)
     opened = {name: known.get(name) or "" for name in ("email", "phone", "first_name", "last_name")}
     places = {name: person.traits.get(name) for name in PLACES}
     told = {name: value for name, value in places.items() if isinstance(value, str)}

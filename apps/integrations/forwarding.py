@@ -28,15 +28,19 @@ BATCH = 1_000
 
 
 def connected() -> list[Connection]:
-    """Where conversions go; one that needs a person is among them, and its calls wait."""
-    found = Connection.objects.filter(service__in=sending.every())
-    return list(found.exclude(state=Connection.State.DISCONNECTED).order_by("pk"))
+    """Where conversions go; one that needs a person is among them, and its calls wait.
+
+    Locks them, in order, until the transaction ends: what is read of a conversion after that is told before
+    anybody tells of a later change.
+    """
+    found = Connection.objects.filter(service__in=sending.every()).order_by("pk")
+    return list(found.exclude(state=Connection.State.DISCONNECTED).select_for_update(no_key=True))
 
 
 @transaction.atomic
 def forward(events: Sequence[ConversionEvent], *, now: datetime) -> int:
     """Write a call for each event and destination. Returns how many; an event that came before is counted as
-    a repeat.
+    a repeat. Locks the destinations.
     """
     sold = [_rounded(event) for event in events if not event.is_void]
     return sum(_forward_to(connection, sold, now=now) for connection in connected())
@@ -47,7 +51,7 @@ def correct(events: Sequence[ConversionEvent], *, now: datetime) -> int:
     """Bring every destination to the value that each event has now. Returns how many calls were written or
     changed; doing it again changes nothing.
 
-    Locks what was told of the events, in the order of its ids.
+    Locks the destinations, then what was told of the events.
     """
     rounded = {event.event_id: _rounded(event) for event in events}
     done = 0

@@ -10,7 +10,7 @@ from apps.accounts import consent, events, people, privacy
 from apps.accounts.models import OutboxEvent
 from apps.attribution import told_conversions
 from apps.attribution.models import Conversion
-from apps.integrations import outbox
+from apps.integrations import calling, outbox
 from apps.integrations.conversion_events import PURPOSES
 from apps.integrations.models import Call, ForwardedConversion
 from apps.integrations.resilience.lanes import Lane
@@ -44,6 +44,7 @@ CLICK = {
 
 @pytest.fixture(autouse=True)
 def _at_noon():
+    calling.reset()
     with time_machine.travel(NOW, tick=False):
         yield
 

@@ -3,17 +3,21 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from threading import Thread
 
 import pytest
 import time_machine
+from django.db import connection as database
+from django.db import transaction
 from django.utils import timezone
 
-from apps.accounts import consent
+from apps.accounts import consent, scoping
 from apps.accounts.permissions import system
 from apps.integrations import connections, errors, forwarding, outbox
 from apps.integrations.conversion_events import PURPOSES, Click, ConversionEvent
 from apps.integrations.models import Call, Connection, ForwardedConversion
 from apps.integrations.resilience.lanes import Lane
+from tests.conftest import committed
 from tests.factories import PersonFactory
 from tests.fakes import conversions, linkedin, meta, tiktok, x
 from tests.fakes.server import Answer, NotJson, Reply, ResetAfter, ResetBefore, Slow, Truncated, json_reply
@@ -495,3 +499,25 @@ def test_credentials_that_are_none_are_found_out_by_the_test(open_, name):
 
     with pytest.raises(errors.ServiceError):
         connections.test(system(connection.workspace_id), connection, now=timezone.now())
+
+
+@committed
+def test_who_tells_of_a_change_waits_for_who_tells_of_another(open_, workspace):
+    """A conversion is read once its destinations are locked, so of two changes the later is told last."""
+    _, connection = open_("ga4")
+    other = Thread(target=_in_scope, args=(workspace, forwarding.connected))
+
+    with transaction.atomic():
+        assert forwarding.connected() == [connection]
+        other.start()
+        other.join(timeout=0.5)
+        is_waiting = other.is_alive()
+    other.join(timeout=10)
+
+    assert (is_waiting, other.is_alive()) == (True, False)
+
+
+def _in_scope(workspace, deed):
+    with scoping.workspace(workspace), transaction.atomic():
+        deed()
+    database.close()
