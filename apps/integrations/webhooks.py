@@ -224,11 +224,9 @@ def _is_event(message_id: str) -> bool:
     return message_id.startswith("evt_") and message_id[4:].isdigit()
 
 
-def _wants(event: Event) -> bool:
+def _wants(event: type[Event]) -> bool:
     """Whether any endpoint of the workspace asked for it. Asked with each event, so known for a moment."""
-    if isinstance(event, CallSettled) and event.service == SERVICE:
-        return False  # a message that tells of its own delivery would never end
-    names = _asked_for(event.workspace_id)
+    names = _asked_for(scoping.current_id())
     return ALL in names or event.name in names
 
 
@@ -239,9 +237,8 @@ def _asked_for(workspace_id: int) -> frozenset[str]:
     at, names = _known.get(workspace_id, (float("-inf"), frozenset()))
     if time.monotonic() - at < REMEMBERED_SECONDS:
         return names
-    with scoping.workspace(workspace_id):
-        rows = endpoints().values_list("event_names", flat=True)
-        names = frozenset(name for row in rows for name in row)
+    rows = endpoints().values_list("event_names", flat=True)
+    names = frozenset(name for row in rows for name in row)
     _known[workspace_id] = (time.monotonic(), names)
     return names
 
@@ -253,6 +250,8 @@ def _forget() -> None:
 @events.follow(_wants)
 def tell(event: Event, row: OutboxEvent) -> None:
     """A message to each endpoint that asked for the event, once each."""
+    if isinstance(event, CallSettled) and event.service == SERVICE:
+        return  # a message that tells of its own delivery would never end
     now = timezone.now()
     for endpoint in endpoints():
         if ALL in endpoint.event_names or event.name in endpoint.event_names:

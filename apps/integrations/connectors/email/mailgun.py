@@ -57,13 +57,12 @@ def classify(response: Response, is_idempotent: bool, now: datetime) -> Outcome:
 def check(client: Client) -> str:
     """The domain's state at Mailgun, where the key may ask for it."""
     door = Mailgun(client)
-    answer: Answer[Any] = client.ask(
-        "domain.read", Request(method="GET", url=door.url(f"/domains/{door.domain}"))
-    )
+    request = Request(method="GET", url=door.url(f"/domains/{door.domain}"))
+    answer: Answer[Any] = client.ask("domain.read", request)
     if answer.outcome.status in {401, 403}:
         return "The key may not read the domain; a key for sending alone may not."
     if not answer.outcome.is_good:
-        client.require("domain.read", Request(method="GET", url=door.url(f"/domains/{door.domain}")))
+        client.require("domain.read", request)
     domain = answer.value.get("domain", {}) if isinstance(answer.value, dict) else {}
     return f"{door.domain}: {domain.get('state', 'unknown')}"
 
