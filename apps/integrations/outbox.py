@@ -8,7 +8,7 @@ of unknown fate unless the service drops duplicates. States are projections of t
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -250,6 +250,11 @@ def _looked_up(handler: Handler, call: Call) -> Outcome:
     if handler.look_up is None:
         return Outcome(kind=Kind.UNKNOWN, reason="The service cannot be asked what became of it.")
     return handler.look_up(Client(call.connection), Due(call, sealed_json.get(call, "payload_sealed")))
+
+
+def not_told(outcome: Outcome) -> Outcome:
+    """The answer of a look-up that told nothing. One that was not even made costs no attempt."""
+    return outcome if outcome.kind in NOT_MADE else replace(outcome, kind=Kind.UNKNOWN)
 
 
 def _is_over(call: Call, now: datetime) -> bool:

@@ -32,7 +32,7 @@ def look_up(client, due):
     answer = client.ask("parcels.find", Request(method="GET", url=f"/parcels/{due.call.dedup_key}"))
     if answer.outcome.status == 404:
         return Outcome(kind=Kind.PERMANENT_DATA, status=404)
-    return answer.outcome if answer.outcome.is_good else Outcome(kind=Kind.UNKNOWN)
+    return outbox.not_told(answer.outcome) if not answer.outcome.is_good else answer.outcome
 
 
 for _key, _handler in (

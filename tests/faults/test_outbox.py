@@ -93,6 +93,9 @@ TROUBLED = """
 SELECT service, dedup_key, state, attempts, last_kind, last_reason, sent_at, now() FROM integrations_call
 WHERE state <> 'done'
 """
+BUSY = """
+SELECT count(*) FROM integrations_call WHERE due_at <= now() + interval '3 seconds' OR lease_until > now()
+"""
 LATER = """
 UPDATE integrations_call
 SET due_at = due_at - %(by)s::interval,
@@ -135,22 +138,22 @@ class Soak:
         eventually(lambda: self.done() >= wanted, seconds=120)
 
     def is_still(self) -> bool:
-        """Whether nothing is due soon. What a killed worker had under way is due when its lease ends."""
+        """Whether nothing is due soon, or under way."""
         with self.checkout.database(owner=True) as database:
-            row = database.execute(
-                "SELECT count(*) FROM integrations_call WHERE due_at <= now() + interval '3 seconds'"
-            )
-            return row.fetchone() == (0,)
+            return database.execute(BUSY).fetchone() == (0,)
 
     def comes_to_an_end(self) -> None:
         """Have time pass until every call is over: waits and look-ups take hours by their schedule."""
         for _ in range(30):
+            self.let_pass("1 hour")  # the first time for the leases of the killed as well
             eventually(self.is_still, seconds=120)
             if set(self.states()) <= {"done", "dead", "cancelled"}:
                 return
-            with self.checkout.database(owner=True) as database:
-                database.execute(LATER, {"by": "1 hour"})
         raise AssertionError(self.troubled())
+
+    def let_pass(self, hours: str) -> None:
+        with self.checkout.database(owner=True) as database:
+            database.execute(LATER, {"by": hours})
 
     def troubled(self) -> list[tuple[Any, ...]]:
         with self.checkout.database(owner=True) as database:

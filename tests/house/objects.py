@@ -245,6 +245,12 @@ _goal_body = {
 
 # (method, route) → a body that is accepted. A route that takes no body has none.
 BODIES: dict[tuple[str, str], Any] = {
+    ("post", "integrations-api:webhooks"): {"url": "https://example.com/hook", "event_names": ["*"]},
+    ("delete", "integrations-api:webhook"): None,
+    **{
+        ("post", f"integrations-api:webhook-{deed}"): None
+        for deed in ("test", "rotate", "turn-on", "redeliver")
+    },
     ("post", "accounts-api:api-key-list"): {
         "name": "shop",
         "scopes": ["read"],

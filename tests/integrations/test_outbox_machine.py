@@ -247,6 +247,6 @@ def test_the_outbox_in_any_order(workspace):
     run_state_machine_as_test(
         Outbox,
         settings=settings(
-            max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=30, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

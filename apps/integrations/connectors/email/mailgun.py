@@ -24,6 +24,7 @@ from apps.integrations.connectors.email.provider import (
 )
 from apps.integrations.http import Request, Response
 from apps.integrations.models import Suppression
+from apps.integrations.outbox import not_told
 from apps.integrations.resilience.outcomes import Kind, Outcome
 from apps.integrations.resilience.policy import Answer, Limits
 from apps.integrations.services import Credentials, Family, Field, Service
@@ -128,7 +129,7 @@ class Mailgun:
     def look_up(self, message: Message, *, asked_at: datetime, now: datetime) -> Outcome:
         answer = self._events(message.message_id)
         if not answer.outcome.is_good:
-            return unknown(answer.outcome.reason)
+            return not_told(answer.outcome)
         if answer.value:
             return Outcome(kind=Kind.OK, reference=message.message_id)
         is_early = now - asked_at < SETTLES

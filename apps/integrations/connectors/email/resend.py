@@ -24,6 +24,7 @@ from apps.integrations.connectors.email.provider import (
 )
 from apps.integrations.http import Request, Response
 from apps.integrations.models import Suppression
+from apps.integrations.outbox import not_told
 from apps.integrations.resilience.outcomes import Kind, Outcome, Scope
 from apps.integrations.resilience.policy import Answer, Limits, Rate
 from apps.integrations.services import Credentials, Family, Field, Service
@@ -138,7 +139,7 @@ class Resend:
         fate = fate_of(answer)
         if fate == Fate.ACCEPTED:
             return Outcome(kind=Kind.OK, reference=answer.value or "")
-        return never_done(answer.outcome.reason) if fate == Fate.REFUSED else unknown(answer.outcome.reason)
+        return never_done(answer.outcome.reason) if fate == Fate.REFUSED else not_told(answer.outcome)
 
     def confirmed(self, news: News) -> list[News] | None:
         """Its signature covers the body."""
