@@ -237,7 +237,7 @@ def _deliver_to_each(row: OutboxEvent) -> list[bool]:
 
 def _waiting_for(row: OutboxEvent, event: Event) -> dict[str, Subscriber]:
     following = {
-        name: partial(_told_with_row, call, row) for name, (call, wants) in _followers.items() if wants(event)
+        name: partial(_told_with_row, call, row) for name, (call, wants) in _followers.items() if wants(type(event))
     }
     return subscribers_of(row.name) | following
 

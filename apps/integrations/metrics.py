@@ -76,7 +76,8 @@ def observe(name: str, value: float, *, labels: str = "", now: datetime | None =
         key = (scoping.current_id(), name, labels, minute)
         _buffer.setdefault(key, Sketch()).add(value)
         is_due = time.monotonic() - _flushed_at[0] > FLUSH_SECONDS
-    if is_due:
+    # Never in somebody's transaction: what goes wrong with a figure would take their change with it.
+    if is_due and not connection.in_atomic_block:
         flush()
 
 
