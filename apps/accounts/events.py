@@ -236,8 +236,9 @@ def _deliver_to_each(row: OutboxEvent) -> list[bool]:
 
 
 def _waiting_for(row: OutboxEvent, event: Event) -> dict[str, Subscriber]:
+    kind = type(event)
     following = {
-        name: partial(_told_with_row, call, row) for name, (call, wants) in _followers.items() if wants(type(event))
+        name: partial(_told_with_row, call, row) for name, (call, wants) in _followers.items() if wants(kind)
     }
     return subscribers_of(row.name) | following
 
