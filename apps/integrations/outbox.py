@@ -26,6 +26,7 @@ from apps.integrations import connection_states, sealed_json, trail
 from apps.integrations.client import Client
 from apps.integrations.events import CallSettled
 from apps.integrations.models import Call, Connection, TrailEntry
+from apps.integrations.resilience.classify import of_exception
 from apps.integrations.resilience.lanes import Lane
 from apps.integrations.resilience.outcomes import Kind, Outcome, Then
 from apps.integrations.resilience.policy import Answer
@@ -241,9 +242,18 @@ def _send(handler: Handler, calls: list[Call]) -> None:
         return
     dues = [Due(call, sealed_json.get(call, "payload_sealed")) for call in good]
     client = Client(Connection.objects.get(pk=good[0].connection_id), lane=Lane(good[0].lane))
-    outcome = handler.perform(client, dues).outcome
+    outcome = _performed(handler, client, dues)
     each = outcome.items if outcome.kind == Kind.PARTIAL else [outcome] * len(good)
     settle(list(zip(good, each, strict=True)))
+
+
+def _performed(handler: Handler, client: Client, dues: list[Due]) -> Outcome:
+    """What became of it. A fault of ours is an outcome too: it must not hold up the others for ever."""
+    try:
+        return handler.perform(client, dues).outcome
+    except Exception as error:
+        log.exception("call.handler_failed", service=client.service.key, operation=dues[0].call.operation)
+        return of_exception(error)
 
 
 def _looked_up(handler: Handler, call: Call) -> Outcome:

@@ -50,7 +50,7 @@ def letter_of(workspace: Workspace) -> DeadLetter:
         return DeadLetter.objects.order_by("-pk")[0]
 
 
-def _connection(workspace: Workspace, service: str = "post") -> Connection:
+def _connection(workspace: Workspace, service: str = "slack") -> Connection:
     with scoping.workspace(workspace):
         return Connection.objects.create(
             workspace=workspace, service=service, account=uuid4().hex, label="Post", state_changed_at=NOW
@@ -63,8 +63,8 @@ def _dead_call(workspace: Workspace) -> Call:
         call = Call(
             workspace=workspace,
             connection=connection,
-            service="post",
-            operation="parcels.send",
+            service="slack",
+            operation="alerts.tell",
             lane=2,
             dedup_key=uuid4().hex,
             state="dead",
