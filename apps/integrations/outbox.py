@@ -231,13 +231,9 @@ def _send(handler: Handler, calls: list[Call]) -> None:
     """One request for all of them; a connection that was stopped since they were claimed holds them."""
     now = timezone.now()
     good = [call for call in calls if not _is_over(call, now)]
-    settle(
-        [
-            (call, Outcome(kind=Kind.REFUSED_HERE, reason="It came too late.", was_sent=False))
-            for call in calls
-            if _is_over(call, now)
-        ]
-    )
+    late = Outcome(kind=Kind.REFUSED_HERE, reason="It came too late.", was_sent=False)
+    if len(good) < len(calls):
+        settle([(call, late) for call in calls if _is_over(call, now)])
     if not good:
         return
     dues = [Due(call, sealed_json.get(call, "payload_sealed")) for call in good]
@@ -294,11 +290,19 @@ def settle(settled: Sequence[tuple[Call, Outcome]]) -> None:
     ]
     for call, outcome in mine:
         _apply(call, outcome, now=now)
-    Call.objects.bulk_update([call for call, _ in mine], SETTLED_COLUMNS)
+    _save([call for call, _ in mine])
     _note([(call, "settled", _told(call, outcome)) for call, outcome in mine], now=now)
     for call, _ in mine:
         if call.state in Call.TERMINAL:
             _tell(call)
+
+
+def _save(calls: list[Call]) -> None:
+    """One row by itself is written without the cases that an update of many is made of."""
+    if len(calls) == 1:
+        calls[0].save(update_fields=SETTLED_COLUMNS)
+    else:
+        Call.objects.bulk_update(calls, SETTLED_COLUMNS)
 
 
 def _may_settle(row: Call, claimed: Call, outcome: Outcome) -> bool:
