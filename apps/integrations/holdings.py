@@ -29,6 +29,7 @@ holds(
     blank=["data_key", "payload_sealed"],
     disguise=["dedup_key"],
     not_personal=[
+        "public_id",
         "connection",
         "service",
         "operation",

@@ -41,8 +41,10 @@ elseif deed == 'take' then    -- tokens of a limit: KEYS[1], ARGV: cost, limit, 
   if #oldest == 0 then return tonumber(ARGV[5]) end
   return math.max(1, tonumber(oldest[2]) + tonumber(ARGV[5]) - now)
 elseif deed == 'pause' then   -- KEYS[1], ARGV: ms. The longer pause stands.
-  local left = redis.call('PTTL', KEYS[1])
-  if tonumber(ARGV[3]) > left then redis.call('SET', KEYS[1], now + tonumber(ARGV[3]), 'PX', tonumber(ARGV[3])) end
+  local till = now + tonumber(ARGV[3])
+  if till > tonumber(redis.call('GET', KEYS[1]) or '0') then
+    redis.call('SET', KEYS[1], till, 'PX', tonumber(ARGV[3]) + 60000)
+  end
   return 1
 elseif deed == 'paused' then  -- KEYS[1]. Answers the ms that are left.
   local till = tonumber(redis.call('GET', KEYS[1]) or '0')
