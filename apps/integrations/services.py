@@ -126,6 +126,14 @@ class Service:
         return f"{origin.rstrip('/')}{path}" if origin else url
 
     @property
+    def sign_in_origin(self) -> str:
+        """Where a person is sent to sign in, without its path; empty where nobody is."""
+        if self.oauth is None:
+            return ""
+        parts = urlsplit(self.placed(self.oauth.authorize_url))
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
     def secret_fields(self) -> tuple[Field, ...]:
         return tuple(one for one in self.fields if one.is_secret)
 

@@ -86,6 +86,16 @@ def test_a_return_that_was_not_begun_here_connects_nothing(page, town, change):
     assert not Connection.objects.exists()
 
 
+def test_the_policy_of_forms_lets_the_browser_go_where_people_sign_in(page, town):
+    shown = page.get("/integrations/connect/meta_ads/")
+
+    assert f"form-action 'self' http://127.0.0.1:{town.port}" in shown.headers["Content-Security-Policy"]
+    assert (
+        "form-action 'self';"
+        in page.get("/integrations/connect/slack/").headers["Content-Security-Policy"] + ";"
+    )
+
+
 def test_a_code_works_once(page, town):
     there = page.post("/integrations/connect/meta_ads/", {"account": "1234"})
     state = parse_qs(urlsplit(there.headers["Location"]).query)["state"][0]

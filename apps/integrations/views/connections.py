@@ -52,7 +52,11 @@ def connect(request: HttpRequest, service: str) -> HttpResponse:
         with refusals_in(form):
             return _connect(request, found, form)
     context = {"service": found, "form": form}
-    return render(request, "integrations/connect.html", context, status=400 if form.errors else 200)
+    shown = render(request, "integrations/connect.html", context, status=400 if form.errors else 200)
+    if found.sign_in_origin:
+        # Browsers hold the policy for forms against where a form's answer leads as well.
+        shown._csp_update = {"form-action": [found.sign_in_origin]}
+    return shown
 
 
 def _connect(request: HttpRequest, service: services.Service, form: ConnectForm) -> HttpResponse:
