@@ -19,7 +19,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from redis import Redis
 
+from apps.integrations.resilience.redis_store import PREFIX
 from config import embedded
 from tests.config.checkout import REPOSITORY, Checkout, eventually
 from tests.faults.soak import ASKS, DROPS
@@ -152,8 +154,12 @@ class Soak:
         raise AssertionError(self.troubled())
 
     def let_pass(self, hours: str) -> None:
+        """In the database, and for the breakers, which go by Redis's own clock: by then they have closed."""
         with self.checkout.database(owner=True) as database:
             database.execute(LATER, {"by": hours})
+        with Redis.from_url(embedded.urls(self.checkout.root).redis_url) as redis:
+            for key in redis.scan_iter(f"{PREFIX}*"):
+                redis.delete(key)
 
     def troubled(self) -> list[tuple[Any, ...]]:
         with self.checkout.database(owner=True) as database:
