@@ -15,7 +15,7 @@ from apps.accounts.models import ApiKey
 from apps.accounts.permissions import system
 from apps.attribution.door import commit
 from apps.attribution.door.app import DEEDS
-from apps.attribution.door.backlog import GROUP_EVENTS, Backlog, Waiting
+from apps.attribution.door.backlog import GROUP_EVENTS, GROUP_REQUESTS, Backlog, Waiting
 from apps.attribution.door.keys import KNOWN_SECONDS, REFUSED_SECONDS, KeyRing
 from apps.attribution.door.requests import TrackingRequest
 from apps.attribution.door.speech import standing_headers
@@ -285,11 +285,11 @@ def _waiting(events, *, is_gzip=False):
     return Waiting(request, asyncio.new_event_loop(), asyncio.Future(loop=asyncio.new_event_loop()))
 
 
-def test_a_group_is_bounded_by_its_events_unless_one_request_alone_is_more():
+def test_a_group_is_bounded_by_its_requests_and_events_unless_one_request_alone_is_more():
     backlog = Backlog()
-    for events in (1, 1, 100, 50, 1_000, *[1] * (GROUP_EVENTS + 5)):
+    for events in (1, 1, 600, 500, GROUP_EVENTS, *[1] * (GROUP_REQUESTS + 5)):
         backlog.enter(_waiting(events))
 
     sizes = [len(backlog.next_group()) for _ in range(5)]
 
-    assert sizes == [3, 1, 1, GROUP_EVENTS, 5]
+    assert sizes == [3, 1, 1, GROUP_REQUESTS, 5]

@@ -8,11 +8,13 @@ from threading import Condition
 from typing import NamedTuple
 
 from apps.accounts.errors import DomainError
+from apps.attribution import tracking
 from apps.attribution.door import metrics
 from apps.attribution.door.requests import Reply, TrackingRequest, failed, refusal_of
 
-# At most so much is stored together, unless one request alone is more.
-GROUP_EVENTS, GROUP_BYTES = 128, 512 * 1024
+# At most so much is stored together, unless one request alone is more: so many requests, and no more events
+# than one batch may hold, so that what shares a COMMIT never takes longer than a batch that has one for itself.
+GROUP_REQUESTS, GROUP_EVENTS, GROUP_BYTES = 128, tracking.MAX_BATCH, 512 * 1024
 GATHER_SECONDS = 0.015
 # What may be under way at once; more is told to come again.
 MOST_REQUESTS, MOST_BYTES = 4_096, 64 * 1024**2
@@ -103,11 +105,11 @@ class Backlog:
     def _wait_for(self, count: int, seconds: float | None) -> None:
         self._wanted = count
         self._changed.wait_for(lambda: self._is_closed or len(self._queue) >= count, seconds)
-        self._wanted = GROUP_EVENTS
+        self._wanted = GROUP_REQUESTS
 
     def _take(self) -> list[Waiting]:
         size = count = events = 0
-        for waiting in self._queue[:GROUP_EVENTS]:
+        for waiting in self._queue[:GROUP_REQUESTS]:
             size += len(waiting.request.body)
             events += waiting.request.most_events
             if count and (size > GROUP_BYTES or events > GROUP_EVENTS):
