@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import django
 
@@ -56,7 +56,8 @@ def foreign_keys(cursor: Any, table: str) -> list[str]:
     )
     return [definition for (definition,) in cursor.fetchall()] + [
         f"FOREIGN KEY (workspace_id, {field.column})"
-        f" REFERENCES {field.related_model._meta.db_table} (workspace_id, id) DEFERRABLE INITIALLY DEFERRED"
+        f" REFERENCES {cast(Any, field.related_model)._meta.db_table} (workspace_id, id)"
+        " DEFERRABLE INITIALLY DEFERRED"
         for model in owned_models()
         if model._meta.db_table == table
         for field in model._meta.local_fields

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from itertools import count
 from time import perf_counter
+from typing import cast
 
 
 class _Caller(asyncio.Protocol):
@@ -14,7 +15,7 @@ class _Caller(asyncio.Protocol):
         self.answer: asyncio.Future[int] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -25,7 +26,8 @@ class _Caller(asyncio.Protocol):
         at = lowered.index(b"content-length:") + 15
         if len(rest) >= int(lowered[at:].partition(b"\r\n")[0]):
             self.buffer = b""
-            self.answer.set_result(int(head[9:12]))
+            if self.answer is not None:
+                self.answer.set_result(int(head[9:12]))
 
     def connection_lost(self, error: Exception | None) -> None:
         if self.answer is not None and not self.answer.done():

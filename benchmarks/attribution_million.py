@@ -99,7 +99,7 @@ def _step_by_step(made: Any, stored: int, steps: Steps) -> None:
             ledger(counts, model, levels=gathered.table.levels())
     with steps.step("paths, flow, times, sets, days"):
         daily = run_figures.daily(query, made, decimals=2)
-        run_figures.gather(counts, gathered.table, touches=stored, daily=daily, before=None)
+        run_figures.gather(counts, gathered.table, touches=stored, daily=daily, before=None, crowded=0)
 
 
 def _at_once(made: Any, steps: Steps) -> None:

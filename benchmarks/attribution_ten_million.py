@@ -249,7 +249,8 @@ def _read_by_adbc(made: Any) -> float | None:
 
     if not (ADBC / "bin" / "python").exists():
         uv = [sys.executable, "-m", "uv"]
-        into = ["--python", ADBC / "bin" / "python", "--require-hashes", "--requirement", PEERS / "adbc.txt"]
+        into = ["--python", str(ADBC / "bin" / "python"), "--require-hashes"]
+        into += ["--requirement", str(PEERS / "adbc.txt")]
         subprocess.run([*uv, "venv", "--quiet", ADBC], check=True)  # noqa: S603 - our own command line
         subprocess.run([*uv, "pip", "install", "--quiet", *into], check=False)  # noqa: S603
     known = connection.connection.info

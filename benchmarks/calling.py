@@ -25,7 +25,7 @@ from benchmarks._database import benchmark_database, workspace
 from benchmarks._measure import Steps, keep
 from tests.faults.world import World
 
-WORKERS = 2
+WORKERS = 8
 SERVICE = "bench_drops"
 
 

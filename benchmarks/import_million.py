@@ -19,6 +19,7 @@ import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from benchmarks._database import benchmark_database, foreign_keys, workspace
 from benchmarks._logs import write_log
@@ -90,13 +91,13 @@ def _measure(log: Path, rows: int) -> None:
     steps.keep(f"import_million-{rows}", rows=rows, times=times)
 
 
-def _backend(connection) -> int:
+def _backend(connection: Any) -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         return cursor.fetchone()[0]
 
 
-def _exported(connection, table: str, path: Path, rows: str = "SELECT * FROM {}") -> Path:
+def _exported(connection: Any, table: str, path: Path, rows: str = "SELECT * FROM {}") -> Path:
     """COPY goes past Django, which names the workspace with the first query of a transaction: hence one."""
     from django.db import transaction  # noqa: PLC0415 - Django is set up by then
 
@@ -109,7 +110,7 @@ def _exported(connection, table: str, path: Path, rows: str = "SELECT * FROM {}"
     return path
 
 
-def _copy(connection, table: str, path: Path, *, is_staged: bool, has_keys: bool) -> None:
+def _copy(connection: Any, table: str, path: Path, *, is_staged: bool, has_keys: bool) -> None:
     """Each table in one transaction; the copy of the table goes when its transaction ends."""
     from django.db import transaction  # noqa: PLC0415 - Django is set up by then
 

@@ -146,12 +146,12 @@ def _has_peers() -> bool:
     if stamp.exists():
         return True
     uv = [sys.executable, "-m", "uv"]
-    install = [*uv, "pip", "install", "--quiet", "--python", HOME / "bin" / "python", "--require-hashes"]
+    install = [*uv, "pip", "install", "--quiet", "--python", str(HOME / "bin" / "python"), "--require-hashes"]
     with contextlib.suppress(subprocess.CalledProcessError):
         for command in (
-            [*uv, "venv", "--quiet", "--clear", HOME],
-            [*install, "--requirement", LOCKS / "build.txt"],
-            [*install, "--no-build-isolation", "--requirement", LOCKS / "requirements.txt"],
+            [*uv, "venv", "--quiet", "--clear", str(HOME)],
+            [*install, "--requirement", str(LOCKS / "build.txt")],
+            [*install, "--no-build-isolation", "--requirement", str(LOCKS / "requirements.txt")],
         ):
             subprocess.run(command, check=True)  # noqa: S603 - our own command line
         stamp.touch()

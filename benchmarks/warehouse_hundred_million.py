@@ -120,10 +120,10 @@ def _postgres(home: Path, touches: int) -> dict[str, Any]:
         from apps.attribution.warehouse.engines import postgres_database  # noqa: PLC0415
 
         given = connections["owner"].get_connection_params()
-        url = psycopg.conninfo.make_conninfo(
-            **{name: given.get(name) for name in ("host", "port", "user", "password", "dbname")},
-            options="-c max_parallel_workers_per_gather=0",
-        )
+        known: dict[str, Any] = {
+            name: given.get(name) for name in ("host", "port", "user", "password", "dbname")
+        }
+        url = psycopg.conninfo.make_conninfo(**known, options="-c max_parallel_workers_per_gather=0")
         with psycopg.connect(url, autocommit=True) as database:
             names = _filled(database, home, touches)
         with postgres_database(url, *names) as engine:

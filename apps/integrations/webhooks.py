@@ -22,7 +22,16 @@ from apps.accounts.errors import DomainError, Invalid, NotHere
 from apps.accounts.events import Event
 from apps.accounts.models import OutboxEvent
 from apps.accounts.permissions import Actor
-from apps.integrations import connection_states, errors, outbox, sealed_json, services, signatures, tokens
+from apps.integrations import (
+    connection_states,
+    errors,
+    outbox,
+    sealed_json,
+    services,
+    settling,
+    signatures,
+    tokens,
+)
 from apps.integrations.client import Client
 from apps.integrations.events import CallSettled
 from apps.integrations.http import Request, Response
@@ -322,7 +331,7 @@ def _secrets(connection: Connection, *, now: datetime) -> list[str]:
 @transaction.atomic
 def _note(endpoint: WebhookEndpoint, connection: Connection, outcome: Outcome, *, now: datetime) -> None:
     """Remember since when it fails; after five days of it the endpoint is switched off."""
-    if outcome.is_good or (not outcome.was_sent and outcome.kind in outbox.NOT_MADE):
+    if outcome.is_good or (not outcome.was_sent and outcome.kind in settling.NOT_MADE):
         since = None if outcome.is_good else endpoint.failing_since
     else:
         since = endpoint.failing_since or now

@@ -5,7 +5,7 @@ One drops duplicates of a day and cannot be asked. The other takes whatever come
 
 from datetime import timedelta
 
-from apps.integrations import outbox, services
+from apps.integrations import outbox, services, settling
 from apps.integrations.http import Request
 from apps.integrations.outbox import Handler
 from apps.integrations.resilience.outcomes import Kind, Outcome
@@ -32,7 +32,7 @@ def look_up(client, due):
     answer = client.ask("parcels.find", Request(method="GET", url=f"/parcels/{due.call.dedup_key}"))
     if answer.outcome.status == 404:
         return Outcome(kind=Kind.PERMANENT_DATA, status=404)
-    return outbox.not_told(answer.outcome) if not answer.outcome.is_good else answer.outcome
+    return settling.not_told(answer.outcome) if not answer.outcome.is_good else answer.outcome
 
 
 for _key, _handler in (

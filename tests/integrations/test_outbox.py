@@ -10,9 +10,10 @@ from django.utils import timezone
 from apps.accounts import scoping
 from apps.accounts.models import AuditEntry
 from apps.accounts.redis_link import link
-from apps.integrations import connection_states, outbox, sealed_json, trail
+from apps.integrations import connection_states, outbox, sealed_json, settling, trail
 from apps.integrations.models import Call, Connection, TrailEntry
 from apps.integrations.resilience.lanes import Lane
+from apps.integrations.resilience.outcomes import Kind, Outcome
 from tests.conftest import committed
 from tests.fakes.server import Answer, Drip, NotJson, Reply, ResetAfter, ResetBefore, Truncated, json_reply
 
@@ -101,7 +102,7 @@ def test_a_service_that_nobody_reaches_is_tried_by_the_schedule_and_then_given_u
     waits = []
 
     with time_machine.travel(timezone.now(), tick=False) as clock:
-        for _ in range(len(outbox.SCHEDULE) + 1):
+        for _ in range(len(settling.SCHEDULE) + 1):
             link().client.flushdb()  # breakers go by Redis's clock, which does not travel
             relay()
             if (due := fresh(call).due_at) is not None:
@@ -110,7 +111,7 @@ def test_a_service_that_nobody_reaches_is_tried_by_the_schedule_and_then_given_u
 
     assert fresh(call).state == S.DEAD
     assert "Given up" in fresh(call).last_reason
-    for wait, planned in zip(waits, outbox.SCHEDULE, strict=True):
+    for wait, planned in zip(waits, settling.SCHEDULE, strict=True):
         assert planned <= wait <= planned * 1.1
 
 
@@ -144,7 +145,7 @@ def test_a_worker_that_dies_leaves_a_lease_that_runs_out_and_a_fate_to_look_up(e
     outbox.claim(lane=Lane.TRANSACTIONAL, now=timezone.now())
     assert relay() == 0
 
-    with time_machine.travel(timezone.now() + outbox.LEASE + timedelta(seconds=1)):
+    with time_machine.travel(timezone.now() + settling.LEASE + timedelta(seconds=1)):
         relay()
         assert fresh(call).state == S.UNKNOWN
         assert post.taken == 0
@@ -153,12 +154,12 @@ def test_a_worker_that_dies_leaves_a_lease_that_runs_out_and_a_fate_to_look_up(e
 def test_a_worker_that_comes_back_late_changes_nothing_but_for_good_news(enqueue, post):
     call = enqueue()
     [claimed] = outbox.claim(lane=Lane.TRANSACTIONAL, now=timezone.now())
-    with time_machine.travel(timezone.now() + outbox.LEASE + timedelta(seconds=1)):
+    with time_machine.travel(timezone.now() + settling.LEASE + timedelta(seconds=1)):
         relay()
 
-    outbox.settle([(claimed, outbox.Outcome(kind=outbox.Kind.PERMANENT_DATA))])
+    outbox.settle([(claimed, Outcome(kind=Kind.PERMANENT_DATA))])
     assert fresh(call).state == S.UNKNOWN
-    outbox.settle([(claimed, outbox.Outcome(kind=outbox.Kind.OK, reference="p9"))])
+    outbox.settle([(claimed, Outcome(kind=Kind.OK, reference="p9"))])
     assert (fresh(call).state, fresh(call).reference) == (S.DONE, "p9")
 
 
@@ -213,7 +214,7 @@ def test_the_trail_replays_into_the_state_and_shows_what_was_changed(enqueue, po
     relay()
     outbox.replay(actor, call.public_id, now=timezone.now())
     relay()
-    stream = outbox.stream_of(call)
+    stream = call.stream
 
     steps = trail.steps_of(stream)
     assert [step.kind for step in steps] == ["enqueued", "settled", "replayed", "settled"]
@@ -225,7 +226,7 @@ def test_the_trail_replays_into_the_state_and_shows_what_was_changed(enqueue, po
 def test_a_changed_or_missing_step_is_found(enqueue, post):
     call = enqueue()
     relay()
-    stream = outbox.stream_of(call)
+    stream = call.stream
 
     _as_owner("UPDATE integrations_trailentry SET data = '{}' WHERE position = 1")
     assert [fault.position for fault in trail.faults(stream)] == [1]

@@ -13,7 +13,7 @@ from apps.attribution.door import metrics
 from apps.attribution.door.requests import Reply, TrackingRequest, failed, refusal_of
 
 # At most so much is stored together, unless one request alone is more: so many requests, and no more events
-# than one batch may hold, so that what shares a COMMIT never takes longer than a batch that has one for itself.
+# than one batch may hold, so that to share a COMMIT takes no longer than a full batch by itself.
 GROUP_REQUESTS, GROUP_EVENTS, GROUP_BYTES = 128, tracking.MAX_BATCH, 512 * 1024
 GATHER_SECONDS = 0.015
 # What may be under way at once; more is told to come again.

@@ -116,7 +116,7 @@ class CallTrailView(APIView):
         call = Call.objects.filter(public_id=call_id).first()
         if call is None:
             raise NotHere("There is no such call.")
-        stream = outbox.stream_of(call)
+        stream = call.stream
         faults = [f"{fault.position}: {fault.what}" for fault in trail.faults(stream)]
         return Response(TrailSerializer({"steps": trail.steps_of(stream), "faults": faults}).data)
 

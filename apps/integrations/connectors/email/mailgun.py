@@ -24,10 +24,10 @@ from apps.integrations.connectors.email.provider import (
 )
 from apps.integrations.http import Request, Response
 from apps.integrations.models import Suppression
-from apps.integrations.outbox import not_told
 from apps.integrations.resilience.outcomes import Kind, Outcome
 from apps.integrations.resilience.policy import Answer, Limits
 from apps.integrations.services import Credentials, Family, Field, Service
+from apps.integrations.settling import not_told
 from apps.integrations.signatures import TOLERANCE, Forged
 
 BASES = {"us": "https://api.mailgun.net/v3", "eu": "https://api.eu.mailgun.net/v3"}

@@ -24,10 +24,10 @@ from apps.integrations.connectors.email.provider import (
 )
 from apps.integrations.http import Request, Response
 from apps.integrations.models import Suppression
-from apps.integrations.outbox import not_told
 from apps.integrations.resilience.outcomes import Kind, Outcome, Scope
 from apps.integrations.resilience.policy import Answer, Limits, Rate
 from apps.integrations.services import Credentials, Family, Field, Service
+from apps.integrations.settling import not_told
 
 # Within this a repeated key is answered with the first answer; an hour is kept clear of the end.
 KEY_KEPT = timedelta(hours=23)
