@@ -13,6 +13,8 @@ from apps.accounts import scoping
 from apps.attribution.order_book import Entry, Kind
 
 # New conversions with their first record. One whose order exists already is left out, and its record with it.
+# Joined among themselves before people are: of people that nobody counted yet PostgreSQL expects one, and then
+# compared each conversion with each (measured: 34 of 57 CPU seconds of an import of a million rows).
 ADD_NEW = """
     WITH sequence AS MATERIALIZED (
         SELECT pg_get_serial_sequence('attribution_conversion', 'id')::regclass AS name
@@ -35,11 +37,13 @@ ADD_NEW = """
     ), stale AS (
         INSERT INTO attribution_staleperson (workspace_id, person_id)
         SELECT DISTINCT %(workspace)s::bigint, person_id FROM made
+    ), told AS MATERIALIZED (
+        SELECT input.event, made.id, made.person_id, recorded.event_id IS NOT NULL AS has_record
+        FROM made JOIN input USING (id) LEFT JOIN recorded ON recorded.conversion_id = made.id
     )
-    SELECT input.event, made.id, person.public_id::text, recorded.event_id IS NOT NULL
-    FROM made JOIN input USING (id) LEFT JOIN recorded ON recorded.conversion_id = made.id
+    SELECT told.event, told.id, person.public_id::text, told.has_record FROM told
     JOIN accounts_person person
-        ON person.workspace_id = (SELECT %(workspace)s::bigint) AND person.id = made.person_id
+        ON person.workspace_id = (SELECT %(workspace)s::bigint) AND person.id = told.person_id
 """
 ADD_PLACES = """
     INSERT INTO attribution_conversion (workspace_id, person_id, conversion_type, order_id, occurred_at,
