@@ -13,8 +13,8 @@ from apps.accounts import scoping
 from apps.attribution.order_book import Entry, Kind
 
 # New conversions with their first record. One whose order exists already is left out, and its record with it.
-# Joined among themselves before people are: of people that nobody counted yet PostgreSQL expects one, and then
-# compared each conversion with each (measured: 34 of 57 CPU seconds of an import of a million rows).
+# Joined among themselves before people are: of people that nobody counted yet PostgreSQL expects one, and
+# then compared each conversion with each (measured: 34 of 57 CPU seconds of an import of a million rows).
 ADD_NEW = """
     WITH sequence AS MATERIALIZED (
         SELECT pg_get_serial_sequence('attribution_conversion', 'id')::regclass AS name
