@@ -133,7 +133,8 @@ def assemble(
 def _crowded(person: Ints, at_us: Ints, lookback_days: float | None) -> NDArray[np.bool_]:
     """(n,) is the conversion beyond the MOST_CONVERSIONS of its person within the look-back?"""
     found = np.zeros(len(person), dtype=np.bool_)
-    if len(person) <= MOST_CONVERSIONS:
+    whose = np.sort(person)
+    if not (whose[MOST_CONVERSIONS:] == whose[:-MOST_CONVERSIONS]).any():
         return found
     order = np.lexsort((at_us, person))
     this, before = order[MOST_CONVERSIONS:], order[:-MOST_CONVERSIONS]
