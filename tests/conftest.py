@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 from django.conf import settings
@@ -24,6 +25,12 @@ ROOT = Path(__file__).parent.parent
 # A test whose transactions really commit, as workers and isolation need them; the owner empties the tables
 # after it.
 committed = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+
+# How fast examples come says how busy the machine is, and nothing of the product.
+hypothesis.settings.register_profile(
+    "shared machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("shared machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -151,7 +151,7 @@ def _walk(record: Any, table: Mapping[str, Cleaner]) -> tuple[dict[str, Any], Er
     for name, value in record.items():
         clean = table.get(name)
         if clean is None:
-            ignored.append(str(name)[:100])
+            ignored.append(str(name)[:100].encode("utf-8", "backslashreplace").decode())
         elif value is not None and value != "":
             try:
                 cleaned = clean(value)

@@ -16,7 +16,9 @@ class RecordsParser(BaseParser):
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         request = (parser_context or {})["request"]
-        return bodies.json_value(bodies.read(stream, encoding=request.headers.get("Content-Encoding", "")))
+        return bodies.json_of_records(
+            bodies.read(stream, encoding=request.headers.get("Content-Encoding", ""))
+        )
 
 
 class PlainRenderer(JSONRenderer):

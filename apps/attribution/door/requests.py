@@ -78,7 +78,7 @@ class TrackingRequest:
         """REST framework takes no body for an empty object, and so does this door."""
         if not self.body:
             return {}
-        return bodies.json_value(bodies.gunzip(self.body) if self.is_gzip else self.body)
+        return bodies.json_of_records(bodies.gunzip(self.body) if self.is_gzip else self.body)
 
     def _told(self) -> dict[str, str]:
         return self.verdict.headers if self.verdict else {}
