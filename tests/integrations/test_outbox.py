@@ -16,6 +16,7 @@ from apps.integrations.resilience.lanes import Lane
 from apps.integrations.resilience.outcomes import Kind, Outcome
 from tests.conftest import committed
 from tests.fakes.server import Answer, Drip, NotJson, Reply, ResetAfter, ResetBefore, Truncated, json_reply
+from tests.integrations import test_outbox_machine
 
 S = Call.State
 
@@ -269,3 +270,50 @@ def test_a_call_in_a_transaction_that_fails_is_not_made(enqueue, post):
 
     assert relay() == 0
     assert TrailEntry.objects.count() == post.taken == 0
+
+
+def test_what_a_worker_does_not_come_to_within_its_lease_is_given_back_untouched(enqueue, post):
+    calls = [enqueue(f"n{number}") for number in range(3)]
+
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+
+        def slow(request, connection, answer=post.answer):
+            clock.shift(settling.LEASE - outbox.LONGEST_CALL + timedelta(seconds=1))
+            answer(request, connection)
+
+        post.answer = slow
+        outbox.relay(lane=int(Lane.TRANSACTIONAL), most=1)
+
+        assert [(fresh(call).state, fresh(call).attempts) for call in calls] == [
+            (S.DONE, 1),
+            (S.WAITING, 0),
+            (S.WAITING, 0),
+        ]
+        assert fresh(calls[1]).sent_at is None
+
+        del post.answer
+        assert relay() == 2
+    assert post.taken == 3
+
+
+def test_a_worker_that_dies_before_it_settles_a_group_repeats_it_only_where_that_is_harmless(
+    workspace,
+):
+    place = Connection.objects.create(
+        workspace=workspace, service="drops", account="a", label="D", state_changed_at=timezone.now()
+    )
+    world = test_outbox_machine._world[0] = test_outbox_machine.World()
+    for number in range(3):
+        outbox.enqueue(
+            place, "deed.do", {}, dedup_key=f"k{number}", now=timezone.now(), lane=Lane.TRANSACTIONAL
+        )
+    world.fates = ["crash before", "ok", "ok"]  # from the end
+
+    with pytest.raises(test_outbox_machine.Crash):
+        relay()
+    assert set(Call.objects.values_list("state", flat=True)) == {S.SENDING}
+
+    with time_machine.travel(timezone.now() + settling.LEASE + timedelta(seconds=1)):
+        assert relay() == 3
+    assert set(Call.objects.values_list("state", flat=True)) == {S.DONE}
+    assert set(world.effects.values()) == {1}
