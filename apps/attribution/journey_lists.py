@@ -15,6 +15,7 @@ from apps.accounts.models import Person
 from apps.attribution import channel_colours
 from apps.attribution.channel_colours import ChannelName, Names
 from apps.attribution.lenses import DIRECT, Lens
+from apps.attribution.maths.assembly import MOST_TOUCHES
 from apps.attribution.maths.models import NONE
 from apps.attribution.models import Channel, Conversion, Source, Touchpoint
 from apps.attribution.questions import Query
@@ -42,12 +43,15 @@ _BEHIND = """
     WHERE c.workspace_id = (SELECT %(workspace)s::bigint) AND c.is_counted {conditions}
     ORDER BY c.occurred_at DESC, c.id DESC LIMIT %(limit)s
 """
-_IN_WINDOW = """
-    SELECT t.id, t.occurred_at, t.source_id, s.channel_id
-    FROM attribution_touchpoint t JOIN attribution_source s ON s.id = t.source_id
-    WHERE t.workspace_id = c.workspace_id AND t.person_id = c.person_id
-    AND t.occurred_at > c.occurred_at - %(lookback)s AND t.occurred_at <= c.occurred_at
-"""
+# What a journey holds (maths.assembly): its last touches.
+_IN_WINDOW = f"""
+    SELECT t.id, t.occurred_at, t.source_id, s.channel_id FROM (
+        SELECT id, occurred_at, source_id FROM attribution_touchpoint
+        WHERE workspace_id = c.workspace_id AND person_id = c.person_id
+        AND occurred_at > c.occurred_at - %(lookback)s AND occurred_at <= c.occurred_at
+        ORDER BY occurred_at DESC, id DESC LIMIT {MOST_TOUCHES}
+    ) t JOIN attribution_source s ON s.id = t.source_id
+"""  # noqa: S608 - a constant
 _WITHOUT_DIRECT = """
     SELECT * FROM (
         SELECT t.*, bool_and(t.channel_id = %(direct)s) OVER () AS is_all_direct FROM ({touches}) t

@@ -9,8 +9,9 @@ import pytest
 from apps.accounts import scoping
 from apps.accounts.errors import Invalid, NotHere
 from apps.attribution import charts, reports
+from apps.attribution.maths.assembly import MOST_TOUCHES
 from apps.attribution.maths.models import MODELS
-from apps.attribution.models import Channel, Conversion, Source, Spend
+from apps.attribution.models import Channel, Conversion, Source, Spend, Touchpoint
 from apps.attribution.questions import Query
 from tests.attribution.stories import journey
 from tests.factories import PersonFactory, SourceFactory, TouchpointFactory
@@ -219,6 +220,27 @@ def test_the_journeys_behind_a_channel(workspace, now):
     )
     assert row.days == pytest.approx(1 + 1 / 24)
     assert [name.key for name in row.path] == ["a", "b"]
+
+
+def test_the_journeys_behind_a_channel_hold_the_touches_that_were_credited(workspace, now):
+    person = journey(workspace, "a", *["b"] * 3, value="10")
+    last = Touchpoint.objects.filter(source__channel__key="b").latest("occurred_at")
+    step = timedelta(minutes=1)
+    Touchpoint.objects.bulk_create(
+        Touchpoint(
+            workspace=workspace,
+            person=person,
+            source=last.source,
+            event_id=f"e{number}",
+            event_type="click",
+            occurred_at=last.occurred_at - step * number / MOST_TOUCHES,
+        )
+        for number in range(MOST_TOUCHES - 1)
+    )
+
+    (row,) = reports.journeys_behind(Query(), channel="b").rows
+    assert (row.touches, [name.key for name in row.path]) == (MOST_TOUCHES, ["b"])
+    assert reports.journeys_behind(Query(), channel="a").rows == []
 
 
 def test_the_journeys_behind_a_path_and_behind_no_touchpoint(workspace, now):
