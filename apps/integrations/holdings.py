@@ -3,7 +3,7 @@
 from django.utils import timezone
 
 from apps.accounts.privacy import Identifiers, holds, impersonal, when_erased
-from apps.integrations import trail
+from apps.integrations import erasures, trail
 from apps.integrations.models import (
     AdCampaign,
     AdDay,
@@ -103,6 +103,12 @@ impersonal(Connection, because="an account of the workspace at a service")
 impersonal(MetricPoint, AlertRule, Incident, TokenDay, because="figures, and what they led to")
 impersonal(AdCampaign, AdDay, because="figures of campaigns")
 impersonal(TrailEntry, because="states and reasons; whom a call is about stands in the call alone")
+
+
+@when_erased
+def hand_on_to_analytics(known_by: Identifiers) -> None:
+    """Product analytics that heard of somebody is told to forget them."""
+    erasures.hand_on(known_by.person_ids, known_by.external_ids, now=timezone.now())
 
 
 @when_erased

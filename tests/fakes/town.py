@@ -6,6 +6,7 @@ import json
 import socket
 from dataclasses import replace
 
+from tests.fakes.analytics import Amplitude, Mixpanel
 from tests.fakes.conversions import Ga4, GoogleConversions, MetaConversions
 from tests.fakes.google_ads import GoogleAds
 from tests.fakes.linkedin import LinkedInAds, LinkedInConversions
@@ -23,6 +24,7 @@ from tests.fakes.webhook import Webhook
 from tests.fakes.x import XAds, XConversions
 
 FAKES: tuple[type[Fake], ...] = (
+    Amplitude,
     Ga4,
     GoogleAds,
     GoogleConversions,
@@ -32,6 +34,7 @@ FAKES: tuple[type[Fake], ...] = (
     Mailgun,
     Meta,
     MetaConversions,
+    Mixpanel,
     PagerDuty,
     Resend,
     Slack,
