@@ -1,7 +1,8 @@
 """What attribution does on its own news: platforms are told of conversions and of what became of them.
 
-Destinations are locked before a conversion is read, so that of two changes the later one is told last. Touches
-are many and few workspaces have them told, so the tracking door asks first, and remembers the answer.
+Destinations are locked before a conversion is read, so that of two changes the later one is told last.
+Touches are many and few workspaces have them told, so the tracking door asks first, and remembers the
+answer.
 """
 
 import time
@@ -44,6 +45,7 @@ def _are_steps_wanted(event: type[Event]) -> bool:
 @follow(_are_steps_wanted)
 def tell_of_steps(event: Event, row: OutboxEvent) -> None:
     """Visits and clicks, to the product analytics that hear of them."""
-    assert isinstance(event, TouchpointsStored)  # what was asked for
+    if not isinstance(event, TouchpointsStored):
+        raise TypeError(event)
     steps = told_conversions.steps_of(event.first_id, event.last_id)
     forwarding.forward_steps(steps, now=timezone.now())

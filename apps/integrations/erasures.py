@@ -12,7 +12,8 @@ from apps.integrations.services import Family
 
 
 def hand_on(person_ids: list[int], external_ids: list[str], *, now: datetime) -> int:
-    """A call for each project that heard of the person, by the id under which it knows them. Returns how many.
+    """A call for each project that heard of the person, by the id under which it knows them. Returns how
+    many.
 
     The call says no more than that id, and forgets it once it is done.
     """

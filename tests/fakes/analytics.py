@@ -1,4 +1,6 @@
-"""Mixpanel's /import and Amplitude's HTTP V2 and batch door: each event checked by itself, answers by index."""
+"""Mixpanel's /import and Amplitude's HTTP V2 and batch door: each event checked by itself, answers by
+index.
+"""
 
 import base64
 import gzip
@@ -104,8 +106,8 @@ class Mixpanel(Fake):
 
 
 class Amplitude(Fake):
-    """A request is taken whole or not at all; an insert id of the last seven days is dropped; a person may send
-    so many a second, and so many a day.
+    """A request is taken whole or not at all; an insert id of the last seven days is dropped; a person may
+    send so many a second, and so many a day.
     """
 
     name = "amplitude"

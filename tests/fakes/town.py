@@ -10,9 +10,11 @@ from tests.fakes.analytics import Amplitude, Mixpanel
 from tests.fakes.conversions import Ga4, GoogleConversions, MetaConversions
 from tests.fakes.google_ads import GoogleAds
 from tests.fakes.linkedin import LinkedInAds, LinkedInConversions
+from tests.fakes.linkedin_pages import LinkedInPages
 from tests.fakes.llm import LanguageModel
 from tests.fakes.mailgun import Mailgun
 from tests.fakes.meta import Meta
+from tests.fakes.meta_social import FacebookPages, Instagram
 from tests.fakes.pagerduty import PagerDuty
 from tests.fakes.receiver import WebhookReceiver
 from tests.fakes.resend import Resend
@@ -22,20 +24,25 @@ from tests.fakes.tiktok import TikTokAds, TikTokConversions
 from tests.fakes.twilio import Twilio, TwilioCalls
 from tests.fakes.webhook import Webhook
 from tests.fakes.x import XAds, XConversions
+from tests.fakes.x_social import PublicImages, XSocial
 
 FAKES: tuple[type[Fake], ...] = (
     Amplitude,
+    FacebookPages,
     Ga4,
     GoogleAds,
     GoogleConversions,
+    Instagram,
     LanguageModel,
     LinkedInAds,
     LinkedInConversions,
+    LinkedInPages,
     Mailgun,
     Meta,
     MetaConversions,
     Mixpanel,
     PagerDuty,
+    PublicImages,
     Resend,
     Slack,
     TikTokAds,
@@ -46,6 +53,7 @@ FAKES: tuple[type[Fake], ...] = (
     WebhookReceiver,
     XAds,
     XConversions,
+    XSocial,
 )
 
 

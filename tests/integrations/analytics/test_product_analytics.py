@@ -1,4 +1,6 @@
-"""Mixpanel and Amplitude: what goes over the wire, what each says of each event, and whom they are to forget."""
+"""Mixpanel and Amplitude: what goes over the wire, what each says of each event, and whom they are to
+forget.
+"""
 
 import gzip
 import json
@@ -230,7 +232,7 @@ def test_events_of_a_loud_person_are_set_aside_and_the_rest_goes_at_once(
 
 
 def test_whose_day_is_full_waits_for_the_next(open_, sold):
-    fake, _ = open_("amplitude", fake=analytics.Amplitude(per_day=1))
+    open_("amplitude", fake=analytics.Amplitude(per_day=1))
     forward(sold("a"))
     relay()
     forward(sold("b"))
@@ -407,7 +409,7 @@ def test_an_erasure_is_handed_on(open_, sold, person, name, secrets, path):
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_without_a_key_for_deletions_somebody_is_told_to_do_it(open_, sold, person, name):
-    fake, _ = open_(name)
+    open_(name)
     forward(sold())
     relay()
 

@@ -1,8 +1,8 @@
 """Amplitude: events by HTTP V2 or by the door for batches.
 
-A request with one bad event, or with one person who sends too much, is not taken at all. What its answer lists
-is given up, or set aside for as long as it says, and the rest is sent again at once. An insert id that came
-before within seven days is dropped.
+A request with one bad event, or with one person who sends too much, is not taken at all. What its answer
+lists is given up, or set aside for as long as it says, and the rest is sent again at once. An insert id
+that came before within seven days is dropped.
 """
 
 import gzip
@@ -150,8 +150,8 @@ AMPLITUDE = services.register(
             KINDS,
         ),
         reach=Reach.ONE_WAY_OUT,
-        honest="Tells Amplitude of conversions and changes of their value and, where you want it, of visits "
-        "and clicks, for people who allowed analytics_storage. Hands erasures on where it has the secret key.",
+        honest="Tells Amplitude of conversions, changes of their value and, where you want it, visits and "
+        "clicks, for people who allowed analytics_storage. Hands erasures on where it has the secret key.",
         limits=Limits(at_once=8),
         sign=sign,
         classify=classify,
@@ -228,7 +228,7 @@ class Amplitude:
     def forget(self, ids: Sequence[str]) -> Answer[Any]:
         known = self.client.credentials
         if not known.get("secret_key"):
-            return product.no_key_for_deletions(NAME, ids)
+            return product.no_key_for_deletions(NAME, ids, known)
         request = Request(
             method="POST",
             url=_url(PRIVACY_HOSTS, known, "/api/2/deletions/users"),

@@ -109,7 +109,7 @@ MIXPANEL = services.register(
             KINDS,
         ),
         reach=Reach.ONE_WAY_OUT,
-        honest="Tells Mixpanel of conversions and changes of their value and, where you want it, of visits and "
+        honest="Tells Mixpanel of conversions, changes of their value and, where you want it, visits and "
         "clicks, for people who allowed analytics_storage. Hands erasures on where it has a token for that.",
         limits=Limits(at_once=10),
         sign=sign,
@@ -170,7 +170,7 @@ class Mixpanel:
         known = self.client.credentials
         token, allowed_by = known.get("token"), known.get("gdpr_token")
         if not token or not allowed_by:
-            return product.no_key_for_deletions(NAME, ids)
+            return product.no_key_for_deletions(NAME, ids, known)
         request = Request(
             method="POST",
             url=_url(PRIVACY_HOSTS, known, "/api/app/data-deletions/v3.0/"),

@@ -116,6 +116,8 @@ def takes_back(event: ConversionEvent, options: Options) -> str:
     return ""
 
 
-def no_key_for_deletions(service: str, ids: Sequence[str]) -> Answer[Any]:
-    words = f"There is no key for deletions. Delete at {service} by hand: {', '.join(ids)}."
+def no_key_for_deletions(service: str, ids: Sequence[str], options: Options) -> Answer[Any]:
+    """Ours say nothing of anybody; the id of a workspace's own user must not outlive the person here."""
+    whom = "the user who was erased here" if options.get("who") == YOURS else ", ".join(ids)
+    words = f"There is no key for deletions. Delete at {service} by hand: {whom}."
     return Answer(outcome=Outcome(kind=Kind.REFUSED_HERE, reason=words[:300], was_sent=False))
