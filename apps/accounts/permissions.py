@@ -48,8 +48,8 @@ ALLOWED_SCOPES: dict[str, frozenset[str]] = {
         "integrations:manage": "admin",
         "incidents:act": "write admin",
         "social:write": "write admin",
-        # A person answers for what is published: no key opens this.
-        "social:approve": "",
+        # Limits, resuming and deletion; an approval itself is a person's alone (integrations/social.py).
+        "social:approve": "admin",
         "people:read": "admin",
         "people:write": "write admin",
         "people:erase": "admin",

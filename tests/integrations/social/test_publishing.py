@@ -235,7 +235,7 @@ def said(status, code, message):
         ("facebook_pages", error(100, "invalid parameter"), S.FAILED, Call.State.DEAD),
         ("facebook_pages", error(32, "page limit"), S.QUEUED, Call.State.WAITING),
         ("facebook_pages", error(368, "blocked"), S.QUEUED, Call.State.WAITING),
-        ("facebook_pages", error(2, "temporary", status=500, is_transient=True), S.UNKNOWN, Call.State.UNKNOWN),
+        ("facebook_pages", error(2, "for now", status=500, is_transient=True), S.UNKNOWN, Call.State.UNKNOWN),
         ("instagram", error(9, "limit", subcode=2_207_042, status=403), S.QUEUED, Call.State.WAITING),
         ("instagram", error(100, "restricted", subcode=2_207_050), S.QUEUED, Call.State.HELD),
         ("instagram", error(100, "size", subcode=2_207_009), S.FAILED, Call.State.DEAD),
@@ -440,7 +440,7 @@ def test_above_the_limit_nothing_is_approved(open_, write, owner):
 
 
 def test_when_the_day_is_spent_the_next_post_waits_for_the_next(open_, write, owner):
-    fake, connection = open_("x_social")
+    _, connection = open_("x_social")
     social.set_limit(owner, connection, daily_limit=Decimal("0.3"), reads_are_on=False, now=timezone.now())
     posts = [write(connection, f"{number}: https://a.example/") for number in range(2)]
     for post in posts:
