@@ -75,7 +75,7 @@ class PreviewsView(APIView):
         responses={200: PreviewSerializer(many=True), 404: NOT_FOUND},
     )
     def post(self, request: Request) -> Response:
-        """A draft as each account's network will get it: length, price, faults and warnings. Keeps nothing."""
+        """A draft as each network will get it: length, price, faults and warnings. Keeps nothing."""
         given = _given(NewPostSerializer, request.data)
         found = social_reports.previews(DraftSerializer.draft_of(given).post, _connections(given))
         return Response(PreviewSerializer(found, many=True).data)
@@ -154,8 +154,8 @@ class AccountView(APIView):
     )
     def put(self, request: Request, public_id: UUID) -> Response:
         """What it may spend in a day, and whether figures are read for money."""
-        given = _given(LimitSerializer, request.data)
         found = social.connection_of(public_id)
+        given = _given(LimitSerializer, request.data)
         social.set_limit(request._request.actor, found, **given, now=timezone.now())
         return Response(AccountSerializer(social_reports.standing_of(found, now=timezone.now())).data)
 

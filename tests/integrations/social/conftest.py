@@ -32,7 +32,7 @@ PICTURE = "https://img.example.com/a.jpg"
 
 
 @pytest.fixture
-def owner(workspace):
+def boss(workspace):
     user = UserFactory()
     return Actor(kind="user", id=user.pk, label="Olga", workspace_id=workspace.pk, role="owner")
 
@@ -62,23 +62,23 @@ def open_(workspace, settings):
 
 
 @pytest.fixture
-def write(owner):
+def write(boss):
     def write(connection, text="Spring dates are open", *, at=None, **changes):
         images = (Image(PICTURE),) if connection.service == "instagram" else ()
         post = Post(**{"text": text, "images": images, **changes})
-        [made] = social.write(owner, Draft(post=post, scheduled_at=at), [connection], now=timezone.now())
+        [made] = social.write(boss, Draft(post=post, scheduled_at=at), [connection], now=timezone.now())
         return made
 
     return write
 
 
 @pytest.fixture
-def publish(owner, write):
+def publish(boss, write):
     """Write it, approve it, and have a worker send it."""
 
     def publish(connection, text="Spring dates are open", **changes):
         post = write(connection, text, **changes)
-        social.approve(owner, post.public_id, now=timezone.now())
+        social.approve(boss, post.public_id, now=timezone.now())
         relay()
         return social.get(post.public_id)
 

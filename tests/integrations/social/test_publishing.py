@@ -94,24 +94,24 @@ def test_who_writes_may_not_approve(open_, write, workspace):
         social.approve(operator, write(connection).public_id, now=timezone.now())
 
 
-def test_an_approval_is_gone_with_the_words_that_it_was_given_to(open_, write, owner):
+def test_an_approval_is_gone_with_the_words_that_it_was_given_to(open_, write, boss):
     fake, connection = open_("facebook_pages")
     at = timezone.now() + timedelta(hours=2)
     post = write(connection, at=at)
-    social.approve(owner, post.public_id, now=timezone.now())
+    social.approve(boss, post.public_id, now=timezone.now())
     changed = social.Draft(post=social.Post(text="Other words"), scheduled_at=at)
 
-    social.change(owner, post.public_id, changed, now=timezone.now())
+    social.change(boss, post.public_id, changed, now=timezone.now())
     later(hours=3)
 
     assert (state(post), fake.seen) == (S.DRAFT, [])
     assert SocialPost.objects.get().approved_by is None
 
 
-def test_a_post_leaves_at_its_time(open_, write, owner):
+def test_a_post_leaves_at_its_time(open_, write, boss):
     fake, connection = open_("linkedin_pages")
     post = write(connection, at=timezone.now() + timedelta(hours=2))
-    social.approve(owner, post.public_id, now=timezone.now())
+    social.approve(boss, post.public_id, now=timezone.now())
 
     later(hours=1)
     assert (state(post), fake.seen) == (S.APPROVED, [])
@@ -120,11 +120,11 @@ def test_a_post_leaves_at_its_time(open_, write, owner):
     assert (state(post), published(fake)) == (S.PUBLISHED, 1)
 
 
-def test_one_at_a_time_for_each_account(open_, write, owner):
+def test_one_at_a_time_for_each_account(open_, write, boss):
     fake, connection = open_("facebook_pages")
     first, second = write(connection, "One"), write(connection, "Two")
     for post in (first, second):
-        social.approve(owner, post.public_id, now=timezone.now())
+        social.approve(boss, post.public_id, now=timezone.now())
 
     assert (state(first), state(second)) == (S.QUEUED, S.APPROVED)
     with pytest.raises(IntegrityError, match="social_post_one_in_flight"), transaction.atomic():
@@ -185,10 +185,10 @@ def test_an_answer_that_drips_is_read_to_its_end(open_, publish, name):
     assert published(fake) == 1
 
 
-def test_a_worker_that_dies_while_it_publishes_publishes_nothing_twice(open_, write, owner):
+def test_a_worker_that_dies_while_it_publishes_publishes_nothing_twice(open_, write, boss):
     fake, connection = open_("facebook_pages")
     post = write(connection)
-    social.approve(owner, post.public_id, now=timezone.now())
+    social.approve(boss, post.public_id, now=timezone.now())
     [call] = outbox.claim(lane=int(Lane.MARKETING), now=timezone.now())
     social_publishing.perform(outbox.Client(connection), [outbox.Due(call, {"post": str(post.public_id)})])
     SocialPost.objects.filter(pk=post.pk).update(state=S.PUBLISHING, external_id="", published_at=None)
@@ -381,17 +381,17 @@ def test_an_image_inside_the_house_is_not_fetched(open_, publish, settings, name
     assert post.state != S.PUBLISHED
 
 
-def test_a_paused_account_publishes_nothing_until_it_is_resumed(open_, write, owner):
+def test_a_paused_account_publishes_nothing_until_it_is_resumed(open_, write, boss):
     fake, connection = open_("facebook_pages")
     post = write(connection)
-    social.approve(owner, post.public_id, now=timezone.now())
-    social.pause(owner, connection, now=timezone.now())
+    social.approve(boss, post.public_id, now=timezone.now())
+    social.pause(boss, connection, now=timezone.now())
 
     relay()
     later(hours=2)
     assert (state(post), published(fake)) == (S.QUEUED, 0)
 
-    social.resume(owner, connection, now=timezone.now())
+    social.resume(boss, connection, now=timezone.now())
     later(hours=3)
     assert (state(post), published(fake)) == (S.PUBLISHED, 1)
     assert [one for one in deeds() if one.startswith("social_account")] == [
@@ -427,24 +427,24 @@ def test_the_bill_is_what_we_counted(open_, publish):
     assert spent() == fake.bill
 
 
-def test_above_the_limit_nothing_is_approved(open_, write, owner):
+def test_above_the_limit_nothing_is_approved(open_, write, boss):
     fake, connection = open_("x_social")
-    social.set_limit(owner, connection, daily_limit=Decimal("0.1"), reads_are_on=False, now=timezone.now())
+    social.set_limit(boss, connection, daily_limit=Decimal("0.1"), reads_are_on=False, now=timezone.now())
     post = write(connection, "See https://a.example/x")
 
     with pytest.raises(social_spend.SpendLimitReached):
-        social.approve(owner, post.public_id, now=timezone.now())
+        social.approve(boss, post.public_id, now=timezone.now())
 
     assert (state(post), fake.seen) == (S.DRAFT, [])
     assert deeds()[-1] == "social_post.refused_by_limit"
 
 
-def test_when_the_day_is_spent_the_next_post_waits_for_the_next(open_, write, owner):
+def test_when_the_day_is_spent_the_next_post_waits_for_the_next(open_, write, boss):
     _, connection = open_("x_social")
-    social.set_limit(owner, connection, daily_limit=Decimal("0.3"), reads_are_on=False, now=timezone.now())
+    social.set_limit(boss, connection, daily_limit=Decimal("0.3"), reads_are_on=False, now=timezone.now())
     posts = [write(connection, f"{number}: https://a.example/") for number in range(2)]
     for post in posts:
-        social.approve(owner, post.public_id, now=timezone.now())
+        social.approve(boss, post.public_id, now=timezone.now())
         relay()
     later(minutes=1)
 
@@ -463,10 +463,10 @@ def test_what_was_not_published_costs_nothing(open_, publish):
     assert spent() == 0
 
 
-def test_a_limit_that_is_changed_is_written_down(open_, owner):
+def test_a_limit_that_is_changed_is_written_down(open_, boss):
     _, connection = open_("x_social")
 
-    social.set_limit(owner, connection, daily_limit=Decimal("2.5"), reads_are_on=True, now=timezone.now())
+    social.set_limit(boss, connection, daily_limit=Decimal("2.5"), reads_are_on=True, now=timezone.now())
 
     entry = AuditEntry.objects.get(deed="social_account.limit_changed")
     assert entry.before == {"daily_limit": "1.000", "reads_are_on": False}
@@ -474,7 +474,7 @@ def test_a_limit_that_is_changed_is_written_down(open_, owner):
     for wrong in ("-1", "NaN", "1001", "0.0001"):
         with pytest.raises(Invalid):
             social.set_limit(
-                owner, connection, daily_limit=Decimal(wrong), reads_are_on=True, now=timezone.now()
+                boss, connection, daily_limit=Decimal(wrong), reads_are_on=True, now=timezone.now()
             )
 
 
@@ -482,76 +482,76 @@ def test_a_limit_that_is_changed_is_written_down(open_, owner):
 
 
 @pytest.mark.parametrize("name", ["facebook_pages", "linkedin_pages", "x_social"])
-def test_a_post_is_taken_down(open_, publish, owner, name):
+def test_a_post_is_taken_down(open_, publish, boss, name):
     fake, connection = open_(name)
     post = publish(connection)
 
-    social.take_down(owner, post.public_id, now=timezone.now())
+    social.take_down(boss, post.public_id, now=timezone.now())
     relay()
 
     assert published(fake) == 0
     assert SocialPost.objects.get().deleted_at is not None
     with pytest.raises(social.NotPossibleNow):
-        social.take_down(owner, post.public_id, now=timezone.now())
+        social.take_down(boss, post.public_id, now=timezone.now())
 
 
 @pytest.mark.parametrize("name", ["facebook_pages", "linkedin_pages", "x_social"])
-def test_a_post_that_is_gone_there_is_taken_down_all_the_same(open_, publish, owner, name):
+def test_a_post_that_is_gone_there_is_taken_down_all_the_same(open_, publish, boss, name):
     fake, connection = open_(name)
     post = publish(connection)
     (fake.tweets if name == "x_social" else fake.posts).clear()
 
-    social.take_down(owner, post.public_id, now=timezone.now())
+    social.take_down(boss, post.public_id, now=timezone.now())
     relay()
 
     assert SocialPost.objects.get().deleted_at is not None
 
 
-def test_instagram_takes_nothing_down(open_, publish, owner):
+def test_instagram_takes_nothing_down(open_, publish, boss):
     _, connection = open_("instagram")
     post = publish(connection)
 
     with pytest.raises(social.NotPossibleNow, match="own app"):
-        social.take_down(owner, post.public_id, now=timezone.now())
+        social.take_down(boss, post.public_id, now=timezone.now())
 
 
-def test_a_failed_post_may_be_approved_again(open_, publish, owner):
+def test_a_failed_post_may_be_approved_again(open_, publish, boss):
     fake, connection = open_("facebook_pages")
     fake.misbehave(Answer(error(100, "no")), path=WHERE["facebook_pages"])
     post = publish(connection)
     assert post.state == S.FAILED
 
-    social.approve(owner, post.public_id, now=timezone.now())
+    social.approve(boss, post.public_id, now=timezone.now())
     relay()
 
     assert (state(post), published(fake)) == (S.PUBLISHED, 1)
 
 
-def test_a_call_that_was_cancelled_leaves_a_failed_post(open_, write, owner):
+def test_a_call_that_was_cancelled_leaves_a_failed_post(open_, write, boss):
     fake, connection = open_("facebook_pages")
     post = write(connection)
-    social.approve(owner, post.public_id, now=timezone.now())
-    outbox.cancel(owner, Call.objects.get().public_id, now=timezone.now())
+    social.approve(boss, post.public_id, now=timezone.now())
+    outbox.cancel(boss, Call.objects.get().public_id, now=timezone.now())
 
     social_publishing.move()
 
     assert (state(post), fake.seen) == (S.FAILED, [])
 
 
-def test_a_connection_that_needs_a_person_sends_nothing(open_, write, owner):
+def test_a_connection_that_needs_a_person_sends_nothing(open_, write, boss):
     fake, connection = open_("facebook_pages")
     post = write(connection)
     Connection.objects.filter(pk=connection.pk).update(state=Connection.State.NEEDS_SIGN_IN)
 
     with pytest.raises(social.NotPossibleNow):
-        social.approve(owner, post.public_id, now=timezone.now())
+        social.approve(boss, post.public_id, now=timezone.now())
 
     assert (state(post), fake.seen) == (S.DRAFT, [])
 
 
-def test_the_sweep_starts_a_move_where_something_is_due(open_, write, owner):
+def test_the_sweep_starts_a_move_where_something_is_due(open_, write, boss):
     _, connection = open_("facebook_pages")
     assert social_publishing.sweep() == 0
-    social.approve(owner, write(connection).public_id, now=timezone.now())
+    social.approve(boss, write(connection).public_id, now=timezone.now())
 
     assert social_publishing.sweep() == 1
