@@ -16,7 +16,7 @@ from apps.integrations.social_forms import LimitForm, NewPostForm, PostForm
 
 STATES = {
     "draft": [SocialPost.State.DRAFT],
-    "on-the-way": [SocialPost.State.APPROVED, *SocialPost.IN_FLIGHT],
+    "on_the_way": [SocialPost.State.APPROVED, *SocialPost.IN_FLIGHT],
     "published": [SocialPost.State.PUBLISHED],
     "failed": [SocialPost.State.FAILED],
 }

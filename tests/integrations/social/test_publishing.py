@@ -151,6 +151,19 @@ def test_lost_after_it_was_done_it_is_found_and_not_sent_again(open_, publish, n
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+def test_with_an_image_and_a_link_it_is_found_as_well(open_, publish, name):
+    fake, connection = open_(name)
+    fake.misbehave(ResetAfter(), path=WHERE[name])
+    images = social_publishing.images_of([PICTURE])
+
+    post = publish(connection, "Spring (dates)", link="https://studio.example/dates", images=images)
+    later(minutes=20)
+
+    assert (state(post), published(fake)) == (S.PUBLISHED, 1)
+    assert len(fake.asked("POST", WHERE[name])) == 1
+
+
+@pytest.mark.parametrize("name", NETWORKS)
 def test_lost_before_it_was_done_it_is_looked_for_and_then_sent_again(open_, publish, name):
     fake, connection = open_(name)
     fake.misbehave(ResetBefore(), path=WHERE[name])

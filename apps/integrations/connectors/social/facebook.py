@@ -25,7 +25,7 @@ from apps.integrations.connectors.social.network import (
     nothing_to_prepare,
     number,
     ready,
-    text_alone,
+    with_link_beside_images,
 )
 from apps.integrations.http import Request
 from apps.integrations.resilience.outcomes import OK, Kind, Outcome
@@ -33,7 +33,7 @@ from apps.integrations.resilience.policy import Answer, Limits
 from apps.integrations.services import Family, Field, Reach, Service
 
 NAME = "Facebook"
-RULES = Rules(longest=63_206, most_images=10, body=text_alone)
+RULES = Rules(longest=63_206, most_images=10, body=with_link_beside_images)
 OF_POST = {
     "views": ["post_total_media_view_unique"],
     "reactions": ["post_reactions_by_type_total"],
@@ -106,11 +106,10 @@ class FacebookPage:
         return ready()
 
     def publish(self, post: Post, prepared: str) -> Answer[str]:
-        form: dict[str, str] = {"message": post.text, "link": post.link}
+        link = "" if post.images else post.link
+        form: dict[str, str] = {"message": RULES.body(post), "link": link}
         for place, one in enumerate(json.loads(prepared) if prepared else []):
             form[f"attached_media[{place}]"] = json.dumps({"media_fbid": one}, separators=(",", ":"))
-        if prepared and post.link:
-            form["message"], form["link"] = f"{post.text}\n\n{post.link}".strip(), ""
         filled = {name: value for name, value in form.items() if value}
         return self._write("posts.publish", f"/{self.page}/feed", filled, is_idempotent=False)
 

@@ -30,8 +30,7 @@ from apps.integrations.connectors.social.network import (
     nothing_to_prepare,
     number,
     ready,
-    text_alone,
-    with_link,
+    with_link_beside_images,
 )
 from apps.integrations.http import Request, Response
 from apps.integrations.resilience.outcomes import OK, Kind, Outcome
@@ -44,12 +43,7 @@ ESCAPED = re.compile(r"\\([\\|{}@\[\]()<>#*_~])")
 LONGEST_TITLE = 200
 
 
-def body(post: Post) -> str:
-    """A link stands beside the text, but for a post with images, which has no room for one."""
-    return with_link(post) if post.images else text_alone(post)
-
-
-RULES = Rules(longest=3_000, most_images=20, body=body, can_read_mentions=False)
+RULES = Rules(longest=3_000, most_images=20, body=with_link_beside_images, can_read_mentions=False)
 
 
 def escaped(text: str) -> str:
@@ -148,7 +142,7 @@ class LinkedInPage:
     def publish(self, post: Post, prepared: str) -> Answer[str]:
         told: dict[str, Any] = {
             "author": self.author,
-            "commentary": escaped(body(post)),
+            "commentary": escaped(RULES.body(post)),
             "visibility": "PUBLIC",
             "distribution": {
                 "feedDistribution": "MAIN_FEED",

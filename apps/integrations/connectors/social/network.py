@@ -124,13 +124,14 @@ def plain_length(text: str) -> int:
     return len(text)
 
 
-def text_alone(post: Post) -> str:
-    return post.text
-
-
 def with_link(post: Post) -> str:
     """For networks where a link is a part of the text."""
     return f"{post.text}\n\n{post.link}".strip() if post.link and post.link not in post.text else post.text
+
+
+def with_link_beside_images(post: Post) -> str:
+    """For networks that show a link as a card, and have no room for one beside images."""
+    return with_link(post) if post.images else post.text
 
 
 @dataclass(frozen=True, kw_only=True)
