@@ -14,7 +14,6 @@ from apps.accounts.errors import DomainError
 from apps.integrations.connectors.social import networks
 from apps.integrations.connectors.social.network import Prices
 from apps.integrations.models import Connection, SocialAccount, SocialPost, SocialSpend
-from apps.integrations.money import Money
 
 Deed = SocialSpend.Deed
 
@@ -58,11 +57,6 @@ def locked(connection: Connection) -> SocialAccount:
 def spent_on(connection: Connection, on: date) -> Decimal:
     rows = SocialSpend.objects.filter(connection=connection, on=on)
     return rows.aggregate(sum=Sum("amount"))["sum"] or Decimal(0)
-
-
-def left_today(connection: Connection, *, now: datetime) -> Money:
-    account = account_of(connection)
-    return Money(account.daily_limit - spent_on(connection, _day(now)), account.currency)
 
 
 @transaction.atomic

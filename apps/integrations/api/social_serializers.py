@@ -25,7 +25,7 @@ class DraftSerializer(serializers.Serializer):
 
     text = serializers.CharField(max_length=65_000, allow_blank=True, default="")
     link = serializers.CharField(max_length=2_000, allow_blank=True, default="")
-    images = ImageSerializer(many=True, default=list, max_length=MOST_IMAGES)
+    images = serializers.ListField(child=ImageSerializer(), default=list, max_length=MOST_IMAGES)
     is_made_with_ai = serializers.BooleanField(default=False)
     scheduled_at = serializers.DateTimeField(
         allow_null=True, default=None, help_text="Not before; null: as soon as it is approved."

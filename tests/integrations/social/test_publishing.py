@@ -16,7 +16,7 @@ from apps.integrations import outbox, social, social_publishing, social_spend
 from apps.integrations.models import Call, Connection, SocialPost, SocialSpend
 from apps.integrations.resilience.lanes import Lane
 from tests.fakes import x_social
-from tests.fakes.meta import error
+from tests.fakes.meta import error, throttled
 from tests.fakes.server import (
     Answer,
     Drip,
@@ -248,6 +248,7 @@ def said(status, code, message):
         ("facebook_pages", error(100, "invalid parameter"), S.FAILED, Call.State.DEAD),
         ("facebook_pages", error(32, "page limit"), S.QUEUED, Call.State.WAITING),
         ("facebook_pages", error(368, "blocked"), S.QUEUED, Call.State.WAITING),
+        ("facebook_pages", throttled(minutes=9).reply, S.QUEUED, Call.State.WAITING),
         ("facebook_pages", error(2, "for now", status=500, is_transient=True), S.UNKNOWN, Call.State.UNKNOWN),
         ("instagram", error(9, "limit", subcode=2_207_042, status=403), S.QUEUED, Call.State.WAITING),
         ("instagram", error(100, "restricted", subcode=2_207_050), S.QUEUED, Call.State.HELD),
