@@ -116,6 +116,16 @@ app.conf.update(
             "schedule": 900.0,
             "options": {"expire_seconds": 900},
         },
+        "Publish posts that are due on social networks": {
+            "task": "integrations.social.sweep",
+            "schedule": 30.0,
+            "options": {"expire_seconds": 30},
+        },
+        "Read mentions and figures from social networks": {
+            "task": "integrations.social_pull.sweep",
+            "schedule": 900.0,
+            "options": {"expire_seconds": 900},
+        },
         "Read figures and hold alert rules against them": {
             "task": "integrations.monitoring.health.look_all",
             "schedule": 60.0,

@@ -347,6 +347,13 @@ GOOGLE_ADS_DEVELOPER_TOKEN = env.str("GOOGLE_ADS_DEVELOPER_TOKEN", default="")
 # How old a conversion may be at a destination, in days, where that is not what its module knows:
 # {"tiktok_conversions": 28}.
 CONVERSION_AGE_DAYS: dict[str, int] = env.json("CONVERSION_AGE_DAYS", default={})
+# What a social network charges ({"x_social": {"create": "0.015"}}) and which of its metrics are read, by what
+# they mean ({"facebook_posts": {"views": ["post_total_media_view_unique"]}}): both change without a release.
+SOCIAL_PRICES: dict[str, dict[str, str]] = env.json("SOCIAL_PRICES", default={})
+SOCIAL_METRICS: dict[str, dict[str, list[str]]] = env.json("SOCIAL_METRICS", default={})
+# What an account that is charged for posts may spend in a day, in the network's currency, until somebody says
+# otherwise.
+SOCIAL_DAILY_LIMIT = env.str("SOCIAL_DAILY_LIMIT", default="1.00")
 # How many processes call services: a process's share of a limit while Redis is lost.
 CALLING_PROCESSES = env.int("CALLING_PROCESSES", default=3)
 

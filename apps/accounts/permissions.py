@@ -22,6 +22,8 @@ ALLOWED_ROLES: dict[str, frozenset[str]] = {
         "integrations:read": "owner admin analyst operator viewer",
         "integrations:manage": "owner admin",
         "incidents:act": "owner admin operator",
+        "social:write": "owner admin operator",
+        "social:approve": "owner admin",
         "people:read": "owner admin analyst operator",
         "people:write": "owner admin operator",
         "people:erase": "owner admin",
@@ -45,6 +47,9 @@ ALLOWED_SCOPES: dict[str, frozenset[str]] = {
         "integrations:read": "read write admin",
         "integrations:manage": "admin",
         "incidents:act": "write admin",
+        "social:write": "write admin",
+        # Limits, resuming and deletion; an approval itself is a person's alone (integrations/social.py).
+        "social:approve": "admin",
         "people:read": "admin",
         "people:write": "write admin",
         "people:erase": "admin",

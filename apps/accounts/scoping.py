@@ -37,6 +37,7 @@ ACROSS_DEEDS = {
     "experiments.sweep": "find experiments whose look is due, and lift tests to compare again",
     "intake.fold": "find workspaces whose books of the doors are to be summed up",
     "journey_books.sweep": "find workspaces with people to be counted anew, and books that nobody asks",
+    "social_posts.sweep": "find workspaces with posts for social networks that are due or on their way",
     "calls.sweep": "find workspaces with calls to services that are due",
     "incidents.sweep": "find incidents that nobody has taken in time",
     "hooks.receive": "find the connection that a service's webhook names, and records not worked on yet",

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from apps.accounts import consent, personal_fields, scoping
@@ -13,10 +14,12 @@ from apps.accounts.models import Person, Workspace
 from apps.accounts.sealing import KeyMissing, SealBroken
 from apps.attribution import addresses
 from apps.attribution.models import Conversion, ConversionRecord, Touchpoint
-from apps.integrations.conversion_events import PURPOSES, Click, ConversionEvent
+from apps.integrations.conversion_events import ANALYTICS, PURPOSES, Click, ConversionEvent
 
 # An older click says nothing to its platform any more.
 CLICK_DAYS = 90
+# Of a larger load (an import of years) the rest is not news.
+STEPS_AT_ONCE = 5_000
 # Properties of a conversion, or else of the newest touch, that a browser knows; its page is its `url`.
 BROWSER = (
     "url",
@@ -45,6 +48,31 @@ def events_of(conversion_ids: list[int]) -> list[ConversionEvent]:
         _event(one, first[one.pk], currency, allows[one.person_id], touches.get(one.person_id, []))
         for one in conversions
         if one.pk in first
+    ]
+
+
+def steps_of(first_id: int, last_id: int) -> list[ConversionEvent]:
+    """The touches between two keys, of people who allow product analytics, as events worth nothing."""
+    rows = Touchpoint.objects.filter(pk__gte=first_id, pk__lte=last_id, person__erased_at=None)
+    touches = list(rows.select_related("person").order_by("pk")[:STEPS_AT_ONCE])
+    allows = _allowed(list({one.person_id for one in touches}))
+    currency = Workspace.objects.get(pk=scoping.current_id()).currency
+    return [
+        ConversionEvent(
+            event_id=one.event_id,
+            kind=one.event_type,
+            at=one.occurred_at,
+            value=Decimal(0),
+            currency=currency,
+            person_id=one.person_id,
+            person_key=str(one.person.public_id),
+            external_id=one.person.external_id or "",
+            browser={"url": one.url} if one.url else {},
+            allows=allows[one.person_id],
+            is_step=True,
+        )
+        for one in touches
+        if ANALYTICS in allows[one.person_id]
     ]
 
 

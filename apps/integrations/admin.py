@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from apps.accounts.back_office import LargeTableAdmin, WorkspaceAdmin
-from apps.integrations import connections, outbox, suppressions
+from apps.integrations import connections, outbox, social, suppressions
 from apps.integrations.models import (
     AdCampaign,
     AdDay,
@@ -18,6 +18,11 @@ from apps.integrations.models import (
     InboundRecord,
     Incident,
     MetricPoint,
+    SocialAccount,
+    SocialDay,
+    SocialMention,
+    SocialPost,
+    SocialSpend,
     Suppression,
     TokenDay,
     TrailEntry,
@@ -187,3 +192,55 @@ class InboundRecordAdmin(LargeTableAdmin):
 class TokenDayAdmin(WorkspaceAdmin):
     reads = "integrations:read"
     list_display = ("on", "used", "reserved")
+
+
+@admin.register(SocialPost)
+class SocialPostAdmin(WorkspaceAdmin):
+    reads, acts = "integrations:read", "integrations:manage"
+    list_display = ("text", "connection", "state", "reason", "price", "scheduled_at", "published_at")
+    list_filter = ("state",)
+    search_exact = ("public_id", "external_id", "id")
+
+
+@admin.register(SocialAccount)
+class SocialAccountAdmin(WorkspaceAdmin):
+    reads, acts = "integrations:read", "integrations:manage"
+    list_display = (
+        "connection",
+        "is_paused",
+        "daily_limit",
+        "currency",
+        "reads_are_on",
+        "read_at",
+        "read_failed",
+    )
+    list_filter = ("is_paused",)
+    actions = ("pause",)
+
+    @admin.action(description="Pause the chosen accounts", permissions=["act"])
+    def pause(self, request: Any, queryset: QuerySet[SocialAccount]) -> None:
+        for one in queryset.select_related("connection"):
+            social.pause(request.actor, one.connection, now=timezone.now())
+        self.message_user(request, f"Paused {len(queryset)}.")
+
+
+@admin.register(SocialSpend)
+class SocialSpendAdmin(LargeTableAdmin):
+    reads = "integrations:read"
+    list_display = ("connection", "deed", "amount", "on", "at")
+    list_filter = ("deed",)
+    search_exact = ("id",)
+
+
+@admin.register(SocialMention)
+class SocialMentionAdmin(LargeTableAdmin):
+    reads = "integrations:read"
+    list_display = ("author", "text", "connection", "at", "read_at")
+    search_exact = ("external_id", "id")
+
+
+@admin.register(SocialDay)
+class SocialDayAdmin(LargeTableAdmin):
+    reads = "integrations:read"
+    list_display = ("connection", "on", "followers", "views", "engagements")
+    search_exact = ("id",)

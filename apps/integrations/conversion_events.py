@@ -27,7 +27,7 @@ class ConversionEvent:
     what it is worth now. is_void: it was taken back whole. person_key: ours, says nothing outside. clicks: by
     name (gclid, fbclid, …). browser: what the page told, by name: url, client_ip_address, client_user_agent,
     fbc, fbp, ttp, ga_client_id, ga_session_id. allows: purposes. taken_back: of a retraction, what the value
-    has lost.
+    has lost. is_step: a step on the way (a visit, a click), which only product analytics is told of.
     """
 
     event_id: str
@@ -52,6 +52,7 @@ class ConversionEvent:
     allows: frozenset[str] = frozenset()
     taken_back: Decimal | None = None
     changed_at: datetime | None = None
+    is_step: bool = False
 
     def click(self, name: str) -> str:
         return self.clicks[name].value if name in self.clicks else ""

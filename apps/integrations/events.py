@@ -51,3 +51,28 @@ class IncidentOpened(Event):
 class IncidentResolved(Event):
     name = "integrations.incident.resolved"
     incident_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SocialPostPublished(Event):
+    name = "integrations.social_post.published"
+    post_id: str
+    service: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SocialPostFailed(Event):
+    """It will not be published unless somebody approves it again."""
+
+    name = "integrations.social_post.failed"
+    post_id: str
+    service: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SocialMentionsRead(Event):
+    """Somebody wrote of an account: so many mentions are new."""
+
+    name = "integrations.social_mentions.read"
+    connection_id: int
+    count: int

@@ -17,6 +17,7 @@ from django.db.models import F
 from apps.accounts import scoping
 from apps.accounts.permissions import system
 from apps.integrations import money, outbox, sealed_json
+from apps.integrations.connectors.analytics.product import STEPS, YES
 from apps.integrations.connectors.conversions import sending
 from apps.integrations.connectors.conversions.destination import OPERATION, Destination, obstacle, wants
 from apps.integrations.conversion_events import ConversionEvent, with_value
@@ -47,6 +48,24 @@ def forward(events: Sequence[ConversionEvent], *, now: datetime) -> int:
 
 
 @transaction.atomic
+def forward_steps(events: Sequence[ConversionEvent], *, now: datetime) -> int:
+    """The same for visits and clicks, which only those hear of who asked for them."""
+    return sum(
+        _forward_to(connection, events, now=now) for connection in connected() if _hears_of_steps(connection)
+    )
+
+
+def are_steps_wanted() -> bool:
+    """Whether anybody in the workspace hears of visits and clicks."""
+    found = Connection.objects.filter(service__in=sending.every(), options__contains={STEPS: YES})
+    return found.exclude(state=Connection.State.DISCONNECTED).exists()
+
+
+def _hears_of_steps(connection: Connection) -> bool:
+    return bool(connection.options.get(STEPS) == YES)
+
+
+@transaction.atomic
 def correct(events: Sequence[ConversionEvent], *, now: datetime) -> int:
     """Bring every destination to the value that each event has now. Returns how many calls were written or
     changed; doing it again changes nothing.
@@ -70,7 +89,7 @@ def correct(events: Sequence[ConversionEvent], *, now: datetime) -> int:
 def _forward_to(connection: Connection, events: Sequence[ConversionEvent], *, now: datetime) -> int:
     destination = sending.of_service(connection.service)
     options = options_of(connection)
-    wanted = [event for event in events if wants(options, event.kind)]
+    wanted = [event for event in events if event.is_step or wants(options, event.kind)]
     known = _repeated(connection, [event.event_id for event in wanted])
     fresh = {event.event_id: event for event in wanted if event.event_id not in known}
     rows = [_told(connection, destination, event, options, now=now) for event in fresh.values()]

@@ -3,7 +3,7 @@
 from django.utils import timezone
 
 from apps.accounts.privacy import Identifiers, holds, impersonal, when_erased
-from apps.integrations import trail
+from apps.integrations import erasures, trail
 from apps.integrations.models import (
     AdCampaign,
     AdDay,
@@ -15,6 +15,11 @@ from apps.integrations.models import (
     InboundRecord,
     Incident,
     MetricPoint,
+    SocialAccount,
+    SocialDay,
+    SocialMention,
+    SocialPost,
+    SocialSpend,
     Suppression,
     TokenDay,
     TrailEntry,
@@ -102,7 +107,21 @@ impersonal(WebhookEndpoint, because="an address of the workspace's own systems")
 impersonal(Connection, because="an account of the workspace at a service")
 impersonal(MetricPoint, AlertRule, Incident, TokenDay, because="figures, and what they led to")
 impersonal(AdCampaign, AdDay, because="figures of campaigns")
+impersonal(SocialAccount, SocialDay, SocialSpend, because="accounts of the workspace, and their figures")
+impersonal(SocialPost, because="what the workspace publishes to everybody")
+impersonal(SocialMention, because="what strangers wrote in public; those that name somebody go with them")
 impersonal(TrailEntry, because="states and reasons; whom a call is about stands in the call alone")
+
+
+@when_erased
+def hand_on_to_analytics(known_by: Identifiers) -> None:
+    """Product analytics that heard of somebody is told to forget them."""
+    erasures.hand_on(known_by.person_ids, known_by.external_ids, now=timezone.now())
+
+
+@when_erased
+def forget_mentions(known_by: Identifiers) -> None:
+    SocialMention.objects.filter(known_by.mentioned_in("text") | known_by.mentioned_in("author")).delete()
 
 
 @when_erased

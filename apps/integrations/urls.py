@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.integrations.views import connections, conversions, monitoring, webhooks
+from apps.integrations.views import connections, conversions, monitoring, social, webhooks
 
 app_name = "integrations"
 urlpatterns = [
@@ -15,6 +15,18 @@ urlpatterns = [
     path("rules/", monitoring.rules_listed, name="rules"),
     path("rules/<slug:key>/", monitoring.rule_changed, name="rule"),
     path("status/", monitoring.services_listed, name="status"),
+    path("social/", social.listed, name="social"),
+    path("social/new/", social.new, name="social-new"),
+    path("social/mentions/", social.mentions, name="social-mentions"),
+    path("social/<uuid:public_id>/", social.post, name="social-post"),
+    path("social/<uuid:public_id>/change/", social.change, name="social-change"),
+    path("social/<uuid:public_id>/approve/", social.approve, name="social-approve"),
+    path("social/<uuid:public_id>/withdraw/", social.withdraw, name="social-withdraw"),
+    path("social/<uuid:public_id>/discard/", social.discard, name="social-discard"),
+    path("social/<uuid:public_id>/take-down/", social.take_down, name="social-take-down"),
+    path("social/accounts/<uuid:public_id>/pause/", social.pause, name="social-pause"),
+    path("social/accounts/<uuid:public_id>/resume/", social.resume, name="social-resume"),
+    path("social/accounts/<uuid:public_id>/limit/", social.limit, name="social-limit"),
     path("<uuid:public_id>/", connections.connection, name="connection"),
     path("<uuid:public_id>/test/", connections.test, name="connection-test"),
     path("<uuid:public_id>/read/", connections.read_now, name="connection-read"),

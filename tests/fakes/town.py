@@ -6,12 +6,15 @@ import json
 import socket
 from dataclasses import replace
 
+from tests.fakes.analytics import Amplitude, Mixpanel
 from tests.fakes.conversions import Ga4, GoogleConversions, MetaConversions
 from tests.fakes.google_ads import GoogleAds
 from tests.fakes.linkedin import LinkedInAds, LinkedInConversions
+from tests.fakes.linkedin_pages import LinkedInPages
 from tests.fakes.llm import LanguageModel
 from tests.fakes.mailgun import Mailgun
 from tests.fakes.meta import Meta
+from tests.fakes.meta_social import FacebookPages, Instagram
 from tests.fakes.pagerduty import PagerDuty
 from tests.fakes.receiver import WebhookReceiver
 from tests.fakes.resend import Resend
@@ -21,18 +24,25 @@ from tests.fakes.tiktok import TikTokAds, TikTokConversions
 from tests.fakes.twilio import Twilio, TwilioCalls
 from tests.fakes.webhook import Webhook
 from tests.fakes.x import XAds, XConversions
+from tests.fakes.x_social import PublicImages, XSocial
 
 FAKES: tuple[type[Fake], ...] = (
+    Amplitude,
+    FacebookPages,
     Ga4,
     GoogleAds,
     GoogleConversions,
+    Instagram,
     LanguageModel,
     LinkedInAds,
     LinkedInConversions,
+    LinkedInPages,
     Mailgun,
     Meta,
     MetaConversions,
+    Mixpanel,
     PagerDuty,
+    PublicImages,
     Resend,
     Slack,
     TikTokAds,
@@ -43,6 +53,7 @@ FAKES: tuple[type[Fake], ...] = (
     WebhookReceiver,
     XAds,
     XConversions,
+    XSocial,
 )
 
 

@@ -19,11 +19,12 @@ from apps.attribution.models import (
     RuleVersion,
 )
 from apps.integrations import sealed_json, webhooks
-from apps.integrations.models import Call, Connection, WebhookEndpoint
+from apps.integrations.models import Call, Connection, SocialPost, WebhookEndpoint
 from apps.integrations.monitoring import incidents, rules
 from tests.factories import NOW, ChannelFactory, GoalFactory, PersonFactory
 from tests.house.rows import row_of
 
+SOCIAL_ACCOUNT = "01900000-0000-7000-8000-000000000001"
 Builder = Callable[[Workspace], dict[str, Any]]
 
 
@@ -55,6 +56,34 @@ def _connection(workspace: Workspace, service: str = "slack") -> Connection:
         return Connection.objects.create(
             workspace=workspace, service=service, account=uuid4().hex, label="Post", state_changed_at=NOW
         )
+
+
+def _social_account(workspace: Workspace) -> dict[str, Any]:
+    return {"public_id": _connection(workspace, "facebook_pages").public_id}
+
+
+def _social_post(name: str) -> Builder:
+    """A draft that may be approved, changed and thrown away."""
+
+    def build(workspace: Workspace) -> dict[str, Any]:
+        connection = _connection(workspace, "facebook_pages")
+        with scoping.workspace(workspace):
+            made = SocialPost.objects.create(
+                workspace=workspace, connection=connection, text="Hello", body_hash="0", changed_at=NOW
+            )
+        return {name: made.public_id}
+
+    return build
+
+
+def _social_out(workspace: Workspace) -> dict[str, Any]:
+    """A post that is out, and may be taken down."""
+    named = _social_post("post_id")(workspace)
+    with scoping.workspace(workspace):
+        SocialPost.objects.filter(public_id=named["post_id"]).update(
+            state="published", published_at=NOW, approved_at=NOW, external_id="1_2"
+        )
+    return named
 
 
 def _dead_call(workspace: Workspace) -> Call:
@@ -146,6 +175,14 @@ OBJECTS: dict[str, Builder] = {
         for part in ("", "-api")
         for deed in ("", "-acknowledge", "-resolve")
     },
+    **{
+        f"integrations:social-{deed}": _social_post("public_id")
+        for deed in ("post", "change", "approve", "withdraw", "discard", "take-down")
+    },
+    **{f"integrations:social-{deed}": _social_account for deed in ("pause", "resume", "limit")},
+    **{f"integrations-api:social-{deed}": _social_post("post_id") for deed in ("post", "withdraw")},
+    "integrations-api:social-take-down": _social_out,
+    **{f"integrations-api:social-{deed}": _social_account for deed in ("account", "pause", "resume")},
     "integrations:rule": _of_rule,
     "integrations-api:rule": _of_rule,
     **{
@@ -264,6 +301,15 @@ BODIES: dict[tuple[str, str], Any] = {
         "settings": {"rate_limits": {"viral": 5}, "exchange_rates": {"EUR": "0.85"}, "lookback_days": 30},
         "reason": "tidying",
     },
+    **{
+        ("post", f"integrations-api:social-{deed}"): None
+        for deed in ("withdraw", "take-down", "pause", "resume")
+    },
+    ("put", "integrations-api:social-post"): {"text": "Other words", "is_made_with_ai": True},
+    ("delete", "integrations-api:social-post"): None,
+    ("put", "integrations-api:social-account"): {"daily_limit": "2.500", "reads_are_on": True},
+    ("post", "integrations-api:social-posts"): {"text": "Hello", "connections": [SOCIAL_ACCOUNT]},
+    ("post", "integrations-api:social-previews"): {"text": "Hello", "connections": [SOCIAL_ACCOUNT]},
     ("post", "integrations-api:call-cancel"): None,
     ("post", "integrations-api:call-replay"): None,
     ("delete", "integrations-api:connection"): None,
@@ -379,6 +425,15 @@ def parameters_of(route: Any, workspace: Workspace) -> dict[str, Any]:
 
 
 def somebody(workspace: Workspace) -> None:
-    """Make the person and the channel of which the bodies speak."""
+    """Make the person, the channel and the account of which the bodies speak."""
+    with scoping.workspace(workspace):
+        Connection.objects.create(
+            workspace=workspace,
+            public_id=SOCIAL_ACCOUNT,
+            service="facebook_pages",
+            account="1",
+            label="Page",
+            state_changed_at=NOW,
+        )
     PersonFactory(workspace=workspace, external_id="ada")
     ChannelFactory(workspace=workspace, key="email")

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.integrations.api import monitoring, views
+from apps.integrations.api import monitoring, social, views
 
 app_name = "integrations-api"
 urlpatterns = [
@@ -39,5 +39,15 @@ urlpatterns = [
     ),
     path("rules", monitoring.RulesView.as_view(), name="rules"),
     path("rules/<slug:key>", monitoring.RuleView.as_view(), name="rule"),
+    path("social/posts", social.PostsView.as_view(), name="social-posts"),
+    path("social/previews", social.PreviewsView.as_view(), name="social-previews"),
+    path("social/posts/<uuid:post_id>", social.PostView.as_view(), name="social-post"),
+    path("social/posts/<uuid:post_id>/withdraw", social.PostWithdrawView.as_view(), name="social-withdraw"),
+    path("social/posts/<uuid:post_id>/take-down", social.PostTakeDownView.as_view(), name="social-take-down"),
+    path("social/accounts", social.AccountsView.as_view(), name="social-accounts"),
+    path("social/accounts/<uuid:public_id>", social.AccountView.as_view(), name="social-account"),
+    path("social/accounts/<uuid:public_id>/pause", social.AccountPauseView.as_view(), name="social-pause"),
+    path("social/accounts/<uuid:public_id>/resume", social.AccountResumeView.as_view(), name="social-resume"),
+    path("social/mentions", social.MentionsView.as_view(), name="social-mentions"),
     path("status", monitoring.StatusView.as_view(), name="status"),
 ]

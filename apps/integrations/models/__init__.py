@@ -7,6 +7,13 @@ from apps.integrations.models.email import EmailDelivery, Suppression
 from apps.integrations.models.forwarded import ForwardedConversion
 from apps.integrations.models.inbound import InboundRecord
 from apps.integrations.models.metric import AlertRule, Incident, MetricPoint
+from apps.integrations.models.social import (
+    SocialAccount,
+    SocialDay,
+    SocialMention,
+    SocialPost,
+    SocialSpend,
+)
 from apps.integrations.models.tokens import TokenDay
 from apps.integrations.models.trail import TrailEntry
 from apps.integrations.models.webhook import WebhookEndpoint
@@ -22,6 +29,11 @@ __all__ = [
     "InboundRecord",
     "Incident",
     "MetricPoint",
+    "SocialAccount",
+    "SocialDay",
+    "SocialMention",
+    "SocialPost",
+    "SocialSpend",
     "Suppression",
     "TokenDay",
     "TrailEntry",

@@ -40,14 +40,20 @@ def nothing_against(event: ConversionEvent, options: Options) -> str:
     return ""
 
 
+def never_too_large(events: Sequence[ConversionEvent], options: Options) -> bool:
+    return False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Destination:
     """A service that is told of conversions.
 
     purpose: what a person must have allowed. oldest: how old an event it takes. batch: how many at once.
     refusal: what in the event it would refuse. build: the request for some events. classify: a good outcome
-    may say in `items` what became of each. named: of a batch that was refused whole, which of it the words
-    name. repeats_for: how long it drops the same event; is_repeatable: whether it does for this one at all.
+    may say in `items` what became of each. judges: classify for those events that are sent; an item of None
+    was not taken, through no fault of its own, and is sent again. named: of a batch that was refused whole,
+    which of it the words name. is_too_large: whether some events are more than one request may hold.
+    repeats_for: how long it drops the same event; is_repeatable: whether it does for this one at all.
     retraction: why a change of the value cannot be told. reference: its own id of a batch, read from the
     answer; after: what follows once it took one.
     """
@@ -59,6 +65,8 @@ class Destination:
     batch: int = 50
     refusal: Refusal = nothing_against
     classify: Classify = by_status
+    judges: Callable[[Sequence[ConversionEvent], Options], Classify] | None = None
+    is_too_large: Callable[[Sequence[ConversionEvent], Options], bool] = never_too_large
     named: Callable[[str], set[int]] = nobody
     repeats_for: timedelta = timedelta(hours=48)
     is_repeatable: Callable[[ConversionEvent], bool] = always

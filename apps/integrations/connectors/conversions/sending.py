@@ -85,9 +85,15 @@ def _tell(destination: Destination, client: Client, told: list[Told], now: datet
     """One request for all, and then as many as it takes to know of each."""
     if not told:
         return {}
-    outcome = _ask(destination, client, [event for _, event in told], now)
+    events = [event for _, event in told]
+    if len(told) > 1 and destination.is_too_large(events, client.credentials):
+        return _in_halves(destination, client, told, now)
+    outcome = _ask(destination, client, events, now)
     if outcome.is_good and len(outcome.items) == len(told):
-        return {place: item for (place, _), item in zip(told, outcome.items, strict=True)}
+        each = list(zip(told, outcome.items, strict=True))
+        taken = {place: item for (place, _), item in each if item is not None}
+        left = [one for one, item in each if item is None]
+        return taken | (_tell(destination, client, left, now) if taken else {})
     if outcome.kind != Kind.PERMANENT_DATA or len(told) == 1:
         return {place: outcome for place, _ in told}
     named = {number for number in destination.named(outcome.reason) if number < len(told)}
@@ -95,6 +101,12 @@ def _tell(destination: Destination, client: Client, told: list[Told], now: datet
         bad = {told[number][0]: outcome for number in named}
         rest = [one for number, one in enumerate(told) if number not in named]
         return bad | _tell(destination, client, rest, now)
+    return _in_halves(destination, client, told, now)
+
+
+def _in_halves(
+    destination: Destination, client: Client, told: list[Told], now: datetime
+) -> dict[int, Outcome]:
     half = len(told) // 2
     first, second = told[:half], told[half:]
     return _tell(destination, client, first, now) | _tell(destination, client, second, now)
@@ -106,13 +118,14 @@ def _ask(
     def read(response: Response) -> Any:
         return response.json() if destination.reference else None
 
+    judges, options = destination.judges, client.credentials
     answer = client.ask(
         OPERATION,
-        destination.build(events, client.credentials),
+        destination.build(events, options),
         read=read,
         kind="events",
         is_idempotent=all(destination.is_repeatable(event) for event in events),
-        classify=destination.classify,
+        classify=destination.classify if judges is None else judges(events, options),
     )
     if not answer.outcome.is_good or destination.reference is None:
         return answer.outcome
