@@ -1,6 +1,6 @@
 """Where Celery finds this app's tasks; each is written beside its verb."""
 
-from apps.integrations import ads_pull, inbound, outbox
+from apps.integrations import ads_pull, inbound, modes, outbox
 from apps.integrations.monitoring import health, incidents, self_test
 
-__all__ = ["ads_pull", "health", "inbound", "incidents", "outbox", "self_test"]
+__all__ = ["ads_pull", "health", "inbound", "incidents", "modes", "outbox", "self_test"]

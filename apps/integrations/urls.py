@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.integrations.views import connections, conversions, monitoring, webhooks
+from apps.integrations.views import connections, conversions, modes, monitoring, webhooks
 
 app_name = "integrations"
 urlpatterns = [
@@ -15,6 +15,9 @@ urlpatterns = [
     path("rules/", monitoring.rules_listed, name="rules"),
     path("rules/<slug:key>/", monitoring.rule_changed, name="rule"),
     path("status/", monitoring.services_listed, name="status"),
+    path("wedding-days/", modes.wedding_days, name="wedding-days"),
+    path("wedding-days/emergency/", modes.begin, name="emergency"),
+    path("wedding-days/end/", modes.end, name="mode-end"),
     path("<uuid:public_id>/", connections.connection, name="connection"),
     path("<uuid:public_id>/test/", connections.test, name="connection-test"),
     path("<uuid:public_id>/read/", connections.read_now, name="connection-read"),

@@ -281,6 +281,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", "integrations-api:call-replay"): None,
     ("delete", "integrations-api:connection"): None,
     ("post", "integrations-api:connection-test"): None,
+    ("post", "integrations-api:emergency"): {"reason": "the payment service is down", "hours": 2},
+    ("post", "integrations-api:mode-end"): {"reason": "it is back"},
     ("post", "integrations-api:incident-acknowledge"): None,
     ("post", "integrations-api:incident-resolve"): {"why": "Fixed."},
     ("patch", "integrations-api:rule"): {

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.integrations.api import monitoring, views
+from apps.integrations.api import modes, monitoring, views
 
 app_name = "integrations-api"
 urlpatterns = [
@@ -39,5 +39,8 @@ urlpatterns = [
     ),
     path("rules", monitoring.RulesView.as_view(), name="rules"),
     path("rules/<slug:key>", monitoring.RuleView.as_view(), name="rule"),
+    path("mode", modes.ModeView.as_view(), name="mode"),
+    path("mode/emergency", modes.EmergencyView.as_view(), name="emergency"),
+    path("mode/end", modes.ModeEndView.as_view(), name="mode-end"),
     path("status", monitoring.StatusView.as_view(), name="status"),
 ]

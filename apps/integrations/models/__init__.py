@@ -7,6 +7,7 @@ from apps.integrations.models.email import EmailDelivery, Suppression
 from apps.integrations.models.forwarded import ForwardedConversion
 from apps.integrations.models.inbound import InboundRecord
 from apps.integrations.models.metric import AlertRule, Incident, MetricPoint
+from apps.integrations.models.mode import ModeSpell
 from apps.integrations.models.tokens import TokenDay
 from apps.integrations.models.trail import TrailEntry
 from apps.integrations.models.webhook import WebhookEndpoint
@@ -22,6 +23,7 @@ __all__ = [
     "InboundRecord",
     "Incident",
     "MetricPoint",
+    "ModeSpell",
     "Suppression",
     "TokenDay",
     "TrailEntry",

@@ -8,7 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts.doors import page, refusals_in
-from apps.integrations import ads_pull, connections, inbound, outbox, reports, services
+from apps.integrations import ads_pull, connections, inbound, modes, outbox, reports, services
 from apps.integrations.forms import ConnectForm
 from apps.integrations.services import Family
 
@@ -19,7 +19,12 @@ def listed(request: HttpRequest) -> HttpResponse:
     """Is anything wrong with what we are connected to?"""
     found = reports.standings(now=timezone.now())
     troubled = [one for one in found if not one.is_well]
-    context = {"standings": found, "troubled": troubled, "catalogue": reports.catalogue()}
+    context = {
+        "mode": modes.active(timezone.now()),
+        "standings": found,
+        "troubled": troubled,
+        "catalogue": reports.catalogue(),
+    }
     return render(request, "integrations/connections.html", context)
 
 
