@@ -294,6 +294,10 @@ RATE_LIMITS = {
     "viral": env.int("RATE_LIMIT_VIRAL", default=500),
     "general": env.int("RATE_LIMIT_GENERAL", default=600),
 }
+# Of what services send to /hooks/, a minute: how many refused ones an address has before it is turned away,
+# and how many verified ones a connection may send.
+HOOK_REFUSALS_PER_MINUTE = env.int("HOOK_REFUSALS_PER_MINUTE", default=60)
+HOOK_DELIVERIES_PER_MINUTE = env.int("HOOK_DELIVERIES_PER_MINUTE", default=3_000)
 # How many web processes share the traffic: a process's share of a limit while Redis is lost.
 WEB_PROCESSES = env.int("WEB_PROCESSES", default=1)
 # Who may read /metrics from elsewhere; empty: this machine only.
