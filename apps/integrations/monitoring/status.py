@@ -86,7 +86,7 @@ def statuses(*, now: datetime) -> list[Status]:
     }
     found = [
         _status(
-            services.get(key),
+            services.known(key),
             standings,
             hours.get(key, []),
             minutes.get(key, []),

@@ -119,7 +119,7 @@ def read_now(request: HttpRequest, public_id: str) -> HttpResponse:
 def disconnect(request: HttpRequest, public_id: str) -> HttpResponse:
     found = connections.get(public_id)
     was_revoked = connections.disconnect(request.actor, found, now=timezone.now())
-    name = services.get(found.service).name
+    name = services.known(found.service).name
     rest = "" if was_revoked else f" Revoke our access at {name} as well: it could not be done from here."
     messages.success(request, f"{found.label} is disconnected, and its credentials are forgotten.{rest}")
     return redirect("integrations:connections")
