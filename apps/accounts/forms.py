@@ -224,7 +224,7 @@ class ConsentForm(forms.Form):
 
     def __init__(self, *args: Any, purposes: list[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["purpose"].choices = [(one, one) for one in purposes]  # type: ignore[attr-defined]
+        self.fields["purpose"].choices = [(one, one) for one in purposes]
 
     def word(self, now: datetime) -> dict[str, Any]:
         """What the verb takes."""

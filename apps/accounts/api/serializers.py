@@ -115,7 +115,7 @@ class ConsentWordSerializer(serializers.Serializer):
         max_length=consent.LONGEST_PURPOSE, help_text="Such as ad_user_data; see consent/purposes."
     )
     granted = serializers.BooleanField(help_text="false: it was withdrawn.")
-    source = serializers.CharField(
+    source = serializers.CharField(  # type: ignore[assignment] # the base class has an argument of that name
         max_length=consent.LONGEST_SOURCE, help_text="Where they said so, such as cookie banner."
     )
     wording = serializers.CharField(
@@ -139,7 +139,9 @@ class ConsentWordsSerializer(serializers.Serializer):
 class ConsentTakenSerializer(serializers.Serializer):
     what = serializers.ChoiceField(choices=["recorded", "repeated", "refused"])
     people = serializers.IntegerField(help_text="Of how many it was recorded now.")
-    errors = serializers.DictField(child=serializers.ListField(child=serializers.CharField()))
+    errors = serializers.DictField(  # type: ignore[assignment] # the base class has a property of that name
+        child=serializers.ListField(child=serializers.CharField())
+    )
 
 
 class ConsentAnswerSerializer(serializers.Serializer):
@@ -163,7 +165,7 @@ class ConsentWhoSerializer(serializers.Serializer):
 class ConsentRecordSerializer(serializers.Serializer):
     purpose = serializers.CharField()
     granted = serializers.BooleanField(source="is_granted")
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment] # as above
     wording = serializers.CharField()
     occurred_at = serializers.DateTimeField()
 
