@@ -1,5 +1,7 @@
 from typing import Any
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -11,6 +13,8 @@ from apps.accounts.doors import page, refusals_in
 from apps.integrations import ads_pull, connections, inbound, modes, outbox, reports, services
 from apps.integrations.forms import ConnectForm
 from apps.integrations.services import Family
+
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 @require_safe
@@ -52,6 +56,8 @@ def connection(request: HttpRequest, public_id: str) -> HttpResponse:
 def connect(request: HttpRequest, service: str) -> HttpResponse:
     """Type in keys, or choose the account and go to the service to sign in."""
     found = connections.service_of(service)
+    if found.oauth is not None and (there := _under_our_name(request)):
+        return redirect(there)
     form = ConnectForm(request.POST or None, service=found)
     if request.method == "POST" and form.is_valid():
         with refusals_in(form):
@@ -62,6 +68,16 @@ def connect(request: HttpRequest, service: str) -> HttpResponse:
         # Browsers hold the policy for forms against where a form's answer leads as well.
         shown._csp_update = {"form-action": [found.sign_in_origin]}
     return shown
+
+
+def _under_our_name(request: HttpRequest) -> str:
+    """This page under the name that the service sends people back to, where this machine is asked under
+    another of its names: the session and the browser's policy for forms hold for one alone.
+    """
+    ours = urlsplit(settings.SITE_URL)
+    asked = urlsplit(f"//{request.get_host()}")
+    is_alias = asked.hostname != ours.hostname and {asked.hostname, ours.hostname} <= LOOPBACK
+    return settings.SITE_URL + request.get_full_path() if is_alias else ""
 
 
 def _connect(request: HttpRequest, service: services.Service, form: ConnectForm) -> HttpResponse:
