@@ -19,6 +19,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 # The only pages that take files; a large body elsewhere, such as at the sign-in, would only fill the disk.
 UPLOADS = "/attribution/import/"
+HOOKS = "/hooks/"
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -71,8 +72,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await send({"type": "websocket.close"})
             return
-        is_upload = scope["path"].startswith(UPLOADS)
-        limit = settings.UPLOAD_MAX_BYTES if is_upload else settings.API_BODY_MAX_BYTES
+        limit = _limit_of(scope["path"])
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > limit:
             await _too_large(send, limit)
@@ -91,6 +91,13 @@ class BodyLimit:
             await self.app(scope, counted, send)
         except _TooLarge:
             await _too_large(send, limit)
+
+
+def _limit_of(path: str) -> int:
+    if path.startswith(HOOKS):
+        return LARGEST_BODY
+    limit: int = settings.UPLOAD_MAX_BYTES if path.startswith(UPLOADS) else settings.API_BODY_MAX_BYTES
+    return limit
 
 
 class _TooLarge(Exception):
@@ -137,6 +144,7 @@ async def _with_connection(function: Callable[..., Any], *arguments: Any) -> Any
 django.setup(set_prefix=False)
 from apps.attribution.door.app import Door  # noqa: E402 - its models need Django set up
 from apps.attribution.door.commit import Committer  # noqa: E402
+from apps.integrations.inbound import LARGEST_BODY  # noqa: E402
 
 # They close and reset per thread, which ThreadedHandler does in the thread that has the connection.
 signals.request_started.disconnect(reset_queries)

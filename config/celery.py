@@ -22,6 +22,7 @@ app.conf.update(
         "accounts.jobs.*": {"queue": "long"},
         "integrations.outbox.relay_critical": {"queue": "critical"},
         "integrations.monitoring.*": {"queue": "critical"},
+        "integrations.modes.*": {"queue": "critical"},
         "integrations.*": {"queue": "calls"},
     },
     task_acks_late=True,
@@ -138,6 +139,11 @@ app.conf.update(
         },
         "Take up again what services sent": {
             "task": "integrations.inbound.sweep",
+            "schedule": 60.0,
+            "options": {"expire_seconds": 60},
+        },
+        "Begin and end wedding days and emergencies": {
+            "task": "integrations.modes.sweep",
             "schedule": 60.0,
             "options": {"expire_seconds": 60},
         },

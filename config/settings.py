@@ -294,6 +294,10 @@ RATE_LIMITS = {
     "viral": env.int("RATE_LIMIT_VIRAL", default=500),
     "general": env.int("RATE_LIMIT_GENERAL", default=600),
 }
+# Of what services send to /hooks/, a minute: how many refused ones an address has before it is turned away,
+# and how many verified ones a connection may send.
+HOOK_REFUSALS_PER_MINUTE = env.int("HOOK_REFUSALS_PER_MINUTE", default=60)
+HOOK_DELIVERIES_PER_MINUTE = env.int("HOOK_DELIVERIES_PER_MINUTE", default=3_000)
 # How many web processes share the traffic: a process's share of a limit while Redis is lost.
 WEB_PROCESSES = env.int("WEB_PROCESSES", default=1)
 # Who may read /metrics from elsewhere; empty: this machine only.
@@ -342,6 +346,8 @@ WEDDING_DAY_TEMPLATES = frozenset(
         default=["wedding_day_reminder", "wedding_day_timeline", "wedding_day_change"],
     )
 )
+# On these days, by the workspace's clock, only what cannot wait is done, unless a workspace sets its own.
+WEDDING_DAYS = env.list("WEDDING_DAYS", default=["saturday"])
 # Of this product at Google, beside its id and secret.
 GOOGLE_ADS_DEVELOPER_TOKEN = env.str("GOOGLE_ADS_DEVELOPER_TOKEN", default="")
 # How old a conversion may be at a destination, in days, where that is not what its module knows:

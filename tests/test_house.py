@@ -59,6 +59,7 @@ WEBHOOK_ONLY = {
     "integrations.call.settled": "for the floors to come",
     "integrations.connection.restored": "for the floors to come",
     "integrations.connection.stopped": "for the floors to come",
+    "integrations.mode.changed": "for the floors to come",
     "integrations.incident.opened": "for the floors to come",
     "integrations.incident.resolved": "for the floors to come",
     "integrations.social_mentions.read": "for the floors to come",

@@ -2,6 +2,8 @@
 withdrawal does.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
@@ -14,6 +16,45 @@ from apps.accounts.permissions import Actor
 
 LONGEST_PURPOSE = 60
 LONGEST_SOURCE = 120
+LONGEST_WORDING = 2_000
+
+_meanings: dict[str, str] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """One word of a person. source: where they said so, such as "sign-up form"; wording: what they were
+    shown.
+    """
+
+    purpose: str
+    is_granted: bool
+    source: str
+    wording: str = ""
+    occurred_at: datetime
+
+    def faults(self, *, now: datetime) -> dict[str, list[str]]:
+        """What stands against it, by field."""
+        found = {}
+        if not 0 < len(self.purpose) <= LONGEST_PURPOSE:
+            found["purpose"] = [f"Name a purpose in 1 to {LONGEST_PURPOSE} characters, such as newsletter."]
+        if not 0 < len(self.source) <= LONGEST_SOURCE:
+            found["source"] = [f"Say where this was given, in 1 to {LONGEST_SOURCE} characters."]
+        if len(self.wording) > LONGEST_WORDING:
+            found["wording"] = [f"At most {LONGEST_WORDING:,} characters."]
+        if self.occurred_at > now:
+            found["occurred_at"] = ["This is in the future. Consent counts from the moment it is given."]
+        return found
+
+
+def asks_for(purpose: str, meaning: str) -> None:
+    """Say what a purpose that the product looks at is for. meaning: what is done with it, in a sentence."""
+    _meanings[purpose] = meaning
+
+
+def purposes() -> dict[str, str]:
+    """The purposes that the product looks at, each with what it is for. Others may be recorded as well."""
+    return dict(sorted(_meanings.items()))
 
 
 @transaction.atomic
@@ -31,29 +72,71 @@ def record(
     """Write down that a person allowed or withdrew a purpose. Locks the person. Raises Invalid, NotHere
     once erased.
 
-    source: where they said so, such as "sign-up form"; wording: what they were shown.
+    The same said of the same moment again is the same record.
     """
-    faults = {}
-    if not 0 < len(purpose) <= LONGEST_PURPOSE:
-        faults["purpose"] = [f"Name a purpose in 1 to {LONGEST_PURPOSE} characters, such as newsletter."]
-    if not 0 < len(source) <= LONGEST_SOURCE:
-        faults["source"] = [f"Say where this was given, in 1 to {LONGEST_SOURCE} characters."]
-    if occurred_at > now:
-        faults["occurred_at"] = ["This is in the future. Consent counts from the moment it is given."]
-    if faults:
-        raise Invalid(faults)
-    given = ConsentRecord.objects.create(
-        workspace_id=actor.workspace_id,
-        person=people.lock_survivor(person.pk),
-        purpose=purpose,
-        is_granted=is_granted,
-        source=source,
-        wording=wording,
-        occurred_at=occurred_at,
+    said = Said(
+        purpose=purpose, is_granted=is_granted, source=source, wording=wording, occurred_at=occurred_at
     )
+    if faults := said.faults(now=now):
+        raise Invalid(faults)
+    survivor = people.lock_survivor(person.pk)
+    if same := _same([(survivor.pk, said)]).get((survivor.pk, said)):
+        return same
+    given = ConsentRecord.objects.create(**_row(actor, survivor.pk, said))
     deed = "consent.granted" if is_granted else "consent.withdrawn"
-    audit.record(actor, deed, given.person, now=now, after={"purpose": purpose, "source": source})
+    audit.record(actor, deed, survivor, now=now, after={"purpose": purpose, "source": source})
     return given
+
+
+@transaction.atomic
+def record_many(actor: Actor, words: Sequence[tuple[int, Said]], *, now: datetime) -> list[bool]:
+    """Write down what many people said; answers for each whether it was new. Audited as one deed.
+
+    The people are locked by the caller, and what they said has no faults.
+    """
+    known, fresh, news = set(_same(words)), [], []
+    for person_id, said in words:
+        news.append((person_id, said) not in known)
+        if news[-1]:
+            known.add((person_id, said))
+            fresh.append((person_id, said))
+    ConsentRecord.objects.bulk_create([ConsentRecord(**_row(actor, *one)) for one in fresh], batch_size=1_000)
+    if fresh:
+        audit.record(actor, "consent.recorded", now=now, after=_told(fresh))
+    return news
+
+
+def _told(fresh: Sequence[tuple[int, Said]]) -> dict[str, object]:
+    granted = sum(said.is_granted for _, said in fresh)
+    return {
+        "granted": granted,
+        "withdrawn": len(fresh) - granted,
+        "purposes": sorted({said.purpose for _, said in fresh}),
+        "people": sorted({person_id for person_id, _ in fresh}),
+    }
+
+
+def _same(words: Sequence[tuple[int, Said]]) -> dict[tuple[int, Said], ConsentRecord]:
+    """Those that are written down already."""
+    rows = ConsentRecord.objects.filter(
+        person__in={person_id for person_id, _ in words},
+        occurred_at__in={said.occurred_at for _, said in words},
+    )
+    return {(row.person_id, said_in(row)): row for row in rows}
+
+
+def said_in(row: ConsentRecord) -> Said:
+    return Said(
+        purpose=row.purpose,
+        is_granted=row.is_granted,
+        source=row.source,
+        wording=row.wording,
+        occurred_at=row.occurred_at,
+    )
+
+
+def _row(actor: Actor, person_id: int, said: Said) -> dict[str, object]:
+    return {"workspace_id": actor.workspace_id, "person_id": person_id, **vars(said)}
 
 
 def is_given(person: Person, purpose: str) -> bool:
@@ -70,6 +153,13 @@ def given_by(person_ids: list[int], purpose: str) -> set[int]:
 def latest(person: Person) -> dict[str, ConsentRecord]:
     """The record that counts, by purpose."""
     return {one.purpose: one for one in _latest().filter(person=person)}
+
+
+def history(person: Person, *, most: int = 200) -> list[ConsentRecord]:
+    """What was recorded of the person, newest first."""
+    return list(
+        ConsentRecord.objects.filter(person=person).order_by("-occurred_at", "is_granted", "-id")[:most]
+    )
 
 
 def _latest() -> QuerySet[ConsentRecord]:

@@ -28,6 +28,7 @@ SCOPES = [
 # The days around the first and the last that a calendar knows cannot be moved to another clock.
 IN_CALENDAR = [MinValueValidator(date(1970, 1, 1)), MaxValueValidator(date(2200, 12, 31))]
 LIFETIMES = [("", "No end"), ("30", "30 days"), ("90", "90 days"), ("365", "One year")]
+LARGEST_CONSENT_FILE = 4 * 1024**2
 # The limits of the rooms that exist.
 LIMITS = {"tracking": "Tracking", "attribution": "Analysis", "general": "Everything else"}
 
@@ -192,3 +193,65 @@ def _start(day: date | None, *, days: int = 0) -> datetime | None:
     if day is None:
         return None
     return datetime.combine(day + timedelta(days=days), time.min, tzinfo=timezone.get_current_timezone())
+
+
+class ConsentForm(forms.Form):
+    purpose = forms.ChoiceField()
+    another = forms.CharField(
+        label="Another purpose", max_length=60, required=False, help_text="Instead of the one above."
+    )
+    is_granted = forms.ChoiceField(
+        label="They",
+        choices=[("yes", "allowed it"), ("no", "withdrew it")],
+        widget=forms.RadioSelect,
+    )
+    source = forms.CharField(
+        label="Where they said so", max_length=120, help_text="Such as “by telephone”, “sign-up form”."
+    )
+    wording = forms.CharField(
+        label="What they were shown or told",
+        max_length=2_000,
+        required=False,
+        widget=forms.Textarea({"rows": 3}),
+    )
+    occurred_at = forms.DateTimeField(
+        label="When",
+        required=False,
+        help_text="Empty: now.",
+        widget=forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"],
+    )
+
+    def __init__(self, *args: Any, purposes: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["purpose"].choices = [(one, one) for one in purposes]
+
+    def word(self, now: datetime) -> dict[str, Any]:
+        """What the verb takes."""
+        given = self.cleaned_data
+        return {
+            "purpose": given["another"] or given["purpose"],
+            "is_granted": given["is_granted"] == "yes",
+            "source": given["source"],
+            "wording": given["wording"],
+            "occurred_at": given["occurred_at"] or now,
+        }
+
+
+class ConsentFileForm(forms.Form):
+    file = forms.FileField(
+        label="A file of what people said",
+        help_text="CSV in UTF-8, at most 20,000 lines and 4 MiB.",
+        widget=forms.ClearableFileInput(attrs={"accept": ".csv,text/csv"}),
+    )
+    source = forms.CharField(
+        label="Where they said so",
+        max_length=120,
+        help_text="For lines that do not say it themselves, such as “old newsletter list”.",
+    )
+
+    def clean_file(self) -> Any:
+        given = self.cleaned_data["file"]
+        if given.size > LARGEST_CONSENT_FILE:
+            raise forms.ValidationError("This file is larger than 4 MiB. Send it in parts.")
+        return given

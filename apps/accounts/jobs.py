@@ -6,7 +6,7 @@ it commits (with a checkpoint of where to go on), and is run again from its chec
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Event, Thread
 from typing import Any
 
@@ -16,6 +16,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from apps.accounts import scoping
 from apps.accounts.errors import DomainError
@@ -32,18 +33,38 @@ BEAT_SECONDS = 30.0
 UNFINISHED = [Job.State.QUEUED, Job.State.RUNNING]
 
 Work = Callable[[Job], dict[str, Any] | None]
+# Why heavy work has to wait, in a sentence; empty when it may start.
+Hold = Callable[[datetime], str]
 _kinds: dict[str, Work] = {}
+_heavy: set[str] = set()
+_holds: list[Hold] = []
 
 
 class Cancelled(Exception):
     """Raised by `advance` inside the work when a person cancelled the job."""
 
 
-def work(kind: str) -> Callable[[Work], Work]:
-    """Register what a kind of job does. The function gets the job and returns its result."""
+def holds_heavy_work(hold: Hold) -> Hold:
+    """Have the function say whether heavy work waits. It is asked before each job of that sort starts."""
+    _holds.append(hold)
+    return hold
+
+
+def reason_to_wait(now: datetime) -> str:
+    """Why heavy work has to wait, in a sentence; empty when it may start."""
+    return next((reason for hold in _holds if (reason := hold(now))), "")
+
+
+def work(kind: str, *, is_heavy: bool = False) -> Callable[[Work], Work]:
+    """Register what a kind of job does. The function gets the job and returns its result.
+
+    is_heavy: it trains or rewrites much, so it starts only when nothing holds heavy work.
+    """
 
     def register(function: Work) -> Work:
         _kinds[kind] = function
+        if is_heavy:
+            _heavy.add(kind)
         return function
 
     return register
@@ -69,7 +90,12 @@ def begin(actor: Actor, kind: str, *, title: str, params: dict[str, Any], total:
 
 @workspace_task(name="accounts.jobs.run")
 def run(*, job_id: int) -> None:
-    """Do a job's work. Delivered twice, it runs once: a job that was heard of lately is somebody else's."""
+    """Do a job's work. Delivered twice, it runs once: a job that was heard of lately is somebody else's.
+
+    Heavy work that has to wait stays queued, with the reason; the sweep asks again every few minutes.
+    """
+    if _has_to_wait(job_id):
+        return
     job = _claim(job_id)
     if job is None:
         return
@@ -151,6 +177,13 @@ def sweep() -> int:
     for workspace_id, job_id in found:
         run.delay(workspace_id=workspace_id, job_id=job_id)
     return len(found)
+
+
+def _has_to_wait(job_id: int) -> bool:
+    queued = Job.objects.filter(pk=job_id, state=Job.State.QUEUED, kind__in=_heavy)
+    if not queued.exists() or not (reason := reason_to_wait(timezone.now())):
+        return False
+    return bool(queued.update(message=reason[:300], beat_at=Now()))
 
 
 def _claim(job_id: int) -> Job | None:

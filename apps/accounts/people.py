@@ -123,6 +123,14 @@ def find(*, user_id: str | None = None, anonymous_id: str | None = None) -> Pers
     return person.merged_into or person
 
 
+def find_public(public_id: object) -> Person:
+    """The person of that public id, or who they were merged into. Raises NotHere."""
+    person = Person.objects.filter(public_id=public_id).select_related("merged_into").first()
+    if person is None:
+        raise NotHere("There is no such person in this workspace.")
+    return person.merged_into or person
+
+
 def find_by_email(email: str) -> list[Person]:
     """Everyone with that e-mail address, in any spelling. Raises Invalid for what is none."""
     return _found_by("email", email)

@@ -86,6 +86,16 @@ class Quotas:
         with self._alone_lock:
             return _hit(self._alone, RateLimitItemPerMinute(limit), key, cost)
 
+    def look(self, key: str, *, limit: int) -> Count:
+        """What the next request would be told, without counting it. Raises RedisLost."""
+        with self._link.asking():
+            return _look(self._shared, RateLimitItemPerMinute(limit), key)
+
+    def look_alone(self, key: str, *, limit: int) -> Count:
+        """The same of what this process has counted alone."""
+        with self._alone_lock:
+            return _look(self._alone, RateLimitItemPerMinute(limit), key)
+
     def take_leased(self, key: str, *, limit: int, cost: int = 1) -> Count:
         """Count out of this process's lease, renewed when it is spent or over. Raises RedisLost."""
         lease = self._lease(key, limit)
@@ -117,7 +127,14 @@ class Quotas:
 
 
 def _hit(limiter: MovingWindowRateLimiter, item: RateLimitItem, key: str, cost: int) -> Count:
-    is_admitted = limiter.hit(item, key, cost=cost)
+    return _count(limiter, item, key, is_admitted=limiter.hit(item, key, cost=cost))
+
+
+def _look(limiter: MovingWindowRateLimiter, item: RateLimitItem, key: str) -> Count:
+    return _count(limiter, item, key, is_admitted=limiter.test(item, key))
+
+
+def _count(limiter: MovingWindowRateLimiter, item: RateLimitItem, key: str, *, is_admitted: bool) -> Count:
     stats = limiter.get_window_stats(item, key)
     return Count(
         is_admitted=is_admitted,

@@ -39,6 +39,7 @@ ACROSS_DEEDS = {
     "journey_books.sweep": "find workspaces with people to be counted anew, and books that nobody asks",
     "social_posts.sweep": "find workspaces with posts for social networks that are due or on their way",
     "calls.sweep": "find workspaces with calls to services that are due",
+    "modes.sweep": "find workspaces in which a wedding day or an emergency begins or ends",
     "incidents.sweep": "find incidents that nobody has taken in time",
     "hooks.receive": "find the connection that a service's webhook names, and records not worked on yet",
     "connections.sweep": "find connections whose data is to be read",

@@ -1,7 +1,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from apps.accounts.views import audit, customer, jobs, keys, members, profile, today, workspace
+from apps.accounts.views import audit, consent, customer, jobs, keys, members, profile, today, workspace
 
 app_name = "accounts"
 urlpatterns = [
@@ -19,6 +19,8 @@ urlpatterns = [
     path("settings/keys/<int:key_id>/revoke/", keys.revoke, name="key-revoke"),
     path("settings/audit/", audit.audit, name="audit"),
     path("settings/audit/check/", audit.check, name="audit-check"),
+    path("people/consent/", consent.many, name="consents"),
+    path("people/<uuid:public_id>/consent/", consent.person, name="consent"),
     path("profile/", profile.profile, name="profile"),
     path("workspaces/", workspace.switch, name="workspaces"),
     path("workspaces/<int:workspace_id>/enter/", workspace.enter, name="workspace-enter"),

@@ -17,7 +17,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from numpy.typing import NDArray
 
-from apps.accounts import scoping
+from apps.accounts import jobs, scoping
 from apps.accounts.models import Workspace
 from apps.accounts.tasks_base import workspace_task
 from apps.attribution import conversion_probability, drift_watch, goals, journey_books, past_journeys
@@ -62,8 +62,10 @@ def sweep() -> int:
 
 @workspace_task(name="attribution.accuracy.measure_night")
 def measure_night() -> None:
-    """Delivered twice in a night, it measures once."""
+    """Delivered twice in a night, it measures once. A night in which heavy work waits is not measured."""
     workspace, now = Workspace.objects.get(), timezone.now()
+    if jobs.reason_to_wait(now):
+        return
     goal = goals.default(workspace)
     night = now.astimezone(workspace.zone).date()
     if not _is_measured(night, goal):

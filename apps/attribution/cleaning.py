@@ -16,6 +16,7 @@ MAX_PROPERTIES_DEPTH = 8
 MAX_AMOUNT = Decimal(10) ** 11
 MAX_COST = Decimal(10) ** 9
 MAX_COUNT = 2**53
+MAX_CONSENTS, MAX_PURPOSE = 20, 60
 MAX_NAMES_KNOWN = 1_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -144,6 +145,17 @@ def properties(value: Any) -> dict[str, Any]:
         raise Problem(f"At most {MAX_PROPERTIES_BYTES:,} bytes as JSON; this has {size:,}.")
     _check_tree(value, MAX_PROPERTIES_DEPTH)
     return value
+
+
+def consents(value: Any) -> dict[str, bool]:
+    """What a person allows, by purpose: {"ad_user_data": true}."""
+    if type(value) is not dict or len(value) > MAX_CONSENTS:
+        raise Problem(f"Give true or false by purpose, for at most {MAX_CONSENTS} purposes.")
+    clean_name = text(MAX_PURPOSE)
+    found = {clean_name(name): is_granted for name, is_granted in value.items()}
+    if "" in found or not all(type(is_granted) is bool for is_granted in found.values()):
+        raise Problem('Give true or false by purpose, such as {"ad_user_data": true}.')
+    return found
 
 
 def _object_in(value: str) -> Any:

@@ -133,7 +133,7 @@ def start(actor: Actor, *, is_recent: bool = False, recalibration: Recalibration
     )
 
 
-@jobs.work(KIND)
+@jobs.work(KIND, is_heavy=True)
 def train_in_job(job: Job) -> dict[str, Any]:
     workspace, now = Workspace.objects.get(), timezone.now()
     goal = goals.default(workspace)

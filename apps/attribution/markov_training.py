@@ -81,7 +81,7 @@ def question(order: int, **chosen: Any) -> Query:
     return Query(models=(f"markov_{order}",), **chosen)
 
 
-@jobs.work(KIND)
+@jobs.work(KIND, is_heavy=True)
 def train_in_job(job: Job) -> dict[str, Any]:
     """Train, unless the newest version has learnt the same from the same data."""
     query, order = Query.of_params(job.params["query"]), int(job.params["order"])

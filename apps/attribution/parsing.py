@@ -18,6 +18,7 @@ from apps.attribution.cleaning import (
     Cleaner,
     Problem,
     amount,
+    consents,
     cost,
     count,
     currency,
@@ -113,10 +114,10 @@ def identity(record: Any, *, received_at: datetime) -> IdentityIn:
     found, errors, ignored = _walk(record, IDENTITY_FIELDS)
     if "user_id" not in found and "user_id" not in errors:
         errors["user_id"] = ["This is required: the id your own system knows the person by."]
-    _corrected(found, errors, received_at)
+    said_at = min(_corrected(found, errors, received_at), received_at)
     if errors:
         raise Invalid(errors)
-    return IdentityIn(**found, ignored=ignored)
+    return IdentityIn(**found, said_at=said_at, ignored=ignored)
 
 
 def spend(record: Any, *, received_at: datetime) -> SpendIn:
@@ -304,6 +305,7 @@ IDENTITY_FIELDS: dict[str, Cleaner] = {
     "user_id": _ID,
     "anonymous_id": _ID,
     "traits": properties,
+    "consent": consents,
     "occurred_at": moment,
     "sent_at": moment,
 }

@@ -60,11 +60,16 @@ class ConversionIn(msgspec.Struct, kw_only=True):
 
 
 class IdentityIn(msgspec.Struct, kw_only=True):
-    """An anonymous id that turned out to be a user, and what is known of them."""
+    """An anonymous id that turned out to be a user, what is known of them, and what they allow.
+
+    said_at: when they said so, never in the future.
+    """
 
     user_id: str
+    said_at: datetime
     anonymous_id: str | None = None
     traits: dict[str, Any] = {}
+    consent: dict[str, bool] = {}
     ignored: tuple[str, ...] = ()
 
 

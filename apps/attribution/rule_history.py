@@ -93,7 +93,7 @@ def latest() -> Job | None:
     return Job.objects.filter(kind=KIND).order_by("-id").first()
 
 
-@jobs.work(KIND)
+@jobs.work(KIND, is_heavy=True)
 def apply_in_job(job: Job) -> dict[str, Any]:
     """Look at all touches, move the spend, then the touches, slice by slice; it goes on where it stopped.
 

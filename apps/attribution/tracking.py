@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from apps.accounts import errors, people
+from apps.accounts import consent, errors, people
 from apps.accounts.errors import DomainError, Invalid, NotHere
 from apps.accounts.permissions import Actor
 from apps.attribution import ingest, money, parsing
@@ -20,6 +20,7 @@ from apps.attribution.records import ConversionIn, IdentityIn, SpendIn, Touch
 
 MAX_BATCH = 1_000
 CREATED, OK, MANY = 201, 200, 207
+CONSENT_SOURCE = "tracking: identify"
 
 Record = Touch | ConversionIn | IdentityIn
 
@@ -218,6 +219,16 @@ def _identify(actor: Actor, given: IdentityIn, *, now: datetime) -> Answer:
         actor, user_id=given.user_id, anonymous_id=given.anonymous_id, traits=given.traits or None, now=now
     )
     merged = before is not None and before.external_id is None
+    for purpose, is_granted in given.consent.items():
+        consent.record(
+            actor,
+            person,
+            purpose=purpose,
+            is_granted=is_granted,
+            source=CONSENT_SOURCE,
+            occurred_at=given.said_at,
+            now=now,
+        )
     body = {"person_id": str(person.public_id), "user_id": given.user_id, "merged": merged}
     return Answer(OK, _with_ignored(body, given.ignored))
 

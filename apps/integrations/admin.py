@@ -18,6 +18,7 @@ from apps.integrations.models import (
     InboundRecord,
     Incident,
     MetricPoint,
+    ModeSpell,
     SocialAccount,
     SocialDay,
     SocialMention,
@@ -178,6 +179,13 @@ class IncidentAdmin(WorkspaceAdmin):
         for one in queryset:
             incidents.acknowledge(request.actor, one, now=timezone.now())
         self.message_user(request, f"Acknowledged {len(queryset)}.")
+
+
+@admin.register(ModeSpell)
+class ModeSpellAdmin(WorkspaceAdmin):
+    reads = "integrations:read"
+    list_display = ("kind", "reason", "began_at", "begun_by", "until", "ended_at", "ended_by")
+    list_filter = ("kind",)
 
 
 @admin.register(InboundRecord)

@@ -25,7 +25,7 @@ SECONDS = Histogram(
     ["service", "kind"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
-EARLY = Counter("bellwether_calls_early", "Calls through an open breaker on a wedding day.", ["service"])
+EARLY = Counter("bellwether_calls_early", "Calls of the critical lane through an open breaker.", ["service"])
 
 
 class Watch:
@@ -59,7 +59,7 @@ class Watch:
                 "call.went_early",
                 now=timezone.now(),
                 after={**told, "outcome": outcome.kind.value},
-                reason="A wedding-day message may ask a service that fails at the moment.",
+                reason="What cannot wait may ask a service that fails at the moment, once in a while.",
             )
 
 

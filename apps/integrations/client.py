@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 from django.utils import timezone
 
-from apps.integrations import calling, errors, http, sealed_json, services, tokens
+from apps.integrations import calling, errors, http, modes, sealed_json, services, tokens
 from apps.integrations.http import Request, Response
 from apps.integrations.models import Connection
+from apps.integrations.modes import Active
 from apps.integrations.resilience.lanes import Lane
 from apps.integrations.resilience.outcomes import Kind, Outcome
 from apps.integrations.resilience.policy import Answer, Operation, Policy
@@ -66,6 +67,8 @@ class Client:
         """
         if not self.connection.is_usable:
             return Answer(outcome=_not_connected(self.connection))
+        if self.lane == Lane.BACKFILL and (mode := modes.active(self.clock())):
+            return Answer(outcome=_waits_for(mode, self.clock()))
         is_harmless = kind == "read" if is_idempotent is None else is_idempotent
         operation = Operation(
             service=self.service.key,
@@ -106,5 +109,14 @@ def _not_connected(connection: Connection) -> Outcome:
     return Outcome(
         kind=Kind.AUTH_EXPIRED if is_signed_out else Kind.PERMANENT_CONFIG,
         reason=f"{connection.label} is {connection.get_state_display()}.",
+        was_sent=False,
+    )
+
+
+def _waits_for(mode: Active, now: datetime) -> Outcome:
+    return Outcome(
+        kind=Kind.RATE_LIMITED,
+        reason=f"Backfill waits until {mode.until:%Y-%m-%d %H:%M} UTC ({mode.name}).",
+        retry_after_seconds=(mode.until - now).total_seconds(),
         was_sent=False,
     )

@@ -48,6 +48,11 @@ def get(public_id: UUID | str) -> Connection:
     return found
 
 
+class ServiceGone(DomainError):
+    code = "service_gone"
+    status = 409
+
+
 def service_of(key: str) -> Service:
     """Raises NotHere for a service that this version does not know."""
     try:
@@ -128,10 +133,13 @@ def redirect_uri() -> str:
 
 
 def test(actor: Actor, connection: Connection, *, now: datetime) -> str:
-    """Ask the service something harmless. Returns what it said, for the page. Raises ServiceError.
+    """Ask the service something harmless. Returns what it said, for the page. Raises ServiceError, and
+    ServiceGone where this version does not know it.
 
     A connection that had been stopped and works again goes on.
     """
+    if not services.is_known(connection.service):
+        raise ServiceGone(services.GONE)
     service = services.get(connection.service)
     trial = connection if connection.is_usable else _as_if_connected(connection)
     said = service.run_check(Client(trial))
@@ -153,7 +161,7 @@ def disconnect(actor: Actor, connection: Connection, *, now: datetime) -> bool:
     The credentials go even if the service does not answer; the page then says to revoke there.
     """
     fresh: Connection = Connection.objects.select_for_update().get(pk=connection.pk)
-    service = services.get(fresh.service)
+    service = services.known(fresh.service)
     was_revoked = _revoked(service, sealed_json.get(fresh, "credentials_sealed") or {})
     fresh.state, fresh.state_reason, fresh.state_changed_at = Connection.State.DISCONNECTED, "", now
     fresh.data_key = fresh.credentials_sealed = fresh.credentials_expire_at = None

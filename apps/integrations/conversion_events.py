@@ -6,9 +6,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from apps.accounts import consent
+
 # What a person may have allowed, by the names that Google's consent mode has made common.
 AD_USER_DATA, AD_PERSONALIZATION, ANALYTICS = "ad_user_data", "ad_personalization", "analytics_storage"
 PURPOSES = (AD_USER_DATA, AD_PERSONALIZATION, ANALYTICS)
+consent.asks_for(AD_USER_DATA, "Meta, Google Ads, TikTok, LinkedIn and X are told what the person bought.")
+consent.asks_for(
+    AD_PERSONALIZATION, "They may use it to show advertisements; without it they are told that they may not."
+)
+consent.asks_for(ANALYTICS, "Analytics is told what the person bought.")
 
 
 @dataclass(frozen=True, kw_only=True)

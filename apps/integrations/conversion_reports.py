@@ -75,7 +75,7 @@ def _telling(connection: Connection, *, since: datetime) -> Telling:
     waits = told.filter(call__state__in=WAITING).aggregate(oldest=Min("call__created_at"))
     return Telling(
         connection=connection,
-        service=services.get(connection.service),
+        service=services.known(connection.service),
         oldest_waiting_at=waits["oldest"],
         reasons=_reasons(rows),
         **{**counts, **by_key, "repeated": counts["repeated"] or 0},

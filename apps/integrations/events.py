@@ -41,6 +41,16 @@ class AdFiguresRead(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ModeChanged(Event):
+    """A wedding day or an emergency began or ended: kind is scheduled or emergency."""
+
+    name = "integrations.mode.changed"
+    kind: str
+    is_on: bool
+    until: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class IncidentOpened(Event):
     name = "integrations.incident.opened"
     incident_id: int

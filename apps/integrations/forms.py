@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 
 from apps.accounts import events
+from apps.integrations import modes
 from apps.integrations.services import Service
 
 
@@ -49,3 +50,41 @@ class WebhookForm(forms.Form):
         super().__init__(*args, **options)
         field: Any = self.fields["event_names"]
         field.choices = [(name, name) for name in sorted(events.REGISTRY)]
+
+
+class WeddingDaysForm(forms.Form):
+    """Which days are of weddings, and which messages go first near one."""
+
+    days = forms.MultipleChoiceField(
+        label="Days of weddings",
+        required=False,
+        choices=[(day, day.capitalize()) for day in modes.WEEKDAYS],
+        widget=forms.CheckboxSelectMultiple,
+        help_text="From midnight to midnight by the workspace's clock. None: they never begin by themselves.",
+    )
+    templates = forms.CharField(
+        label="Messages that cannot wait",
+        required=False,
+        max_length=4_000,
+        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
+        help_text="One template a line. They go first from 36 hours before the event until 12 after it.",
+    )
+
+    def settings(self) -> dict[str, list[str]]:
+        """What the workspace keeps."""
+        lines = [line.strip() for line in self.cleaned_data["templates"].splitlines()]
+        return {
+            "wedding_days": self.cleaned_data["days"],
+            "wedding_day_templates": [line for line in dict.fromkeys(lines) if line],
+        }
+
+
+class EmergencyForm(forms.Form):
+    reason = forms.CharField(label="Why", max_length=modes.LONGEST_REASON)
+    hours = forms.FloatField(
+        label="For how many hours",
+        initial=4,
+        min_value=0.25,
+        max_value=modes.LONGEST_HOURS,
+        help_text="It ends by itself then.",
+    )

@@ -15,6 +15,7 @@ from apps.integrations.models import (
     InboundRecord,
     Incident,
     MetricPoint,
+    ModeSpell,
     SocialAccount,
     SocialDay,
     SocialMention,
@@ -106,6 +107,7 @@ impersonal(InboundRecord, because="what services told, sealed as it came and for
 impersonal(WebhookEndpoint, because="an address of the workspace's own systems")
 impersonal(Connection, because="an account of the workspace at a service")
 impersonal(MetricPoint, AlertRule, Incident, TokenDay, because="figures, and what they led to")
+impersonal(ModeSpell, because="when only what could not wait was done, and why")
 impersonal(AdCampaign, AdDay, because="figures of campaigns")
 impersonal(SocialAccount, SocialDay, SocialSpend, because="accounts of the workspace, and their figures")
 impersonal(SocialPost, because="what the workspace publishes to everybody")

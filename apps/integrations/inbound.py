@@ -21,7 +21,7 @@ from django.utils import timezone
 from apps.accounts import scoping
 from apps.accounts.errors import DomainError, NotHere
 from apps.accounts.tasks_base import workspace_task
-from apps.integrations import sealed_json
+from apps.integrations import hook_limits, sealed_json
 from apps.integrations.models import Connection, InboundRecord
 from apps.integrations.services import Credentials
 
@@ -118,19 +118,29 @@ def url_of(connection: Connection) -> str:
     return settings.SITE_URL + reverse("hooks:hook", args=[connection.service, connection.public_id])
 
 
-def take(service: str, public_id: UUID, delivery: Delivery, *, now: datetime) -> tuple[str, str]:
+def check_size(length: int) -> None:
+    """Raises TooLarge."""
+    if length > LARGEST_BODY:
+        raise TooLarge(f"At most {LARGEST_BODY:,} bytes.")
+
+
+def take(
+    service: str, public_id: UUID, delivery: Delivery, *, now: datetime, address: str = ""
+) -> tuple[str, str]:
     """Verify, keep, and have it processed once that is committed. Returns the answer's body and type.
 
-    Raises NotHere, Forged or TooLarge. Acts in the workspace of the connection.
+    address: of who sent it. Raises NotHere, Forged, TooLarge, or TooManyDeliveries beyond what the connection
+    may send. Acts in the workspace of the connection.
     """
     receiver = _receivers.get(service)
     if receiver is None:
         raise NotHere("Nothing is received here.")
-    if len(delivery.body) > LARGEST_BODY:
-        raise TooLarge(f"At most {LARGEST_BODY:,} bytes.")
+    check_size(len(delivery.body))
     with scoping.workspace(_workspace_of(service, public_id)):
         connection = Connection.objects.get(public_id=public_id)
-        _keep(connection, delivery, _checked(receiver, connection, delivery, now), now=now)
+        checked = _checked(receiver, connection, delivery, now)
+        hook_limits.accept(address, str(public_id))
+        _keep(connection, delivery, checked, now=now)
     return receiver.answer(Received(url=delivery.url, body=delivery.body))
 
 

@@ -27,7 +27,7 @@ from apps.accounts import audit, personal_fields
 from apps.accounts.errors import DomainError, Invalid
 from apps.accounts.models import Workspace
 from apps.accounts.permissions import system
-from apps.integrations import connection_states, errors, outbox, services, suppressions
+from apps.integrations import connection_states, errors, modes, outbox, services, suppressions
 from apps.integrations.client import Client
 from apps.integrations.connectors.email.provider import RECIPIENT, Fate, Message, fate_of, unknown
 from apps.integrations.connectors.email.providers import PROVIDERS, provider
@@ -109,7 +109,8 @@ def send(
         "template": template,
         "wedding": None if wedding_day is None else [wedding_day.event_on.isoformat(), wedding_day.zone.key],
     }
-    quick = lane_of(lane, wedding_day, now=now, allowed_templates=settings.WEDDING_DAY_TEMPLATES)
+    templates = modes.templates_of(workspace)
+    quick = lane_of(lane, wedding_day, now=now, allowed_templates=templates)
     made = (_planned(workspace, chosen, one, template, dedup_key, lane, person_id) for one in addresses)
     return [
         _enqueued(delivery, common | {"to": address}, lane=quick, now=now)
@@ -195,7 +196,21 @@ def _enqueued(
         person_id=kept.person_id,
     )
     kept.save(update_fields=["call"])
+    if lane == Lane.CRITICAL and payload["wedding"]:
+        _note_haste(kept, payload["wedding"], now=now)
     return kept
+
+
+def _note_haste(delivery: EmailDelivery, wedding: list[str], *, now: datetime) -> None:
+    event_on, zone = wedding
+    audit.record(
+        system(delivery.workspace_id),
+        "mail.wedding_day",
+        delivery,
+        now=now,
+        after={"template": delivery.template, "event_on": event_on, "zone": zone},
+        reason="Its event is near, and its template is on the list: it goes first.",
+    )
 
 
 def _unsubscribe_headers(delivery: EmailDelivery) -> dict[str, str]:
@@ -291,7 +306,8 @@ class _Route:
         day = WeddingDay(
             event_on=date.fromisoformat(event_on), zone=ZoneInfo(zone), template=payload["template"]
         )
-        if not is_wedding_day(day, now=now, allowed_templates=settings.WEDDING_DAY_TEMPLATES):
+        templates = modes.templates_of(Workspace.objects.get())
+        if not is_wedding_day(day, now=now, allowed_templates=templates):
             return False
         with transaction.atomic():
             _change(self.delivery, is_possible_duplicate=True)

@@ -12,11 +12,12 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 
 import structlog
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from apps.accounts import scoping
 from apps.accounts.errors import DomainError
+from apps.accounts.models import Workspace
 from apps.integrations.maths.sketch import Sketch
 from apps.integrations.models import MetricPoint
 
@@ -96,8 +97,15 @@ def flush() -> None:
             with scoping.workspace(workspace_id):
                 _add(points, Resolution.MINUTE)
         except DatabaseError as error:
-            log.warning("metrics.not_written", error=type(error).__name__)
-            _take_back(workspace_id, points)
+            log.warning("metrics.not_written", error=type(error).__name__, workspace_id=workspace_id)
+            if not (isinstance(error, IntegrityError) and _is_gone(workspace_id)):
+                _take_back(workspace_id, points)
+
+
+def _is_gone(workspace_id: int) -> bool:
+    """Whether the workspace was deleted: nobody will ever be able to write its figures."""
+    with scoping.workspace(workspace_id):
+        return not Workspace.objects.exists()
 
 
 def forget() -> None:

@@ -25,7 +25,7 @@ from apps.accounts import audit, scoping
 from apps.accounts.errors import DomainError, NotHere
 from apps.accounts.permissions import Actor
 from apps.accounts.tasks_base import workspace_task
-from apps.integrations import sealed_json, settling
+from apps.integrations import modes, sealed_json, settling
 from apps.integrations.client import Client
 from apps.integrations.models import Call, Connection, TrailEntry
 from apps.integrations.resilience.classify import of_exception
@@ -158,6 +158,8 @@ def sweep() -> int:
 @workspace_task(name="integrations.outbox.relay")
 def relay(*, lane: int, most: int = PER_TASK) -> int:
     """Send what is due of a lane, a few at a time. Two at once never take the same call."""
+    if lane == Lane.BACKFILL and modes.hold_back(timezone.now()):
+        return 0
     sent = 0
     while sent < most and (claimed := claim(lane=lane, now=timezone.now())):
         for _, same in groupby(claimed, key=lambda call: (call.connection_id, call.operation, call.state)):

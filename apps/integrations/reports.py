@@ -85,7 +85,7 @@ def campaigns(connection: Connection, *, days: int = 28, now: datetime) -> list[
 
 
 def _standing(connection: Connection, counts: dict[str, int], *, today: date) -> Standing:
-    service = services.get(connection.service)
+    service = services.known(connection.service)
     days = service.days_to_sunset(today)
     return Standing(
         connection=connection,
@@ -100,6 +100,8 @@ def _standing(connection: Connection, counts: dict[str, int], *, today: date) ->
 
 
 def _trouble(connection: Connection, counts: dict[str, int], sunset_days: int | None) -> str:
+    if not services.is_known(connection.service):
+        return services.GONE
     if not connection.is_usable:
         return connection.state_reason or f"It {connection.get_state_display()}."
     if _is_failing(connection):

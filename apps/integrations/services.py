@@ -32,6 +32,8 @@ class Family(StrEnum):
     SOCIAL = "social"
     ALERTS = "alerts"
     LLM = "llm"
+    # Of connections whose service has no room any more.
+    GONE = "gone"
 
 
 class Reach(StrEnum):
@@ -145,6 +147,7 @@ class Service:
 
 
 _services: dict[str, Service] = {}
+GONE = "This version of Bellwether has no door to it. Disconnect it."
 
 
 def register(service: Service) -> Service:
@@ -158,6 +161,22 @@ def register(service: Service) -> Service:
 def get(key: str) -> Service:
     """Raises KeyError for a service that this version does not know."""
     return _services[key]
+
+
+def known(key: str) -> Service:
+    """The service, or one that does nothing in its place: connections outlive the module of theirs."""
+    return _services.get(key) or Service(
+        key=key,
+        name=key.replace("_", " ").capitalize(),
+        family=Family.GONE,
+        base_url="https://localhost",
+        honest=GONE,
+        is_offered=False,
+    )
+
+
+def is_known(key: str) -> bool:
+    return key in _services
 
 
 def every() -> list[Service]:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.integrations.views import connections, conversions, monitoring, social, webhooks
+from apps.integrations.views import connections, conversions, modes, monitoring, social, webhooks
 
 app_name = "integrations"
 urlpatterns = [
@@ -27,6 +27,9 @@ urlpatterns = [
     path("social/accounts/<uuid:public_id>/pause/", social.pause, name="social-pause"),
     path("social/accounts/<uuid:public_id>/resume/", social.resume, name="social-resume"),
     path("social/accounts/<uuid:public_id>/limit/", social.limit, name="social-limit"),
+    path("wedding-days/", modes.wedding_days, name="wedding-days"),
+    path("wedding-days/emergency/", modes.begin, name="emergency"),
+    path("wedding-days/end/", modes.end, name="mode-end"),
     path("<uuid:public_id>/", connections.connection, name="connection"),
     path("<uuid:public_id>/test/", connections.test, name="connection-test"),
     path("<uuid:public_id>/read/", connections.read_now, name="connection-read"),

@@ -30,7 +30,12 @@ class Plan:
 
     @property
     def address(self) -> str:
-        return f"http://{'127.0.0.1' if self.host in {'0.0.0.0', '::', ''} else self.host}:{self.port}"  # noqa: S104
+        return address_of(self.host, self.port)
+
+
+def address_of(host: str, port: int) -> str:
+    """Where a browser on this machine finds it."""
+    return f"http://{'127.0.0.1' if host in {'0.0.0.0', '::', ''} else host}:{port}"  # noqa: S104
 
 
 def plan(root: Path, environ: Mapping[str, str]) -> Plan:
@@ -38,7 +43,7 @@ def plan(root: Path, environ: Mapping[str, str]) -> Plan:
     host, port = environ.get("HOST", "127.0.0.1"), int(environ.get("PORT", "8000"))
     fakes_port = environ.get("FAKES", "")
     fakes = {"FAKES_URL": f"http://127.0.0.1:{fakes_port}"} if fakes_port else {}
-    surroundings = {"SITE_URL": f"http://localhost:{port}", **fakes, **environ}
+    surroundings = {"SITE_URL": address_of(host, port), **fakes, **environ}
 
     def python(name: str, *arguments: str, **extra: str) -> Program:
         return Program(name, [sys.executable, *arguments], root, {**extra, **surroundings})

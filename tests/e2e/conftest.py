@@ -19,6 +19,7 @@ import pytest
 
 from config import embedded
 from tests.config.checkout import REPOSITORY, Checkout, eventually
+from tests.fakes.town import Town
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 NO_BROWSER = f"No browser is on PATH ({', '.join(BROWSERS)}). On Debian or Ubuntu: apt install chromium"
@@ -47,10 +48,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @dataclass
 class Site:
-    """A web server over a company of its own, and how to get in. No worker runs: nothing here needs one."""
+    """A web server over a company of its own, with every service at its fake, and how to get in. A worker
+    runs only where a test starts one.
+    """
 
     checkout: Checkout
     port: int
+    town: Town
     login: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -67,6 +71,7 @@ class Site:
             "OWNER_DATABASE_URL": urls.owner_database_url,
             "REDIS_URL": urls.redis_url,
             "SITE_URL": self.address,
+            "FAKES_URL": self.town.url,
             "LOG_LEVEL": "ERROR",
         }
 
@@ -93,7 +98,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     checkout = Checkout(tmp_path_factory.mktemp("e2e"))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        made = Site(checkout, probe.getsockname()[1])
+        port = probe.getsockname()[1]
+    town = Town()
+    town.start()
+    made = Site(checkout, port, town)
     embedded.ensure(checkout.root)
     try:
         made.fill()
@@ -102,6 +110,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         server.terminate()
         server.wait(timeout=30)
     finally:
+        town.stop()
         embedded.release(checkout.root)
         embedded.stop(checkout.root)
 

@@ -156,6 +156,7 @@ OBJECTS: dict[str, Builder] = {
     "accounts:member-remove": _id_of(Membership, "membership_id"),
     "accounts:member-invite": _id_of(Membership, "membership_id"),
     "accounts:key-revoke": _id_of(ApiKey, "key_id"),
+    "accounts:consent": _id_of(Person, "public_id", "public_id"),
     "accounts:workspace-enter": lambda workspace: {"workspace_id": workspace.pk},
     "accounts-api:job": _id_of(Job, "public_id", "public_id"),
     "accounts-api:job-cancel": _id_of(Job, "public_id", "public_id"),
@@ -295,6 +296,18 @@ BODIES: dict[tuple[str, str], Any] = {
     },
     ("post", "accounts-api:api-key-revoke"): None,
     ("post", "accounts-api:job-cancel"): None,
+    ("post", "accounts-api:consent"): {
+        "records": [
+            {
+                "user_id": "ada",
+                "purpose": "ad_user_data",
+                "granted": True,
+                "source": "cookie banner",
+                "wording": "We tell Meta what you bought.",
+                "occurred_at": "2026-11-19T10:00:00Z",
+            }
+        ]
+    },
     ("patch", "accounts-api:workspace"): {
         "name": "Acme",
         "time_zone": "Europe/London",
@@ -314,6 +327,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", "integrations-api:call-replay"): None,
     ("delete", "integrations-api:connection"): None,
     ("post", "integrations-api:connection-test"): None,
+    ("post", "integrations-api:emergency"): {"reason": "the payment service is down", "hours": 2},
+    ("post", "integrations-api:mode-end"): {"reason": "it is back"},
     ("post", "integrations-api:incident-acknowledge"): None,
     ("post", "integrations-api:incident-resolve"): {"why": "Fixed."},
     ("patch", "integrations-api:rule"): {

@@ -170,3 +170,18 @@ def test_the_api_tells_the_same(api, signed_in):
     said = api.post(f"/api/v1/integrations/connections/{told['id']}/test")
     assert said.data == {"said": "Studio North, GBP"}
     assert api.delete(f"/api/v1/integrations/connections/{told['id']}").status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_sent_on"), [("localhost", True), ("127.0.0.1", False), ("testserver", False)]
+)
+def test_a_sign_in_begins_under_the_name_that_it_comes_back_to(page, settings, asked, is_sent_on):
+    settings.SITE_URL = "http://127.0.0.1:8000"
+    settings.ALLOWED_HOSTS = ["*"]
+
+    answer = page.get("/integrations/connect/meta_ads/", headers={"Host": f"{asked}:8000"})
+
+    there = "http://127.0.0.1:8000/integrations/connect/meta_ads/"
+    assert (answer.status_code, answer.headers.get("Location")) == (
+        (302, there) if is_sent_on else (200, None)
+    )

@@ -16,6 +16,7 @@ from apps.accounts.redis_link import link
 from apps.integrations import addresses, outbox, webhooks
 from apps.integrations.events import AdFiguresRead, CallSettled, ConnectionRestored
 from apps.integrations.models import Call, Connection, WebhookEndpoint
+from apps.integrations.monitoring import incidents, self_test, status
 from apps.integrations.resilience.lanes import Lane
 from tests.factories import NOW
 from tests.fakes.server import Answer, Drip, Reply, ResetAfter
@@ -360,3 +361,13 @@ def test_the_api_does_the_same(api, theirs, publish):
     assert api.post(f"{one}/turn-on").status_code == 200
     assert api.delete(one).status_code == 204
     assert api.get(one).status_code == 404
+
+
+def test_a_webhook_is_told_of_incidents_as_events_and_is_no_alert_channel(workspace, actor, now):
+    webhooks.create(actor, url="https://example.com/hook", event_names=["*"], now=now)
+
+    opened = incidents.open_(key="rule:x", title="Calls fail", detail="", severity="critical", now=now)
+
+    assert opened.tier == 1
+    assert self_test.run() == 0
+    assert status.proven() == []

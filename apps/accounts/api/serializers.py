@@ -1,5 +1,6 @@
 from rest_framework import serializers
 
+from apps.accounts import consent
 from apps.accounts.models import ApiKey, AuditEntry, Job, Workspace
 
 
@@ -102,3 +103,79 @@ class AuditVerificationSerializer(serializers.Serializer):
     )
     unsealed = serializers.IntegerField(help_text="Entries that wait to be sealed, within a minute.")
     faults = AuditFaultSerializer(many=True, help_text="The first 100 places where the chain does not hold.")
+
+
+class ConsentWordSerializer(serializers.Serializer):
+    user_id = serializers.CharField(max_length=200, required=False, help_text="Your own id of the person.")
+    anonymous_id = serializers.CharField(max_length=200, required=False, help_text="A browser or device.")
+    email = serializers.CharField(
+        max_length=254, required=False, help_text="Everybody who is known by it; makes nobody."
+    )
+    purpose = serializers.CharField(
+        max_length=consent.LONGEST_PURPOSE, help_text="Such as ad_user_data; see consent/purposes."
+    )
+    granted = serializers.BooleanField(help_text="false: it was withdrawn.")
+    source = serializers.CharField(  # type: ignore[assignment] # the base class has an argument of that name
+        max_length=consent.LONGEST_SOURCE, help_text="Where they said so, such as cookie banner."
+    )
+    wording = serializers.CharField(
+        max_length=consent.LONGEST_WORDING,
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="What they were shown.",
+    )
+    occurred_at = serializers.DateTimeField(
+        required=False, help_text="When they said so; now where it is left out. Never in the future."
+    )
+
+
+class ConsentWordsSerializer(serializers.Serializer):
+    records = serializers.ListField(
+        child=ConsentWordSerializer(), min_length=1, max_length=1_000, help_text="1 to 1,000."
+    )
+
+
+class ConsentTakenSerializer(serializers.Serializer):
+    what = serializers.ChoiceField(choices=["recorded", "repeated", "refused"])
+    people = serializers.IntegerField(help_text="Of how many it was recorded now.")
+    errors = serializers.DictField(  # type: ignore[assignment] # the base class has a property of that name
+        child=serializers.ListField(child=serializers.CharField())
+    )
+
+
+class ConsentAnswerSerializer(serializers.Serializer):
+    recorded = serializers.IntegerField()
+    repeated = serializers.IntegerField(help_text="The very same had been recorded before.")
+    refused = serializers.IntegerField()
+    results = ConsentTakenSerializer(many=True, help_text="In the order of the records.")
+
+
+class ConsentWhoSerializer(serializers.Serializer):
+    user_id = serializers.CharField(max_length=200, required=False)
+    anonymous_id = serializers.CharField(max_length=200, required=False)
+    person_id = serializers.UUIDField(required=False, help_text="As tracking answers it.")
+
+    def validate(self, attrs: dict[str, object]) -> dict[str, object]:
+        if len(attrs) != 1:
+            raise serializers.ValidationError("Give one of user_id, anonymous_id and person_id.")
+        return attrs
+
+
+class ConsentRecordSerializer(serializers.Serializer):
+    purpose = serializers.CharField()
+    granted = serializers.BooleanField(source="is_granted")
+    source = serializers.CharField()  # type: ignore[assignment] # as above
+    wording = serializers.CharField()
+    occurred_at = serializers.DateTimeField()
+
+
+class ConsentStandSerializer(serializers.Serializer):
+    person_id = serializers.UUIDField()
+    now = ConsentRecordSerializer(many=True, help_text="The word that counts, one per purpose.")
+    history = ConsentRecordSerializer(many=True, help_text="The latest 200, newest first.")
+
+
+class ConsentPurposeSerializer(serializers.Serializer):
+    purpose = serializers.CharField()
+    meaning = serializers.CharField(help_text="What is done where it is allowed.")

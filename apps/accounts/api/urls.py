@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.accounts.api import views
+from apps.accounts.api import consent, views
 
 app_name = "accounts-api"
 urlpatterns = [
@@ -8,6 +8,8 @@ urlpatterns = [
     path("jobs/<uuid:public_id>/cancel", views.JobCancelView.as_view(), name="job-cancel"),
     path("api-keys", views.ApiKeysView.as_view(), name="api-key-list"),
     path("api-keys/<int:key_id>/revoke", views.ApiKeyRevokeView.as_view(), name="api-key-revoke"),
+    path("people/consent", consent.ConsentView.as_view(), name="consent"),
+    path("people/consent/purposes", consent.ConsentPurposesView.as_view(), name="consent-purposes"),
     path("workspace", views.WorkspaceView.as_view(), name="workspace"),
     path("audit", views.AuditView.as_view(), name="audit"),
     path("audit/verify", views.AuditVerifyView.as_view(), name="audit-verify"),

@@ -26,6 +26,12 @@ def number(value: Any, decimals: int = 0) -> str:
 
 
 @register.filter
+def plain(value: float) -> str:
+    """A figure of any size with the places that it has, at most four: 900, 0.35, 0.001."""
+    return f"{value:,.4f}".rstrip("0").rstrip(".")
+
+
+@register.filter
 def percent(share: Any, decimals: int = 1) -> str:
     return figures.percent(share, decimals)
 

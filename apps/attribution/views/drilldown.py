@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.accounts import people
+from apps.accounts import consent, people
 from apps.accounts.doors import chart_page, page
 from apps.accounts.errors import DomainError, NotHere
 from apps.accounts.models import Person
@@ -109,6 +109,7 @@ def person(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "timeline": timeline,
         "who": (personal or {}).get("name") or "this person",
         "personal": personal,
+        "allowed": sorted(name for name, one in consent.latest(found).items() if one.is_granted),
         "credit": credit,
         "refusal": refusal.detail if refusal else "",
         "needs_training": isinstance(refusal, ModelNotTrained),

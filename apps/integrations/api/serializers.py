@@ -2,7 +2,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.integrations.models import AlertRule, Call, Connection, Incident
+from apps.integrations import modes
+from apps.integrations.models import AlertRule, Call, Connection, Incident, ModeSpell
 
 
 class ConnectionSerializer(serializers.Serializer):
@@ -251,3 +252,29 @@ class AlertChannelSerializer(serializers.Serializer):
 class StatusSerializer(serializers.Serializer):
     services = ServiceStatusSerializer(many=True)
     channels = AlertChannelSerializer(many=True)
+
+
+class ActiveModeSerializer(serializers.Serializer):
+    kind = serializers.ChoiceField(choices=ModeSpell.Kind.choices)
+    until = serializers.DateTimeField()
+    reason = serializers.CharField(allow_blank=True)
+
+
+class ModeSerializer(serializers.Serializer):
+    active = ActiveModeSerializer(allow_null=True, help_text="null on a day like any other.")
+    wedding_days = serializers.ListField(
+        child=serializers.CharField(), help_text="Changed with PATCH workspace: settings.wedding_days."
+    )
+    wedding_day_templates = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Messages that go first near their event; settings.wedding_day_templates.",
+    )
+
+
+class EmergencySerializer(serializers.Serializer):
+    reason = serializers.CharField(max_length=modes.LONGEST_REASON)
+    hours = serializers.FloatField(min_value=0.01, max_value=modes.LONGEST_HOURS)
+
+
+class ModeEndSerializer(serializers.Serializer):
+    reason = serializers.CharField(max_length=300, required=False, default="", allow_blank=True)

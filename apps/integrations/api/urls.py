@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.integrations.api import monitoring, social, views
+from apps.integrations.api import modes, monitoring, social, views
 
 app_name = "integrations-api"
 urlpatterns = [
@@ -49,5 +49,8 @@ urlpatterns = [
     path("social/accounts/<uuid:public_id>/pause", social.AccountPauseView.as_view(), name="social-pause"),
     path("social/accounts/<uuid:public_id>/resume", social.AccountResumeView.as_view(), name="social-resume"),
     path("social/mentions", social.MentionsView.as_view(), name="social-mentions"),
+    path("mode", modes.ModeView.as_view(), name="mode"),
+    path("mode/emergency", modes.EmergencyView.as_view(), name="emergency"),
+    path("mode/end", modes.ModeEndView.as_view(), name="mode-end"),
     path("status", monitoring.StatusView.as_view(), name="status"),
 ]

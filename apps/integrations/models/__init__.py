@@ -7,6 +7,7 @@ from apps.integrations.models.email import EmailDelivery, Suppression
 from apps.integrations.models.forwarded import ForwardedConversion
 from apps.integrations.models.inbound import InboundRecord
 from apps.integrations.models.metric import AlertRule, Incident, MetricPoint
+from apps.integrations.models.mode import ModeSpell
 from apps.integrations.models.social import (
     SocialAccount,
     SocialDay,
@@ -29,6 +30,7 @@ __all__ = [
     "InboundRecord",
     "Incident",
     "MetricPoint",
+    "ModeSpell",
     "SocialAccount",
     "SocialDay",
     "SocialMention",

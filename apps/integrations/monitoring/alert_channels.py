@@ -62,9 +62,15 @@ def connections() -> list[Connection]:
     """The channels that there are, with the operator's own webhook where settings have one."""
     if settings.MARKETING_ALERT_WEBHOOK_URL:
         _ensure_operators()
-    keys = [one.key for one in services.of_family(Family.ALERTS)]
-    usable = Connection.objects.filter(service__in=keys).exclude(state=Connection.State.DISCONNECTED)
+    usable = Connection.objects.filter(service__in=service_keys()).exclude(
+        state=Connection.State.DISCONNECTED
+    )
     return list(usable.order_by("pk"))
+
+
+def service_keys() -> list[str]:
+    """The services that can be told of an incident: not the customers' webhooks, which are told of events."""
+    return [one.key for one in services.of_family(Family.ALERTS) if one.is_offered]
 
 
 def incident_of(key: str) -> Incident | None:

@@ -80,7 +80,7 @@ def _sunset() -> Iterator[Reading]:
     used = set(
         Connection.objects.exclude(state=Connection.State.DISCONNECTED).values_list("service", flat=True)
     )
-    days = [left for key in used if (left := services.get(key).days_to_sunset(today)) is not None]
+    days = [left for key in used if (left := services.known(key).days_to_sunset(today)) is not None]
     if days:
         yield Reading(min(days))
 

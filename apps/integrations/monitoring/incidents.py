@@ -37,10 +37,14 @@ class AlreadyOver(DomainError):
     status = 409
 
 
+@transaction.atomic
 def open_(
     *, key: str, title: str, detail: str, severity: str, now: datetime, action: str = ""
 ) -> Incident | None:
-    """Open an incident and tell tier 1, unless one of that key is open. Returns the new one, or None."""
+    """Open an incident and tell tier 1, unless one of that key is open. Returns the new one, or None.
+
+    Both or neither: one that nobody could be told of is opened by the next look.
+    """
     try:
         with transaction.atomic():
             incident = Incident.objects.create(
@@ -54,16 +58,14 @@ def open_(
             )
     except IntegrityError:
         return None
-    with transaction.atomic():
-        _note(incident, "opened", {"state": incident.state, "severity": severity, "detail": detail}, now=now)
-        events.publish(
-            IncidentOpened(workspace_id=incident.workspace_id, incident_id=incident.pk, severity=severity)
-        )
-        if action:
-            _note(
-                incident, "acted", {"action": action, "said": actions.run(action, incident, now=now)}, now=now
-            )
-        _tell_next_tier(incident, now=now)
+    _note(incident, "opened", {"state": incident.state, "severity": severity, "detail": detail}, now=now)
+    events.publish(
+        IncidentOpened(workspace_id=incident.workspace_id, incident_id=incident.pk, severity=severity)
+    )
+    if action:
+        said = actions.run(action, incident, now=now)
+        _note(incident, "acted", {"action": action, "said": said}, now=now)
+    _tell_next_tier(incident, now=now)
     return incident
 
 

@@ -15,9 +15,10 @@ from django.db import transaction
 from apps.accounts import audit, scoping
 from apps.accounts.errors import NotHere
 from apps.accounts.permissions import Actor
-from apps.integrations import metrics
+from apps.integrations import metrics, modes
 from apps.integrations.maths.sketch import Sketch
 from apps.integrations.models import AlertRule
+from apps.integrations.modes import Active
 from apps.integrations.monitoring import incidents
 
 Severity, Figure, Comparison = AlertRule.Severity, AlertRule.Figure, AlertRule.Comparison
@@ -244,24 +245,26 @@ def find(key: str) -> AlertRule:
 
 def look(*, now: datetime) -> int:
     """Hold every rule against its metric. Returns how many hold."""
-    return sum(_look_at(rule, now=now) for rule in listed() if rule.is_on)
+    mode = modes.active(now)
+    return sum(_look_at(rule, mode, now=now) for rule in listed() if rule.is_on)
 
 
 @transaction.atomic
-def _look_at(rule: AlertRule, *, now: datetime) -> bool:
+def _look_at(rule: AlertRule, mode: Active | None, *, now: datetime) -> bool:
     whole, last = metrics.window(rule.metric, labels=rule.labels, seconds=rule.window_seconds, now=now)
-    value = _figure(rule.figure, whole, last) if whole.count >= rule.least_count else None
+    value = _figure(rule.figure, whole, last) if whole.count >= modes.needed_count(rule, mode) else None
     is_true = value is not None and _is_beyond(rule, value)
     rule.looked_at, rule.last_value = now, value
     rule.holds_since = (rule.holds_since or now) if is_true else None
     rule.save(update_fields=["looked_at", "last_value", "holds_since"])
-    is_ripe = rule.holds_since is not None and now - rule.holds_since >= timedelta(seconds=rule.for_seconds)
+    needed = timedelta(seconds=modes.needed_seconds(rule, mode))
+    is_ripe = rule.holds_since is not None and now - rule.holds_since >= needed
     if value is not None and is_ripe and not is_silent(rule, now):
         incidents.open_(
             key=key_of(rule),
             title=rule.title,
             detail=_detail(rule, value),
-            severity=rule.severity,
+            severity=modes.severity_of(rule, mode),
             action=rule.action,
             now=now,
         )

@@ -17,7 +17,7 @@ from apps.integrations.maths import error_budget
 from apps.integrations.maths.error_budget import FAST, SLOW, Window
 from apps.integrations.maths.sketch import Sketch
 from apps.integrations.models import Connection, MetricPoint
-from apps.integrations.monitoring import self_test
+from apps.integrations.monitoring import alert_channels, self_test
 from apps.integrations.monitoring.self_test import Proof
 from apps.integrations.reports import Standing
 from apps.integrations.services import Family, Service
@@ -86,7 +86,7 @@ def statuses(*, now: datetime) -> list[Status]:
     }
     found = [
         _status(
-            services.get(key),
+            services.known(key),
             standings,
             hours.get(key, []),
             minutes.get(key, []),
@@ -101,7 +101,7 @@ def statuses(*, now: datetime) -> list[Status]:
 def proven() -> list[Proven]:
     """Every alert channel with its last self-test, those that failed first."""
     known = self_test.proofs()
-    keys = [one.key for one in services.of_family(Family.ALERTS)]
+    keys = alert_channels.service_keys()
     channels = Connection.objects.filter(service__in=keys).exclude(state=Connection.State.DISCONNECTED)
     found = [Proven(one.label, known.get(one.pk)) for one in channels.order_by("label", "pk")]
     return sorted(found, key=lambda one: one.proof is not None and one.proof.is_good)

@@ -1,5 +1,7 @@
 from typing import Any
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -8,9 +10,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts.doors import page, refusals_in
-from apps.integrations import ads_pull, connections, inbound, outbox, reports, services
+from apps.integrations import ads_pull, connections, inbound, modes, outbox, reports, services
 from apps.integrations.forms import ConnectForm
 from apps.integrations.services import Family
+
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 @require_safe
@@ -19,7 +23,12 @@ def listed(request: HttpRequest) -> HttpResponse:
     """Is anything wrong with what we are connected to?"""
     found = reports.standings(now=timezone.now())
     troubled = [one for one in found if not one.is_well]
-    context = {"standings": found, "troubled": troubled, "catalogue": reports.catalogue()}
+    context = {
+        "mode": modes.active(timezone.now()),
+        "standings": found,
+        "troubled": troubled,
+        "catalogue": reports.catalogue(),
+    }
     return render(request, "integrations/connections.html", context)
 
 
@@ -47,6 +56,8 @@ def connection(request: HttpRequest, public_id: str) -> HttpResponse:
 def connect(request: HttpRequest, service: str) -> HttpResponse:
     """Type in keys, or choose the account and go to the service to sign in."""
     found = connections.service_of(service)
+    if found.oauth is not None and (there := _under_our_name(request)):
+        return redirect(there)
     form = ConnectForm(request.POST or None, service=found)
     if request.method == "POST" and form.is_valid():
         with refusals_in(form):
@@ -57,6 +68,16 @@ def connect(request: HttpRequest, service: str) -> HttpResponse:
         # Browsers hold the policy for forms against where a form's answer leads as well.
         shown._csp_update = {"form-action": [found.sign_in_origin]}
     return shown
+
+
+def _under_our_name(request: HttpRequest) -> str:
+    """This page under the name that the service sends people back to, where this machine is asked under
+    another of its names: the session and the browser's policy for forms hold for one alone.
+    """
+    ours = urlsplit(settings.SITE_URL)
+    asked = urlsplit(f"//{request.get_host()}")
+    is_alias = asked.hostname != ours.hostname and {asked.hostname, ours.hostname} <= LOOPBACK
+    return settings.SITE_URL + request.get_full_path() if is_alias else ""
 
 
 def _connect(request: HttpRequest, service: services.Service, form: ConnectForm) -> HttpResponse:
@@ -114,7 +135,7 @@ def read_now(request: HttpRequest, public_id: str) -> HttpResponse:
 def disconnect(request: HttpRequest, public_id: str) -> HttpResponse:
     found = connections.get(public_id)
     was_revoked = connections.disconnect(request.actor, found, now=timezone.now())
-    name = services.get(found.service).name
+    name = services.known(found.service).name
     rest = "" if was_revoked else f" Revoke our access at {name} as well: it could not be done from here."
     messages.success(request, f"{found.label} is disconnected, and its credentials are forgotten.{rest}")
     return redirect("integrations:connections")

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.doors import page
 from apps.accounts.paging import slice_of
-from apps.integrations import trail
+from apps.integrations import modes, trail
 from apps.integrations.models import Incident
 from apps.integrations.monitoring import incidents, rules, status
 
@@ -94,6 +94,7 @@ def rule_changed(request: HttpRequest, key: str) -> HttpResponse:
 def services_listed(request: HttpRequest) -> HttpResponse:
     found = status.statuses(now=timezone.now())
     context = {
+        "mode": modes.active(timezone.now()),
         "statuses": found,
         "troubled": [one for one in found if one.trouble],
         "ahead": [one for one in found if one.ahead],

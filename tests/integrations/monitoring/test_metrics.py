@@ -11,6 +11,8 @@ from django.utils import timezone
 from apps.accounts import scoping
 from apps.integrations import metrics
 from apps.integrations.models import MetricPoint
+from tests import factories
+from tests.conftest import committed
 from tests.factories import NOW
 
 R = MetricPoint.Resolution
@@ -135,3 +137,18 @@ def test_a_window_ends_now(workspace):
     with time_machine.travel(now):
         whole, last = metrics.window("t.x", seconds=300, now=now)
     assert (whole.count, last) == (1, 3.0)
+
+
+@committed
+def test_figures_of_a_deleted_workspace_are_dropped_and_others_are_written():
+    stays = factories.WorkspaceFactory()
+    gone = stays.pk + 1_000_000
+    for one in (gone, stays):
+        with scoping.workspace(one):
+            observe(1.0)
+
+    metrics.flush()
+
+    assert metrics._buffer == {}
+    with scoping.workspace(stays):
+        assert MetricPoint.objects.filter(name="t.x").count() == 1

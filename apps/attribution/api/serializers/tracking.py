@@ -130,6 +130,12 @@ class IdentitySerializer(serializers.Serializer):
         help_text="email, phone, name, first_name and last_name are sealed; others are kept as they are; "
         "null removes one. At most 8 KiB.",
     )
+    consent = serializers.DictField(
+        child=serializers.BooleanField(),
+        required=False,
+        help_text='What they allow or withdrew, by purpose: {"ad_user_data": true}. Said at occurred_at.',
+    )
+    occurred_at = serializers.DateTimeField(required=False, help_text="When this was said; now by default.")
 
 
 class IdentityVerdictSerializer(serializers.Serializer):
