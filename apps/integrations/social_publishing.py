@@ -19,7 +19,7 @@ from django.utils import timezone
 from apps.accounts import audit, events, scoping
 from apps.accounts.permissions import system
 from apps.accounts.tasks_base import workspace_task
-from apps.integrations import errors, outbox, social_spend
+from apps.integrations import errors, outbox, settling, social_spend
 from apps.integrations.client import Client
 from apps.integrations.connectors.social import networks
 from apps.integrations.connectors.social.network import (
@@ -206,7 +206,7 @@ def look_up(client: Client, due: Due) -> Outcome:
     try:
         found = _found(post, network, due)
     except errors.ServiceError as error:
-        return outbox.not_told(error.outcome)
+        return settling.not_told(error.outcome)
     if found is not None:
         _keep_published(post, found.id, found.url or network.url_of(found.id), now=client.clock())
         return Outcome(kind=Kind.OK, reference=found.id)
