@@ -23,6 +23,7 @@ from benchmarks._measure import Steps, keep
 TOUCHES_PER_PERSON = 4
 CONVERTING = 0.2
 DEMAND = 2.0
+TURNS = 3  # in turn: memory is dear when it is touched first, and whoever comes second finds it
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,17 +41,18 @@ def main() -> None:
     count = arguments.parse_args().touches
     _ours(_log(10_000), Steps())  # warm up
     _limit(_log(10_000), Steps())
-    log, steps = _log(count), Steps()
-    ours, limit = _ours(log, steps), _limit(log, steps)
-    spent = sum(step.client for name, step in steps.done.items() if not name.startswith("limit"))
-    bare = sum(step.client for name, step in steps.done.items() if name.startswith("limit"))
+    log, turns = _log(count), [Steps() for _ in range(TURNS)]
+    found = [(_ours(log, steps), _limit(log, steps)) for steps in turns]
+    ours, limit = found[0]
+    steps = {name: min(turn.done[name].client for turn in turns) for name in turns[0].done}
+    spent = sum(seconds for name, seconds in steps.items() if not name.startswith("limit"))
+    bare = sum(seconds for name, seconds in steps.items() if name.startswith("limit"))
     print(
         f"{count:,} touches, {ours:,} paths that differ: {spent:.2f} s CPU, {count / spent / 1e6:.1f}M"
         f" touches a second; the bare kernels {bare:.2f} s, {limit:,} paths:"
         f" {spent / bare:.2f} x (demand {DEMAND})"
     )
-    told = {name: vars(step) for name, step in steps.done.items()}
-    keep(f"journeys_in_memory-{count}", touches=count, paths=ours, steps=told, ratio=spent / bare)
+    keep(f"journeys_in_memory-{count}", touches=count, paths=ours, steps=steps, ratio=spent / bare)
 
 
 def _log(count: int) -> Log:

@@ -111,7 +111,8 @@ def assemble(
     ends = np.concatenate([at_us, shelf.at_us[idle_last - 1]])
     picked, offsets = _ranges(firsts, lasts)
     touch_index = shelf.order[picked]
-    age_us = np.repeat(ends, lasts - firsts) - shelf.at_us[picked]
+    age_us = np.repeat(ends, lasts - firsts)
+    age_us -= shelf.at_us[picked]
     converted = np.arange(len(firsts)) < len(person)
     journeys = Journeys(
         channels=tuple(channels),
@@ -247,4 +248,6 @@ def _idle(shelf: _Shelf, *, covered: tuple[Ints, Ints], lookback_days: float | N
 def _ranges(firsts: Ints, lasts: Ints) -> tuple[Ints, Ints]:
     """Lay the ranges [first, last) end to end: (n_total,) positions, and (n + 1,) offsets."""
     offsets = np.concatenate([[0], np.cumsum(lasts - firsts)])
-    return np.arange(offsets[-1]) + np.repeat(firsts - offsets[:-1], lasts - firsts), offsets
+    places = np.repeat(firsts - offsets[:-1], lasts - firsts)
+    places += np.arange(offsets[-1])
+    return places, offsets

@@ -184,7 +184,10 @@ def _finite(array: ArrayLike, name: str, shape: tuple[int, ...]) -> Floats:
     found = np.asarray(array, dtype=np.float64)
     if found.shape != shape:
         raise ValueError(f"{name} needs shape {shape}; got {found.shape}")
-    _refuse(~np.isfinite(found), name, "is not finite")
+    with np.errstate(over="ignore", invalid="ignore"):
+        is_finite = np.isfinite(found.sum())  # one pass without a copy, and nearly always the answer
+    if not is_finite:
+        _refuse(~np.isfinite(found), name, "is not finite")
     return found
 
 
@@ -193,7 +196,8 @@ def _check(journeys: Journeys) -> None:
     if not offsets.size or offsets[0] != 0 or offsets[-1] != codes.size:
         raise ValueError(f"offsets must run from 0 to n_touches = {codes.size}")
     _refuse(np.diff(offsets) < 0, "offsets", "falls")
-    _refuse((codes < 0) | (codes >= len(journeys.channels)), "codes", "is no channel")
+    if codes.size and not 0 <= codes.min() <= codes.max() < len(journeys.channels):
+        _refuse((codes < 0) | (codes >= len(journeys.channels)), "codes", "is no channel")
     _refuse(journeys.conversions < 0, "conversions", "is negative")
     _refuse(journeys.nulls < 0, "nulls", "is negative")
     _refuse((journeys.conversions == 0) & (journeys.value != 0), "value", "has no conversion")
