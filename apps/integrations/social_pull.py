@@ -122,7 +122,7 @@ def _keep(connection: Connection, found: Sequence[Mention], *, now: datetime) ->
             at=one.at,
             read_at=now,
         )
-        for one in found
+        for one in sorted(found, key=lambda one: one.at)
         if one.id not in known
     ]
     SocialMention.objects.bulk_create(rows, ignore_conflicts=True)

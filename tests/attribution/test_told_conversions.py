@@ -14,6 +14,8 @@ from apps.integrations import calling, outbox
 from apps.integrations.conversion_events import PURPOSES
 from apps.integrations.models import Call, ForwardedConversion
 from apps.integrations.resilience.lanes import Lane
+from tests.fakes import analytics
+from tests.fakes.analytics import opened
 from tests.fakes.town import Town
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -128,6 +130,44 @@ def test_a_tracked_conversion_becomes_the_documented_bytes(town, send, ada):
         b'"ad_personalization":"GRANTED"},"events":[{"name":"purchase","params":{"currency":"GBP","value":99.5,'
         b'"transaction_id":"order-1001","engagement_time_msec":1}}]}'
     )
+
+
+@pytest.fixture
+def product_analytics(town, page):
+    """Mixpanel, which hears of clicks as well, and Amplitude, which does not."""
+    for service, values in {
+        "mixpanel": {
+            "account": "123",
+            "residency": "eu",
+            "user": analytics.USER,
+            "secret": analytics.SECRET,
+            "steps": "yes",
+        },
+        "amplitude": {"account": "1", "residency": "us", "api_key": analytics.API_KEY},
+    }.items():
+        assert page.post(f"/integrations/connect/{service}/", values).status_code == 302
+    return town.fakes["mixpanel"], town.fakes["amplitude"]
+
+
+def test_product_analytics_hears_of_conversions_and_of_clicks_where_it_is_to(product_analytics, send, ada):
+    mixpanel, amplitude = product_analytics
+    send("event", {**CLICK, "event_id": "click-2"})
+    send("conversion", PURCHASE)
+
+    heard = [(key[0], one["properties"]["event_id"]) for key, one in mixpanel.events.items()]
+    assert sorted(heard) == [("click", "click-2"), ("purchase", "buy-1")]
+    assert [one["event_type"] for one in amplitude.events] == ["purchase"]
+    assert {key[2] for key in mixpanel.events} == {str(ada.public_id)}
+    assert b"Jane" not in b"".join(opened(one) for one in (*mixpanel.seen, *amplitude.seen))
+
+
+def test_product_analytics_hears_nothing_of_those_who_do_not_allow_it(product_analytics, send, actor):
+    person = people.identify(actor, user_id="user_123", traits={}, now=NOW)
+    allow(actor, person, "ad_user_data")
+    send("event", CLICK)
+    send("conversion", PURCHASE)
+
+    assert [len(one.seen) for one in product_analytics] == [0, 0]
 
 
 def test_delivered_twice_it_is_told_once(town, send, ada, django_capture_on_commit_callbacks):

@@ -74,7 +74,7 @@ def test_the_whole_story_over_http(page, town, connect, service):
     assert "published" in listed
     mentions = html(page.get("/integrations/social/mentions/"))
     if service in {"facebook_pages", "instagram"}:
-        assert "Newest first" in mentions
+        assert "newest first" in mentions
     elif service == "linkedin_pages":
         assert "no door through which mentions could be read" in mentions
     else:

@@ -2,19 +2,23 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from threading import Barrier, Thread
 
 import pytest
 import time_machine
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
+from django.db import connection as database
 from django.utils import timezone
 
+from apps.accounts import scoping
 from apps.accounts.errors import Invalid
 from apps.accounts.models import AuditEntry, OutboxEvent
 from apps.accounts.permissions import Actor, system
 from apps.integrations import outbox, social, social_publishing, social_spend
 from apps.integrations.models import Call, Connection, SocialPost, SocialSpend
 from apps.integrations.resilience.lanes import Lane
+from tests.conftest import committed
 from tests.fakes import x_social
 from tests.fakes.meta import error, throttled
 from tests.fakes.server import (
@@ -24,6 +28,7 @@ from tests.fakes.server import (
     Reply,
     ResetAfter,
     ResetBefore,
+    Slow,
     Truncated,
     json_reply,
 )
@@ -412,6 +417,30 @@ def test_a_paused_account_publishes_nothing_until_it_is_resumed(open_, write, bo
         "social_account.paused",
         "social_account.resumed",
     ]
+
+
+@committed
+def test_two_workers_start_one_post_and_count_it_once(open_, write, boss, workspace):
+    fake, connection = open_("x_social")
+    fake.misbehave(Slow(1.5), path=WHERE["x_social"])
+    posts = [write(connection, f"Number {number}") for number in range(2)]
+    SocialPost.objects.update(state=S.APPROVED, approved_at=timezone.now())
+    gate = Barrier(2)
+
+    def advance():
+        with scoping.workspace(workspace):
+            gate.wait()
+            social_publishing.advance(Connection.objects.get(pk=connection.pk), now=timezone.now())
+        database.close()
+
+    workers = [Thread(target=advance) for _ in range(2)]
+    for one in workers:
+        one.start()
+    for one in workers:
+        one.join(timeout=20)
+
+    assert sorted(state(one) for one in posts) == [S.APPROVED, S.PUBLISHED]
+    assert (spent(), Call.objects.count(), published(fake)) == (Decimal("0.015"), 1, 1)
 
 
 # Money
