@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Count, Q
 
+from apps.accounts import figures
 from apps.integrations import calling, services
 from apps.integrations.models import AdCampaign, AdDay, Call, Connection
 from apps.integrations.resilience.breaker import State
@@ -107,7 +108,8 @@ def _trouble(connection: Connection, counts: dict[str, int], sunset_days: int | 
     if _is_failing(connection):
         return "The service fails at the moment. What waits goes out when it answers again."
     if counts.get("dead"):
-        return f"{counts['dead']} calls were given up."
+        dead = counts["dead"]
+        return f"{figures.count(dead, 'call')} {'was' if dead == 1 else 'were'} given up."
     if sunset_days is not None and sunset_days < SUNSET_WARNING_DAYS:
         return f"This version of its interface ends in {max(sunset_days, 0)} days. Update Bellwether."
     return ""

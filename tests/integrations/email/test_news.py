@@ -171,7 +171,8 @@ def test_what_cannot_be_confirmed_waits(post, mailgun, at_mailgun, at_mailgun_ac
     assert state_of(at_mailgun_accepted) == S.BOUNCED
 
 
-def test_a_thousand_flipped_bits_get_nowhere_at_resend(post, resend, at_resend, at_resend_accepted):
+def test_a_thousand_flipped_bits_get_nowhere_at_resend(post, resend, at_resend, at_resend_accepted, settings):
+    settings.HOOK_REFUSALS_PER_MINUTE = 2 * FLIPS  # each one is to be looked at
     body, headers = resend.signed(resend.event("email.bounced", at_resend_accepted.provider_id, **PERMANENT))
     rng = random.Random(20261130)
     for _ in range(FLIPS):
@@ -191,7 +192,10 @@ def _flipped(rng, body, headers):
     return (bytes(raw), headers) if name is None else (body, {**headers, name: raw.decode("latin-1")})
 
 
-def test_a_thousand_flipped_bits_get_nowhere_at_mailgun(post, mailgun, at_mailgun, at_mailgun_accepted):
+def test_a_thousand_flipped_bits_get_nowhere_at_mailgun(
+    post, mailgun, at_mailgun, at_mailgun_accepted, settings
+):
+    settings.HOOK_REFUSALS_PER_MINUTE = 2 * FLIPS  # each one is to be looked at
     told = mailgun.happened("delivered", at_mailgun_accepted.message_id, "ada@example.com")
     whole = json.loads(mailgun.signed(told))
     rng = random.Random(20261130)
