@@ -39,6 +39,8 @@ class Fields:
 class Remote:
     """A record as a system has it. raw: as received; fields: the canonical ones that it speaks of;
     modified_at: None where the system does not say; our_id: the id that we gave when we made it.
+
+    is_gone: deleted or anonymised there. Then it says nothing in its fields, and is written to no more.
     """
 
     entity: Entity
@@ -48,6 +50,7 @@ class Remote:
     modified_at: datetime | None = None
     our_id: str = ""
     url: str = ""
+    is_gone: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +70,13 @@ class System(Protocol):
 
     speaks: what it holds and which fields of it can be read and written. An entity that it does not list is
     not synced.
+
+    is_readable: whether it can be asked what it has. Where not, page and fetch raise errors.Refused and find
+    knows nothing; what it has to say it pushes to us, and a record that was made there has our id as its own.
     """
 
     speaks: Mapping[Entity, Fields]
+    is_readable: bool
 
     def page(self, entity: Entity, number: int) -> Page:
         """A page of all records, the latest changed first. number: from 1."""
