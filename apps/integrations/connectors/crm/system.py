@@ -26,6 +26,9 @@ class Fields:
     Job: name, stage (lead, booked, fulfilment, completed), job_type, lead_source, inquiry_date, event_date,
     booking_date, guest_count, total, currency, is_closed, tags, contacts (external ids).
 
+    people, of a job and written alone: the canonical fields of its contacts, the client first, for systems
+    that take a job and its people in one message. Where it is writable, contacts are not made by themselves.
+
     Values are JSON: text, a number of people as int, a day as ISO text, money as text with its decimals, a
     truth, a sorted list of text; None where the system does not say.
     """
@@ -72,7 +75,8 @@ class System(Protocol):
     not synced.
 
     is_readable: whether it can be asked what it has. Where not, page and fetch raise errors.Refused and find
-    knows nothing; what it has to say it pushes to us, and a record that was made there has our id as its own.
+    knows nothing; what it has to say it pushes to us; a record that was made there has our id as its own, and
+    is changed no more from here: update is refused.
     """
 
     speaks: Mapping[Entity, Fields]
