@@ -7,6 +7,17 @@ from apps.integrations.models.email import EmailDelivery, Suppression
 from apps.integrations.models.forwarded import ForwardedConversion
 from apps.integrations.models.inbound import InboundRecord
 from apps.integrations.models.metric import AlertRule, Incident, MetricPoint
+from apps.integrations.models.sync import (
+    SyncConflict,
+    SyncExternal,
+    SyncImport,
+    SyncImportStep,
+    SyncNudge,
+    SyncRecord,
+    SyncReport,
+    SyncStream,
+    SyncTombstone,
+)
 from apps.integrations.models.tokens import TokenDay
 from apps.integrations.models.trail import TrailEntry
 from apps.integrations.models.webhook import WebhookEndpoint
@@ -23,6 +34,15 @@ __all__ = [
     "Incident",
     "MetricPoint",
     "Suppression",
+    "SyncConflict",
+    "SyncExternal",
+    "SyncImport",
+    "SyncImportStep",
+    "SyncNudge",
+    "SyncRecord",
+    "SyncReport",
+    "SyncStream",
+    "SyncTombstone",
     "TokenDay",
     "TrailEntry",
     "WebhookEndpoint",
