@@ -8,6 +8,8 @@ from dataclasses import replace
 
 from tests.fakes.conversions import Ga4, GoogleConversions, MetaConversions
 from tests.fakes.google_ads import GoogleAds
+from tests.fakes.honeybook import HoneyBook
+from tests.fakes.lightblue import LightBlue
 from tests.fakes.linkedin import LinkedInAds, LinkedInConversions
 from tests.fakes.llm import LanguageModel
 from tests.fakes.mailgun import Mailgun
@@ -19,6 +21,7 @@ from tests.fakes.server import Fake, Reply, Seen, json_reply, route
 from tests.fakes.slack import Slack
 from tests.fakes.tiktok import TikTokAds, TikTokConversions
 from tests.fakes.twilio import Twilio, TwilioCalls
+from tests.fakes.vsco import Vsco
 from tests.fakes.webhook import Webhook
 from tests.fakes.x import XAds, XConversions
 
@@ -26,7 +29,9 @@ FAKES: tuple[type[Fake], ...] = (
     Ga4,
     GoogleAds,
     GoogleConversions,
+    HoneyBook,
     LanguageModel,
+    LightBlue,
     LinkedInAds,
     LinkedInConversions,
     Mailgun,
@@ -39,6 +44,7 @@ FAKES: tuple[type[Fake], ...] = (
     TikTokConversions,
     Twilio,
     TwilioCalls,
+    Vsco,
     Webhook,
     WebhookReceiver,
     XAds,

@@ -178,7 +178,7 @@ services.register(
             Field(
                 key="header_secret",
                 label="Secret of messages that come in",
-                help="Any text, which your Zap sends as the header X-Bellwether-Secret. Empty: not asked for.",
+                help="Any text, sent by your Zap as the header X-Bellwether-Secret. Empty: not asked for.",
                 is_secret=True,
                 is_required=False,
             ),
