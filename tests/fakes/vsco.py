@@ -72,7 +72,7 @@ class Vsco(Fake):
         self.types = self._dictionary("Wedding", "Engagement", "Portrait")
         self.sources = self._dictionary("Website", "Instagram", "Referral")
         self.statuses = self._dictionary("New", "Contacted", "Proposal sent")
-        # What a hook was sent: address and body. They are posted as well where somebody is there to take them.
+        # What hooks were sent, address and body; posted as well where somebody is there to take it.
         self.fired: list[tuple[str, bytes]] = []
         self.posts_hooks = False
         self.allowed: int | None = None
@@ -126,7 +126,7 @@ class Vsco(Fake):
         venue = list(self.rows["contact"])[number % len(VENUES)]
         self.add("link", jobId=job, contactId=venue, client=False)
 
-    def add(self, kind: str, **fields: Any) -> str:
+    def add(self, kind: str, /, **fields: Any) -> str:
         """Something that the studio put in itself; hooks fire as they would."""
         key, now = self._ulid(), self._stamp()
         row = {"id": key, "created": now, "modified": now, "hidden": False, **fields}
@@ -137,7 +137,7 @@ class Vsco(Fake):
             self._fire(event, key)
         return key
 
-    def change(self, kind: str, key: str, **fields: Any) -> None:
+    def change(self, kind: str, key: str, /, **fields: Any) -> None:
         """Something that the studio changed itself."""
         self.rows[kind][key] |= fields | {"modified": self._stamp()}
 

@@ -424,8 +424,11 @@ services.register(
             "Contacts and jobs, both ways. New ones are told at once, changes are read every few minutes, "
             "what was deleted there is found out within a week."
         ),
-        # Its quota is not published: one a second, waited for rather than refused.
-        limits=Limits(at_once=2, rates=(Rate(limit=4, window_seconds=4),)),
+        # Short windows are waited for, where a minute's worth would be refused.
+        limits=Limits(
+            at_once=2,
+            rates=(Rate(limit=max(1, int(4 * settings.VSCO_CALLS_PER_SECOND)), window_seconds=4),),
+        ),
         sign=sign,
         classify=classify,
         check="apps.integrations.connectors.crm.vsco.check",
