@@ -317,7 +317,7 @@ def test_a_catch_hook_must_be_zapiers(workspace):
             now=timezone.now(),
         )
 
-    assert list(caught.value.extra["errors"]) == ["catch_hook"]
+    assert list(caught.value.errors) == ["catch_hook"]
 
 
 def test_it_cannot_be_asked_or_told_of_changes(system_, zapier):

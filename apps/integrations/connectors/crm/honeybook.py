@@ -71,7 +71,7 @@ class HoneyBook:
     def __init__(self, client: Client) -> None:
         self.client = client
 
-    def page(self, entity: Entity, number: int) -> Page:
+    def page(self, entity: Entity, number: int, *, since: datetime | None = None) -> Page:
         raise _cannot_be_asked()
 
     def fetch(self, entity: Entity, external_id: str) -> Remote | None:

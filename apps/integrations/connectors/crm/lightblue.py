@@ -66,7 +66,7 @@ class LightBlue:
     def __init__(self, client: Client) -> None:
         self.client = client
 
-    def page(self, entity: Entity, number: int) -> Page:
+    def page(self, entity: Entity, number: int, *, since: datetime | None = None) -> Page:
         raise _cannot_be_asked()
 
     def fetch(self, entity: Entity, external_id: str) -> Remote | None:

@@ -82,8 +82,11 @@ class System(Protocol):
     speaks: Mapping[Entity, Fields]
     is_readable: bool
 
-    def page(self, entity: Entity, number: int) -> Page:
-        """A page of all records, the latest changed first. number: from 1."""
+    def page(self, entity: Entity, number: int, *, since: datetime | None = None) -> Page:
+        """A page of all records, the latest changed first. number: from 1.
+
+        since: what did not change after it is left out where the system says when, and no page follows.
+        """
 
     def fetch(self, entity: Entity, external_id: str) -> Remote | None:
         """One record as it is now; None where there is none any more."""
@@ -103,4 +106,4 @@ class System(Protocol):
         *,
         modified_at: datetime | None,
     ) -> "Answer[Remote]":
-        """Change those fields. Raises Changed where it was changed after modified_at."""
+        """Change those fields. Raises Changed where it was changed after modified_at, or is gone."""
