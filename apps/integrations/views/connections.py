@@ -35,6 +35,7 @@ def connection(request: HttpRequest, public_id: str) -> HttpResponse:
         "service": standing.service,
         "calls": reports.troubled_calls(found),
         "hook_url": inbound.url_of(found),
+        "facts": standing.service.facts_of(found, now=now),
     }
     if standing.service.family == Family.ADS:
         context["campaigns"] = reports.campaigns(found, now=now)
