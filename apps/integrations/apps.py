@@ -4,7 +4,12 @@ from pkgutil import walk_packages
 from django.apps import AppConfig
 
 # What uses connectors and says so to the outbox, the hub and the doors at its import.
-SPEAKERS = ("apps.integrations.mail_news", "apps.integrations.webhooks")
+SPEAKERS = (
+    "apps.integrations.mail_news",
+    "apps.integrations.sync.nudged",
+    "apps.integrations.sync.push",
+    "apps.integrations.webhooks",
+)
 
 
 class IntegrationsConfig(AppConfig):

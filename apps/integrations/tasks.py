@@ -2,5 +2,16 @@
 
 from apps.integrations import ads_pull, inbound, outbox
 from apps.integrations.monitoring import health, incidents, self_test
+from apps.integrations.sync import integrity, nudged, pull
 
-__all__ = ["ads_pull", "health", "inbound", "incidents", "outbox", "self_test"]
+__all__ = [
+    "ads_pull",
+    "health",
+    "inbound",
+    "incidents",
+    "integrity",
+    "nudged",
+    "outbox",
+    "pull",
+    "self_test",
+]

@@ -1,0 +1,67 @@
+"""Withdrawals, which count everywhere: what a system says reaches the person, and what the person said here
+reaches the systems. A grant is only ever written down with where it was given.
+"""
+
+from contextlib import suppress
+from datetime import datetime
+
+from django.db.models import OuterRef, Subquery
+
+from apps.accounts import consent, people
+from apps.accounts.errors import Invalid, NotHere
+from apps.accounts.models import ConsentRecord, Person
+from apps.accounts.permissions import Actor, system
+from apps.integrations.models import SyncRecord
+
+PURPOSE = "marketing"
+
+
+def withdrawn(record: SyncRecord, email: str | None, *, source: str, at: datetime, now: datetime) -> int:
+    """Write the withdrawal down for the record's person and all who share the e-mail address. How many."""
+    person_ids = {record.person_id} - {None}
+    if email:
+        person_ids |= {one.pk for one in _with_email(email)}
+    return sum(
+        _record(system(record.workspace_id), person_id, False, source=source, at=min(at, now), now=now)
+        for person_id in sorted(person_ids)
+    )
+
+
+def granted(actor: Actor, record: SyncRecord, *, source: str, now: datetime) -> None:
+    """A person says where it was given."""
+    if record.person_id is not None:
+        _record(actor, record.person_id, True, source=source, at=now, now=now)
+
+
+def overruled() -> list[SyncRecord]:
+    """Records that say yes of people who have said no."""
+    latest = ConsentRecord.objects.filter(person=OuterRef("person"), purpose=PURPOSE).order_by(
+        "-occurred_at", "is_granted", "-pk"
+    )
+    told = SyncRecord.objects.filter(is_opted_in=True, person__isnull=False, merged_into=None)
+    answered = told.annotate(is_allowed=Subquery(latest.values("is_granted")[:1]))
+    return list(answered.filter(is_allowed=False))
+
+
+def _record(
+    actor: Actor, person_id: int, is_granted: bool, *, source: str, at: datetime, now: datetime
+) -> int:
+    try:
+        consent.record(
+            actor,
+            Person.objects.get(pk=people.root_of(person_id)),
+            purpose=PURPOSE,
+            is_granted=is_granted,
+            source=source[:120],
+            occurred_at=at,
+            now=now,
+        )
+    except NotHere:
+        return 0  # erased meanwhile: nothing is held on them
+    return 1
+
+
+def _with_email(email: str) -> list[Person]:
+    with suppress(Invalid):
+        return people.find_by_email(email)
+    return []
