@@ -80,7 +80,10 @@ def wanted(external: SyncExternal, record: SyncRecord, *, disputed: Collection[s
     """What its system is to be told of the record."""
     if external.state == SyncExternal.State.DELIVERED:
         return {}  # it lies in an inbox that nobody can reach into
-    speaks = streams.system_of(external.connection).speaks[Entity(external.entity)]
+    system = streams.system_of(external.connection)
+    if not system.is_readable and external.state != SyncExternal.State.MAKING:
+        return {}  # it takes what is new, and no change
+    speaks = system.speaks[Entity(external.entity)]
     content = sealed_json.get(external, "content_sealed") or {}
     values = record_fields.values_of(record)
     return differing(values, content.get("base", {}), speaks.writable, disputed=disputed)

@@ -13,7 +13,7 @@ from apps.integrations.client import Client
 from apps.integrations.connectors.crm import systems, vsco
 from apps.integrations.connectors.crm.system import Changed, Entity
 from apps.integrations.http import Response
-from apps.integrations.models import Call, Connection, InboundRecord, SyncNudge
+from apps.integrations.models import Call, Connection, InboundRecord, SyncExternal, SyncNudge
 from apps.integrations.resilience.lanes import Lane
 from apps.integrations.resilience.outcomes import Kind
 from tests.fakes.server import (
@@ -606,10 +606,12 @@ def test_a_hook_is_a_reason_to_read_and_no_more(connected, studio, post):
     for url, body in (about_alice, about_job, about_alice):
         assert post(url, body).status_code == 200
 
-    assert set(SyncNudge.objects.values_list("entity", "external_id")) == {
+    assert set(SyncExternal.objects.values_list("entity", "external_id")) == {
         ("contact", alice),
         ("job", job),
     }
+    assert not SyncNudge.objects.exists()
+    assert len(studio.asked("GET", f"/api/v2/address-book/{alice}")) == 1
     assert InboundRecord.objects.filter(state="done").count() == 2
     assert about_alice[1] == b'{"targetId": "' + alice.encode() + b'"}'
 
@@ -623,7 +625,7 @@ def test_an_order_and_a_payment_lead_to_their_job(connected, studio, post):
         post(url, body)
     outbox.relay(lane=int(Lane.MARKETING))
 
-    assert list(SyncNudge.objects.values_list("entity", "external_id")) == [("job", job)]
+    assert list(SyncExternal.objects.values_list("entity", "external_id")) == [("job", job)]
     assert set(Call.objects.values_list("state", flat=True)) == {"done"}
 
 

@@ -73,7 +73,7 @@ class ModelSystem:
 
     # As the engine asks
 
-    def page(self, entity: Entity, number: int) -> Page:
+    def page(self, entity: Entity, number: int, *, since: datetime | None = None) -> Page:
         self.before("page")
         rows = sorted(
             (row for (kind, _), row in self.rows.items() if kind == entity),

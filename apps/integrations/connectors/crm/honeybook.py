@@ -30,7 +30,8 @@ ZAPIER = "Zapier"
 CATCH = "https://hooks.zapier.com/hooks/catch/"
 EVENT = "create_project"
 UTM = ("utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term")
-CONTACT_READABLE = frozenset({"kind", "first_name", "last_name", "email", "phone"})
+PERSON = frozenset({"first_name", "last_name", "email", "phone"})
+CONTACT_READABLE = PERSON | {"kind"}
 JOB_READABLE = frozenset({"name", "stage", "job_type", "event_date", "total", "contacts"})
 JOB_WRITABLE = frozenset(
     {"name", "stage", "job_type", "lead_source", "inquiry_date", "event_date", "guest_count", "people"}
@@ -64,7 +65,7 @@ class HoneyBook:
 
     is_readable = False
     speaks: Mapping[Entity, Fields] = {
-        Entity.CONTACT: Fields(entity=Entity.CONTACT, writable=frozenset(), readable=CONTACT_READABLE),
+        Entity.CONTACT: Fields(entity=Entity.CONTACT, writable=PERSON, readable=CONTACT_READABLE),
         Entity.JOB: Fields(entity=Entity.JOB, writable=JOB_WRITABLE, readable=JOB_READABLE),
     }
 
@@ -81,14 +82,16 @@ class HoneyBook:
         return None
 
     def create(self, entity: Entity, our_id: str, fields: Mapping[str, Any]) -> "Answer[Remote]":
-        """Hand the lead to the Zap. It drops no duplicates, so one of unknown fate is not sent again."""
+        """Hand a person, or a job with its people, to the Zap. It drops no duplicates, so one of unknown fate
+        is not sent again.
+        """
         url = str(self.client.credentials.get("catch_hook") or "")
         placed = self.client.service.placed(url)
-        if entity != Entity.JOB or not url.startswith(CATCH):
+        if not url.startswith(CATCH):
             reason = f"Give the address of a catch hook of {ZAPIER}'s to have leads go out."
-            kind = Kind.REFUSED_HERE if entity != Entity.JOB else Kind.PERMANENT_CONFIG
-            return Answer(outcome=Outcome(kind=kind, reason=reason, was_sent=False))
-        request = Request(method="POST", url=placed, json=_told(our_id, fields), is_elsewhere=placed == url)
+            return Answer(outcome=Outcome(kind=Kind.REFUSED_HERE, reason=reason, was_sent=False))
+        lead = fields if entity == Entity.JOB else {"people": [fields]}
+        request = Request(method="POST", url=placed, json=_told(our_id, lead), is_elsewhere=placed == url)
         answer = self.client.ask(
             "projects.create", request, read=lambda response: None, kind="write", is_idempotent=False
         )

@@ -27,7 +27,7 @@ class Fields:
     booking_date, guest_count, total, currency, is_closed, tags, contacts (external ids).
 
     people, of a job and written alone: the canonical fields of its contacts, the client first, for systems
-    that take a job and its people in one message. Where it is writable, contacts are not made by themselves.
+    that take a job and its people in one message.
 
     Values are JSON: text, a number of people as int, a day as ISO text, money as text with its decimals, a
     truth, a sorted list of text; None where the system does not say.
