@@ -1,5 +1,5 @@
-"""What no policy decides, opened for a person: one entry for each field, suggestion or notice, kept up to date
-while it waits.
+"""What no policy decides, opened for a person: one entry for each field, suggestion or notice, kept up to
+date while it waits.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ KIND, STATE = SyncConflict.Kind, SyncConflict.State
 def keep(
     stream: SyncStream, told: Sequence[tuple[SyncExternal, SyncRecord, Disputes]], *, now: datetime
 ) -> int:
-    """Open what is new, bring up to date what still waits, and drop what has settled itself. How many wait."""
+    """Open what is new, bring what waits up to date, drop what has settled itself. How many wait."""
     known: dict[int, dict[str, SyncConflict]] = {}
     external_ids = [external.pk for external, _, _ in told]
     waiting = SyncConflict.objects.filter(external__in=external_ids, kind=KIND.FIELD, state=STATE.OPEN)

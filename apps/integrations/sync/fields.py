@@ -76,8 +76,8 @@ CHOICES = {
     "kind": ("person", "company", "employee", "location"),
     "stage": ("lead", "booked", "fulfilment", "completed"),
 }
-# Who a job is for is the system's own and is read alone.
-CONTACTS = "contacts"
+# Who a job is for is the system's own: read, and told of one that is made, by ids or as they are.
+CONTACTS, PEOPLE = "contacts", "people"
 DEFAULTS: dict[Entity, dict[str, Policy]] = {
     Entity.CONTACT: {
         "kind": Policy.REMOTE_WINS,
@@ -108,7 +108,7 @@ _USUAL = (Policy.REMOTE_WINS, Policy.LOCAL_WINS, Policy.NEWEST, Policy.MANUAL)
 
 
 def allowed(kind: Kind) -> tuple[Policy, ...]:
-    """The policies that a person may choose for a field of the kind. A withdrawal counts whatever they say."""
+    """The policies that a person may choose for a field of the kind. A withdrawal counts anyway."""
     if kind == Kind.CONSENT:
         return (Policy.WITHDRAWAL_WINS,)
     return (Policy.UNION, *_USUAL) if kind == Kind.TAGS else _USUAL

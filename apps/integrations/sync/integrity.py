@@ -34,7 +34,7 @@ from apps.integrations.models import (
     TrailEntry,
 )
 from apps.integrations.services import Family
-from apps.integrations.sync import digests, record_fields, streams
+from apps.integrations.sync import digests, imports, record_fields, streams
 from apps.integrations.sync.pull import is_too_many, pull, reread
 
 log = structlog.get_logger(__name__)
@@ -77,6 +77,7 @@ def check_all() -> int:
 def check(*, connection_id: int) -> int:
     """Compare each stream of a connection with a fresh scan. Returns how many reports were made."""
     connection = Connection.objects.get(pk=connection_id)
+    imports.forget(now=timezone.now())
     asked = streams.system_of(connection)
     made = 0
     for stream in streams.of_connection(connection):

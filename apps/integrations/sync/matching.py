@@ -29,12 +29,16 @@ class Match:
     perhaps: SyncRecord | None = None
 
 
-def matches(stream: SyncStream, remotes: Sequence[Remote]) -> dict[str, Match]:
-    """External id → what it matches. Two of the same system are never matched with one record."""
+def matches(stream: SyncStream, remotes: Sequence[Remote], *, is_own_id: bool = True) -> dict[str, Match]:
+    """External id → what it matches. Two of the same system are never matched with one record.
+
+    is_own_id: the ids are a system's; those that were made of a file's rows stand in nobody's way.
+    """
     given = _by_our_id(stream, remotes)
     found = {external_id: Match(record=record) for external_id, record in given.items()}
     rest = [one for one in remotes if one.id not in found]
-    alike = _contacts(stream, rest) if stream.entity == Entity.CONTACT else _jobs(stream, rest)
+    find = _contacts if stream.entity == Entity.CONTACT else _jobs
+    alike = find(stream, rest, is_own_id)
     taken = {record.pk for record in given.values()}
     for external_id, match in alike.items():
         if match.record is not None and match.record.pk in taken:
@@ -63,7 +67,7 @@ def _by_our_id(stream: SyncStream, remotes: Iterable[Remote]) -> dict[str, SyncR
     }
 
 
-def _contacts(stream: SyncStream, remotes: Sequence[Remote]) -> dict[str, Match]:
+def _contacts(stream: SyncStream, remotes: Sequence[Remote], is_own_id: bool) -> dict[str, Match]:
     found: dict[str, Match] = {}
     for name in ("email", "phone"):
         asked: dict[bytes, list[Remote]] = defaultdict(list)
@@ -71,16 +75,18 @@ def _contacts(stream: SyncStream, remotes: Sequence[Remote]) -> dict[str, Match]
             index = record_fields.index_of(stream.workspace_id, name, one.fields.get(name))
             if index is not None and one.id not in found:
                 asked[index].append(one)
-        for index, records in _by_index(name, list(asked), stream).items():
+        for index, records in _by_index(name, list(asked), stream, is_own_id).items():
             found |= {one.id: _judged(one, records, name) for one in asked[index]}
     return found
 
 
-def _by_index(name: str, indexes: list[bytes], stream: SyncStream) -> dict[bytes, list[SyncRecord]]:
+def _by_index(
+    name: str, indexes: list[bytes], stream: SyncStream, is_own_id: bool
+) -> dict[bytes, list[SyncRecord]]:
     by_index: dict[bytes, list[SyncRecord]] = defaultdict(list)
     if indexes:
         rows = SyncRecord.objects.filter(**{f"{name}_index__in": indexes})
-        for record in _free(rows, stream):
+        for record in _free(rows, stream, is_own_id):
             by_index[bytes(getattr(record, f"{name}_index"))].append(record)
     return by_index
 
@@ -106,10 +112,10 @@ def _same(one: Any, other: Any, *, or_unknown: bool) -> bool:
     return str(one).casefold() == str(other).casefold()
 
 
-def _jobs(stream: SyncStream, remotes: Sequence[Remote]) -> dict[str, Match]:
+def _jobs(stream: SyncStream, remotes: Sequence[Remote], is_own_id: bool) -> dict[str, Match]:
     days = {one.id: day for one in remotes if (day := _day(one.fields.get("event_date")))}
     rows = SyncRecord.objects.filter(entity=Entity.JOB, event_on__in=set(days.values())) if days else []
-    free = _free(rows, stream) if days else []
+    free = _free(rows, stream, is_own_id) if days else []
     by_day = defaultdict(list)
     for record in free:
         by_day[record.event_on].append(record)
@@ -171,20 +177,23 @@ def _contacts_of_jobs(records: Sequence[SyncRecord]) -> dict[int, set[int]]:
     return held
 
 
-def _free(rows: Any, stream: SyncStream) -> list[SyncRecord]:
-    """Those of the rows that this system has no record for yet; `has_own_id` says whether another has."""
+def _free(rows: Any, stream: SyncStream, is_own_id: bool) -> list[SyncRecord]:
+    """Those of the rows that this system has no record for yet; `has_own_id` says whether another has, and
+    both have ids of systems then.
+    """
     found = list(rows.filter(entity=stream.entity, merged_into=None, erased_at=None).order_by("pk")[:500])
     linked = SyncExternal.objects.filter(record__in=found, gone_at=None).values_list(
         "record_id", "connection_id", "is_own_id", "state"
     )
     here, owned = set(), set()
-    for record_id, connection_id, is_own_id, state in linked:
-        if connection_id == stream.connection_id and state != SyncExternal.State.MAKING:
+    for record_id, connection_id, has_own_id, state in linked:
+        is_made = state != SyncExternal.State.MAKING
+        if is_made and connection_id == stream.connection_id and has_own_id == is_own_id:
             here.add(record_id)
-        if is_own_id and state != SyncExternal.State.MAKING:
+        if is_made and has_own_id:
             owned.add(record_id)
     for record in found:
-        record.has_own_id = record.pk in owned
+        record.has_own_id = is_own_id and record.pk in owned
     return [record for record in found if record.pk not in here]
 
 

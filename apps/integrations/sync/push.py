@@ -23,14 +23,18 @@ from apps.integrations.resilience.outcomes import OK, Kind, Outcome
 from apps.integrations.resilience.policy import Answer
 from apps.integrations.services import Family
 from apps.integrations.sync import joining, record_fields, streams, waiting
-from apps.integrations.sync.fields import CONTACTS
+from apps.integrations.sync.fields import CONTACTS, PEOPLE
 from apps.integrations.sync.pull import reread
 from apps.integrations.sync.record_fields import Change
 from apps.integrations.sync.taking import Reading, take
 
 # How often a record may change there under our hands before it is left for later.
 MERGES = 3
-PAUSED_SECONDS = 300.0
+PAUSED_SECONDS, EARLY_SECONDS = 300.0, 30.0
+
+
+class _TooEarly(Exception):
+    """What it hangs on is not there yet."""
 
 
 @dataclass(frozen=True)
@@ -59,19 +63,21 @@ def push(system: System, external_id: int) -> Outcome:
             if work is None:
                 return OK
             if work.stream.is_paused:
-                return Outcome(
-                    kind=Kind.RATE_LIMITED,
-                    reason="The stream is paused.",
-                    retry_after_seconds=PAUSED_SECONDS,
-                    was_sent=False,
-                )
+                return _later("The stream is paused.", PAUSED_SECONDS)
             try:
                 return _tell(system, work)
             except Changed:
                 reread(work.stream, system, work.external.external_id, kind="reread")
     except errors.ServiceError as error:
         return error.outcome
+    except _TooEarly:
+        return _later("Its contacts are made first.", EARLY_SECONDS)
     return Outcome(kind=Kind.RETRYABLE, reason="It keeps changing there.", was_sent=False)
+
+
+def _later(reason: str, seconds: float) -> Outcome:
+    """Not made, so it costs no attempt."""
+    return Outcome(kind=Kind.RATE_LIMITED, reason=reason, retry_after_seconds=seconds, was_sent=False)
 
 
 def look_up(client: Client, due: Due) -> Outcome:
@@ -89,9 +95,12 @@ def look_up(client: Client, due: Due) -> Outcome:
                 return _kept(system, work, found, outcome, is_told=False)
         else:
             reread(work.stream, system, work.external.external_id, kind="reread")
+        is_done = _work(system, due.payload["external"]) is None
     except errors.ServiceError as error:
         return outbox.not_told(error.outcome)
-    if _work(system, due.payload["external"]) is None:
+    except _TooEarly:
+        is_done = False
+    if is_done:
         return OK
     return Outcome(kind=Kind.PERMANENT_DATA, reason="It was not done.")
 
@@ -113,12 +122,20 @@ def _work(system: System, external_id: int) -> _Work | None:
 
 
 def _contacts(system: System, external: SyncExternal, record: SyncRecord) -> dict[str, Any]:
-    """For whom a job is that is to be made: its contacts, by their ids there."""
-    speaks = system.speaks[Entity(external.entity)]
-    if CONTACTS not in speaks.writable:
+    """For whom a job is that is to be made: its contacts by their ids there, or what is known of them, where
+    the system takes both in one message. Raises _TooEarly while one of them is still to be made.
+    """
+    writable = system.speaks[Entity(external.entity)].writable
+    if not {CONTACTS, PEOPLE} & writable:
         return {}
-    there = waiting.contacts_there(record, external.connection_id)
-    return {CONTACTS: there} if there else {}
+    contacts = waiting.contacts_of(record)
+    if PEOPLE in writable:
+        people = [record_fields.values_of(one) for one in contacts]
+        return {PEOPLE: people} if people else {}
+    places = waiting.places_of(contacts, external.connection_id)
+    if any(one.state == SyncExternal.State.MAKING for one in places):
+        raise _TooEarly
+    return {CONTACTS: [one.external_id for one in places]} if places else {}
 
 
 def _tell(system: System, work: _Work) -> Outcome:
@@ -175,7 +192,7 @@ def _agree(
 ) -> None:
     content = sealed_json.get(external, "content_sealed") or {"raw": {}, "fields": {}, "base": {}}
     before = content["base"]
-    fields = {name: value for name, value in told.items() if name != CONTACTS}
+    fields = {name: value for name, value in told.items() if name not in {CONTACTS, PEOPLE}}
     content["base"] = {**before, **fields}
     sealed_json.put(external, "content_sealed", content)
     external.raw_hash = None

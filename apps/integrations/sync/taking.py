@@ -57,7 +57,8 @@ EXTERNAL_COLUMNS = [
 class Reading:
     """How what is taken in came. at: when it was asked for; what was pushed since is newer.
 
-    batch: the import that brings it. is_own_id: the ids are the system's own.
+    batch: the import that brings it. is_own_id: the ids are the system's own. said_at: when it was said,
+    of what has no time of its own.
     """
 
     kind: str
@@ -65,6 +66,7 @@ class Reading:
     now: datetime
     batch: SyncImport | None = None
     is_own_id: bool = True
+    said_at: datetime | None = None
 
 
 @dataclass
@@ -87,7 +89,9 @@ class _Work:
 
 def take(stream: SyncStream, remotes: Sequence[Remote], reading: Reading) -> Counter[str]:
     """Take them in. The stream is locked. Counts: seen, made, changed, unchanged, gone, erased, stale."""
-    told = {one.id: one for one in reversed(remotes)}
+    told: dict[str, Remote] = {}
+    for one in remotes:
+        told.setdefault(one.id, one)
     counts = Counter(seen=len(told))
     digest_of = {one.id: digests.of_remote(one) for one in told.values()}
     known = _known(stream, told)
@@ -142,7 +146,7 @@ def _works(
     owner_ids = list(owners.values_list("record_id", flat=True))
     known = set(owners.values_list("external_id", flat=True))
     new = _not_erased(stream, list(rest.values()), counts, known)
-    matched = matches(stream, new) if new else {}
+    matched = matches(stream, new, is_own_id=reading.is_own_id) if new else {}
     wanted = {*owner_ids, *(one.record.pk for one in matched.values() if one.record is not None)}
     locked = {
         row.pk: row for row in SyncRecord.objects.select_for_update().filter(pk__in=wanted).order_by("pk")
@@ -236,7 +240,7 @@ def _merge_all(stream: SyncStream, works: Sequence[_Work], reading: Reading) -> 
     chosen = policies(entity, stream.policies)
     service = stream.connection.service
     for work in works:
-        _merge(work, entity, chosen, by=service, stream=stream, now=reading.now)
+        _merge(work, entity, chosen, by=service, stream=stream, reading=reading)
 
 
 def _merge(
@@ -246,15 +250,16 @@ def _merge(
     *,
     by: str,
     stream: SyncStream,
-    now: datetime,
+    reading: Reading,
 ) -> None:
+    now, said_at = reading.now, work.remote.modified_at or reading.said_at
     content = sealed_json.get(work.external, "content_sealed") or {}
     base = dict(content.get("base", {}))
     work.before = record_fields.fields_of(work.record)
     decisions = merge.merged(
         base,
         record_fields.sides_of(entity, work.before),
-        _theirs(entity, work.remote),
+        _theirs(entity, work.remote, said_at),
         kinds=KINDS[entity],
         policies=chosen,
     )
@@ -273,15 +278,15 @@ def _merge(
         fields = record_fields.changed(work.before, work.changes, by=by)
         work.record.version += 1
         record_fields.put(work.record, fields, now=now)
-    if work.was_gone:
-        work.record.gone_at = None
+    if work.record.gone_at is not None:
+        work.was_gone, work.record.gone_at = True, None
 
 
-def _theirs(entity: Entity, remote: Remote) -> dict[str, Side]:
+def _theirs(entity: Entity, remote: Remote, said_at: datetime | None) -> dict[str, Side]:
     values = usable(entity, remote.fields)
     currency = values.get("currency")
     return {
-        name: Side(value, remote.modified_at, merge.unit_of(KINDS[entity][name], value, currency))
+        name: Side(value, said_at, merge.unit_of(KINDS[entity][name], value, currency))
         for name, value in values.items()
     }
 
@@ -421,7 +426,7 @@ def gone(external: SyncExternal | None, *, now: datetime) -> int:
     SyncConflict.objects.filter(external=external, state=SyncConflict.State.OPEN).update(
         state=SyncConflict.State.OUTDATED, settled_at=now, values_sealed=None, data_key=None
     )
-    is_last = not SyncExternal.objects.filter(record=record, gone_at=None).exists()
+    is_last = not SyncExternal.objects.filter(record=record, gone_at=None, is_own_id=True).exists()
     service = external.connection.service
     told: dict[str, Any] = {"external": external.external_id} if external.is_own_id else {}
     trail.append(record_fields.step(record, "gone", {}, by=service, now=now, is_last=is_last, **told))

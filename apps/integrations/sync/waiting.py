@@ -3,7 +3,7 @@ outbox.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -65,7 +65,8 @@ def plan(records: Collection[SyncRecord], *, now: datetime) -> int:
 def _plan(
     stream: SyncStream, external: SyncExternal, record: SyncRecord, disputed: set[str], *, now: datetime
 ) -> bool:
-    lacks = external.state == SyncExternal.State.MAKING or bool(wanted(external, record, disputed=disputed))
+    is_new = external.state == SyncExternal.State.MAKING
+    lacks = is_new or bool(wanted(external, record, disputed=disputed))
     waits = lacks and stream.direction != SyncStream.Direction.IN
     if waits != (external.unpushed_since is not None):
         external.unpushed_since = now if waits else None
@@ -78,10 +79,11 @@ def _plan(
 
 def wanted(external: SyncExternal, record: SyncRecord, *, disputed: Collection[str]) -> dict[str, Any]:
     """What its system is to be told of the record."""
-    if external.state == SyncExternal.State.DELIVERED:
-        return {}  # it lies in an inbox that nobody can reach into
+    is_new = external.state == SyncExternal.State.MAKING
     system = streams.system_of(external.connection)
-    if not system.is_readable and external.state != SyncExternal.State.MAKING:
+    if external.state == SyncExternal.State.DELIVERED or not (external.is_own_id or is_new):
+        return {}  # it lies in an inbox that nobody can reach into, or stands for a row of a file
+    if not (system.is_readable or is_new):
         return {}  # it takes what is new, and no change
     speaks = system.speaks[Entity(external.entity)]
     content = sealed_json.get(external, "content_sealed") or {}
@@ -118,19 +120,21 @@ def make_there(record: SyncRecord, stream: SyncStream) -> SyncExternal | None:
     return made
 
 
-def contacts_there(record: SyncRecord, connection_id: int) -> list[str]:
-    """The ids that a job's contacts have in a system, whichever system says for whom it is."""
+def contacts_of(record: SyncRecord) -> list[SyncRecord]:
+    """For whom a job is, in the order in which a system names them."""
     jobs = SyncExternal.objects.filter(record=record, gone_at=None).values_list(
         "connection_id", "contact_ids"
     )
     contacts = SyncExternal.objects.filter(entity=Entity.CONTACT)
-    records = {
-        record_id
-        for other_id, told in jobs
-        for record_id in contacts.filter(connection=other_id, external_id__in=told).values_list(
-            "record_id", flat=True
-        )
-    }
-    there = contacts.filter(connection=connection_id, record__in=records, gone_at=None)
-    linked = there.exclude(state=SyncExternal.State.MAKING).order_by("pk")
-    return list(linked.values_list("external_id", flat=True))
+    found: dict[int, SyncRecord] = {}
+    for connection_id, told in jobs:
+        rows = contacts.filter(connection=connection_id, external_id__in=told).select_related("record")
+        by_id = {row.external_id: row.record for row in rows}
+        found |= {by_id[one].pk: by_id[one] for one in told if one in by_id}
+    return list(found.values())
+
+
+def places_of(records: Sequence[SyncRecord], connection_id: int) -> list[SyncExternal]:
+    """Where contacts have their place in a system, made or still to be made."""
+    rows = SyncExternal.objects.filter(connection=connection_id, entity=Entity.CONTACT, gone_at=None)
+    return list(rows.filter(record__in=[one.pk for one in records]).order_by("pk"))
