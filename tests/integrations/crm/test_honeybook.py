@@ -407,7 +407,7 @@ def test_the_page_says_how_fresh_it_is(connection, post, told):
 
     assert "Last news 0\xa0minutes ago." in service.facts_of(connection, now=timezone.now())[0][1]
     assert service.run_check(Client(connection)) == (
-        "1 messages have come in. Leads go out to your catch hook."
+        "1 message has come in. Leads go out to your catch hook."
     )
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from django.template.defaultfilters import pluralize
 from django.utils.timesince import timesince
 
 from apps.integrations import errors, services
@@ -35,6 +36,21 @@ CONTACT_READABLE = PERSON | {"kind"}
 JOB_READABLE = frozenset({"name", "stage", "job_type", "event_date", "total", "contacts"})
 JOB_WRITABLE = frozenset(
     {"name", "stage", "job_type", "lead_source", "inquiry_date", "event_date", "guest_count", "people"}
+)
+# What a message of a Zap's may say (honeybook_news.py).
+FIELDS = (
+    "event",
+    "id",
+    "project_id",
+    "client_name",
+    "client_email",
+    "phone",
+    "project_name",
+    "project_type",
+    "event_date",
+    "total",
+    "stage",
+    "occurred_at",
 )
 PLAIN = {
     "project_name": "name",
@@ -147,7 +163,10 @@ def lead_form(url: str, utm: Mapping[str, str]) -> str:
 def facts(connection: Connection, *, now: datetime) -> list[tuple[str, str]]:
     last = InboundRecord.objects.filter(connection=connection).order_by("-pk").first()
     heard = "Nothing yet." if last is None else f"Last news {timesince(last.received_at, now)} ago."
-    told = [("Freshness", f"Zapier looks every 1 to 15 minutes, by your plan there. {heard}")]
+    told = [
+        ("Freshness", f"Zapier looks every 1 to 15 minutes, by your plan there. {heard}"),
+        ("What a message may say", ", ".join(FIELDS)),
+    ]
     form = connection.options.get("lead_form")
     if form:
         marks = {"utm_source": "bellwether", "utm_medium": "referral", "utm_campaign": "your-campaign"}
@@ -158,8 +177,9 @@ def facts(connection: Connection, *, now: datetime) -> list[tuple[str, str]]:
 def check(client: Client) -> str:
     """Nothing can be asked without something happening there; so this says what has been heard."""
     count = InboundRecord.objects.filter(connection=client.connection).count()
+    came = f"{count:,} message{pluralize(count, ' has,s have')} come in."
     goes = "Leads go out to your catch hook." if client.credentials.get("catch_hook") else "No lead goes out."
-    heard = f"{count:,} messages have come in." if count else "No message has come in yet: test your Zap."
+    heard = came if count else "No message has come in yet: test your Zap."
     return f"{heard} {goes}"
 
 
