@@ -170,6 +170,21 @@ def test_a_lead_of_ours_is_delivered_once_and_told_no_changes(service, connect, 
     assert list(Call.objects.values_list("state", flat=True)) == ["done"]
 
 
+def test_a_lead_whose_answers_were_lost_lies_in_the_inbox_once(connect, fakes, actor, send):
+    connect("light_blue", makes_new=True)
+    fakes["light_blue"].misbehave(ResetAfter(), times=3)
+    records.create(actor, "contact", ZOE, now=timezone.now())
+
+    send()
+    assert Call.objects.get().state == "unknown"
+    with time_machine.travel(timezone.now() + timedelta(minutes=16)):
+        send()
+        send()
+
+    assert len(fakes["light_blue"].inbox) == 1
+    assert (Call.objects.get().state, SyncExternal.objects.get().state) == ("done", "delivered")
+
+
 def test_a_wedding_at_vsco_goes_to_light_blue_with_its_people(connect, fakes, send, workspace, actor):
     there = fakes["vsco"]
     alice = there.add("contact", kind="person", firstName="Alice", lastName="Hart", email="alice@example.com")

@@ -27,6 +27,7 @@ class ModelSystem:
     """One account. page_size records per page, the latest change first; `clock` is its own."""
 
     is_readable = True
+    drops_duplicates = False
 
     def __init__(self, *, page_size: int = 10) -> None:
         self.rows: dict[tuple[Entity, str], Remote] = {}

@@ -80,6 +80,7 @@ class HoneyBook:
     """A studio at the other side of the bridge."""
 
     is_readable = False
+    drops_duplicates = False
     speaks: Mapping[Entity, Fields] = {
         Entity.CONTACT: Fields(entity=Entity.CONTACT, writable=PERSON, readable=CONTACT_READABLE),
         Entity.JOB: Fields(entity=Entity.JOB, writable=JOB_WRITABLE, readable=JOB_READABLE),

@@ -60,6 +60,7 @@ class LightBlue:
     """The Inbox of one studio."""
 
     is_readable = False
+    drops_duplicates = True
     speaks: Mapping[Entity, Fields] = {
         Entity.CONTACT: Fields(entity=Entity.CONTACT, writable=PERSON, readable=frozenset()),
         Entity.JOB: Fields(entity=Entity.JOB, writable=JOB, readable=frozenset()),

@@ -23,6 +23,7 @@ class Spreadsheet:
     """Says what a file says, when it is brought. Nothing can be asked or told."""
 
     is_readable = False
+    drops_duplicates = False
     speaks: Mapping[Entity, Fields] = {
         entity: Fields(entity=entity, writable=NOTHING, readable=NOTHING) for entity in Entity
     }

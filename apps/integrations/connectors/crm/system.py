@@ -77,10 +77,13 @@ class System(Protocol):
     is_readable: whether it can be asked what it has. Where not, page and fetch raise errors.Refused and find
     knows nothing; what it has to say it pushes to us; a record that was made there has our id as its own, and
     is changed no more from here: update is refused.
+
+    drops_duplicates: whether what is made twice for one id of ours is there once.
     """
 
     speaks: Mapping[Entity, Fields]
     is_readable: bool
+    drops_duplicates: bool
 
     def page(self, entity: Entity, number: int, *, since: datetime | None = None) -> Page:
         """A page of all records, the latest changed first. number: from 1.

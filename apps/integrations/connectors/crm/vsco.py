@@ -96,6 +96,7 @@ class Vsco:
     """One studio. What is asked for many records at once, the links and the studio, is asked once."""
 
     is_readable = True
+    drops_duplicates = False
 
     def __init__(self, client: Client) -> None:
         self.client = client
