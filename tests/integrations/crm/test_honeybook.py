@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from apps.accounts.errors import Invalid
 from apps.accounts.permissions import system
-from apps.integrations import connections, errors, nudges, services
+from apps.integrations import connections, errors, services
 from apps.integrations.client import Client
-from apps.integrations.connectors.crm import honeybook, systems
+from apps.integrations.connectors.crm import honeybook, nudges, systems
 from apps.integrations.connectors.crm.system import Entity
 from apps.integrations.models import InboundRecord
 from apps.integrations.resilience.outcomes import Kind

@@ -109,13 +109,10 @@ class HoneyBook:
             return Answer(outcome=Outcome(kind=Kind.REFUSED_HERE, reason=reason, was_sent=False))
         lead = fields if entity == Entity.JOB else {"people": [fields]}
         request = Request(method="POST", url=placed, json=_told(our_id, lead), is_elsewhere=placed == url)
-        answer = self.client.ask(
-            "projects.create", request, read=lambda response: None, kind="write", is_idempotent=False
-        )
-        if not answer.outcome.is_good:
-            return answer
         remote = Remote(entity=entity, id=our_id, raw={}, fields=fields, our_id=our_id)
-        return replace(answer, value=remote)
+        return self.client.ask(
+            "projects.create", request, read=lambda response: remote, kind="write", is_idempotent=False
+        )
 
     def update(
         self,

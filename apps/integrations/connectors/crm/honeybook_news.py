@@ -21,7 +21,8 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from apps.integrations import inbound, nudges
+from apps.integrations import inbound
+from apps.integrations.connectors.crm import nudges
 from apps.integrations.connectors.crm.honeybook import FIELDS, KEY
 from apps.integrations.connectors.crm.system import Entity, Remote
 from apps.integrations.inbound import Checked, Delivery, Forged, Received, Receiver

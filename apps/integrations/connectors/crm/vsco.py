@@ -276,7 +276,8 @@ class Vsco:
         same = [one for one in items if email and str(one.get("email") or "").casefold() == email]
         same = [one for one in same if not one.get("anonymized")]
         named = [one for one in same if _name(records.contact_fields(one)) == _name(fields)]
-        return (named or (same if len(same) == 1 else [None]))[0]
+        likely = named or (same if len(same) == 1 else [])
+        return likely[0] if likely else None
 
     def _job_like(self, our_id: str, fields: Mapping[str, Any]) -> Document | None:
         """Ours by its id; else a job of the same client on the same day."""
