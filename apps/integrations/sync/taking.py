@@ -380,7 +380,7 @@ def _step(stream: SyncStream, work: _Work, reading: Reading) -> Step:
 def _afterwards(stream: SyncStream, works: Sequence[_Work], reading: Reading, counts: Counter[str]) -> None:
     for work in works:
         counts["made" if work.is_new else "changed" if work.is_changed else "unchanged"] += 1
-        _withdraw(stream, work, reading)
+    _withdraw(stream, works, reading)
     told = [(work.external, work.record, work.disputes) for work in works]
     counts["conflicts"] += disputes.keep(stream, told, now=reading.now)
     disputes.back([work.external for work in works if work.was_gone], now=reading.now)
@@ -391,14 +391,25 @@ def _afterwards(stream: SyncStream, works: Sequence[_Work], reading: Reading, co
     waiting.plan([*made, *(work.record for work in works if not work.is_new)], now=reading.now)
 
 
-def _withdraw(stream: SyncStream, work: _Work, reading: Reading) -> None:
-    change = work.changes.get("marketing_opt_in")
-    if change is None or change.after is not False or change.before is False:
+def _withdraw(stream: SyncStream, works: Sequence[_Work], reading: Reading) -> None:
+    """A no that was a yes, or was not said, reaches the person. The no of somebody who is new is what silence
+    is, and is written down only where they have said yes to us.
+    """
+    told = [work for work in works if _is_no(work)]
+    if not told:
         return
-    values = record_fields.values_of(work.record)
-    at = work.remote.modified_at or reading.now
+    willing = consents.willing([work.record for work in told if work.is_new])
     source = f"{services.get(stream.connection.service).name}: told by its record"
-    consents.withdrawn(work.record, values.get("email"), source=source, at=at, now=reading.now)
+    for work in told:
+        if not work.is_new or work.record.person_id in willing:
+            email = record_fields.values_of(work.record).get("email")
+            at = work.remote.modified_at or reading.now
+            consents.withdrawn(work.record, email, source=source, at=at, now=reading.now)
+
+
+def _is_no(work: _Work) -> bool:
+    change = work.changes.get("marketing_opt_in")
+    return change is not None and change.after is False and change.before is not False
 
 
 def _make_elsewhere(stream: SyncStream, records: Sequence[SyncRecord]) -> list[SyncRecord]:

@@ -40,13 +40,14 @@ DEATHS = st.sampled_from(["page", "fetch", "create", "created", "update", "updat
 class Told(ModelSystem):
     """Remembers what of its own was overwritten from here."""
 
-    def __init__(self, **options):
+    def __init__(self, time, **options):
         super().__init__(**options)
-        self.overwritten = []
+        self.time, self.overwritten = time, []
 
     def tick(self):
-        self.clock = max(timezone.now(), self.clock)
-        return super().tick()
+        self.time.shift(1)
+        self.clock = timezone.now()
+        return self.clock
 
     def update(self, entity, external_id, fields, *, modified_at):
         before = self.rows.get((entity, external_id))
@@ -64,7 +65,7 @@ class Sync(RuleBasedStateMachine):
         self.time = time_machine.travel(timezone.now(), tick=False)
         self.clock = self.time.start()
         self.connection = connected(self.workspace)
-        self.remote = self.connection.system = Told(page_size=3)
+        self.remote = self.connection.system = Told(self.clock, page_size=3)
         ACCOUNTS[self.connection.account] = self.remote
         self.actor = system_actor(self.workspace.pk)
         self.edits = []
@@ -107,6 +108,7 @@ class Sync(RuleBasedStateMachine):
         mine = self._records()
         if mine:
             record = mine[which % len(mine)]
+            self.clock.shift(1)
             given = self._new(change)
             records.edit(self.actor, record, given, consent_source="a form", now=timezone.now())
             self.edits += [(record.pk, name, value) for name, value in given.items()]
