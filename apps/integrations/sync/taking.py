@@ -48,6 +48,7 @@ EXTERNAL_COLUMNS = [
     "url",
     "contact_ids",
     "modified_at",
+    "read_at",
     "seen_run",
     "gone_at",
 ]
@@ -270,7 +271,7 @@ def _merge(
         _decide(work, name, one, _theirs_value(work.remote, name, entity), at=at)
         if one.base is not merge.MISSING:
             base[name] = one.base
-    _settle_external(work, stream, base, now=now)
+    _settle_external(work, stream, base, at=reading.at)
     work.is_changed = any(
         one.how != How.CONFLICT and one.before != one.after for one in work.changes.values()
     )
@@ -310,12 +311,12 @@ def _decide(work: _Work, name: str, decision: merge.Decision, theirs: Any, *, at
     work.changes[name] = Change(before, decision.value, since, how, theirs if how else None)
 
 
-def _settle_external(work: _Work, stream: SyncStream, base: dict[str, Any], *, now: datetime) -> None:
+def _settle_external(work: _Work, stream: SyncStream, base: dict[str, Any], *, at: datetime) -> None:
     external, remote = work.external, work.remote
     document = {"raw": dict(remote.raw), "fields": dict(remote.fields), "base": base}
     sealed_json.put(external, "content_sealed", document)
     external.raw_hash, external.modified_at = work.digest, remote.modified_at or external.modified_at
-    external.url, external.gone_at = remote.url[:500], None
+    external.url, external.gone_at, external.read_at = remote.url[:500], None, at
     external.contact_ids = [str(one)[:200] for one in remote.fields.get(CONTACTS) or ()]
     external.seen_run = stream.run
 
