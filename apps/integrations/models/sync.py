@@ -150,6 +150,7 @@ class SyncExternal(WorkspaceOwned):
     url = models.CharField(max_length=500, blank=True)
     contact_ids = ArrayField(models.CharField(max_length=200), default=list, blank=True)
     modified_at = models.DateTimeField(null=True, blank=True)
+    read_at = models.DateTimeField(null=True, blank=True)
     seen_run = models.PositiveIntegerField(default=0)
     unpushed_since = models.DateTimeField(null=True, blank=True)
     pushed_at = models.DateTimeField(null=True, blank=True)

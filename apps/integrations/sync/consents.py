@@ -2,6 +2,7 @@
 reaches the systems. A grant is only ever written down with where it was given.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -25,6 +26,12 @@ def withdrawn(record: SyncRecord, email: str | None, *, source: str, at: datetim
         _record(system(record.workspace_id), person_id, False, source=source, at=min(at, now), now=now)
         for person_id in sorted(person_ids)
     )
+
+
+def willing(records: Sequence[SyncRecord]) -> set[int]:
+    """The people among those of the records who have said yes."""
+    person_ids = [one.person_id for one in records if one.person_id is not None]
+    return consent.given_by(person_ids, PURPOSE) if person_ids else set()
 
 
 def granted(actor: Actor, record: SyncRecord, *, source: str, now: datetime) -> None:

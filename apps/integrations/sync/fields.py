@@ -116,7 +116,8 @@ def allowed(kind: Kind) -> tuple[Policy, ...]:
 
 def policies(entity: Entity, chosen: Mapping[str, str]) -> dict[str, Policy]:
     """Field → policy: the house's, unless one was chosen that the field may have."""
-    told = {name: Policy(text) for name, text in chosen.items() if text in Policy}
+    known = {one.value: one for one in Policy}
+    told = {name: known[text] for name, text in chosen.items() if text in known}
     return {
         name: told[name] if told.get(name) in allowed(KINDS[entity][name]) else default
         for name, default in DEFAULTS[entity].items()

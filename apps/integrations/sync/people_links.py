@@ -6,15 +6,25 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from django.db import connection
 from django.db.models.functions import Coalesce
 
-from apps.accounts import people, personal_fields
+from apps.accounts import people, personal_fields, scoping
 from apps.accounts.errors import Invalid
 from apps.accounts.models import Person
 from apps.integrations.models import SyncRecord
 from apps.integrations.sync import record_fields
 
 PEOPLE = {None, "person", "employee"}
+WRITE = """
+    UPDATE accounts_person AS p SET
+        data_key = v.data_key, email_sealed = v.email_sealed, phone_sealed = v.phone_sealed,
+        name_sealed = v.name_sealed, email_index = v.email_index, phone_index = v.phone_index
+    FROM unnest(%s::bigint[], %s::bytea[], %s::bytea[], %s::bytea[], %s::bytea[], %s::bytea[], %s::bytea[])
+        AS v(id, data_key, email_sealed, phone_sealed, name_sealed, email_index, phone_index)
+    WHERE p.workspace_id = (SELECT %s::bigint) AND p.id = v.id
+"""
+COLUMNS = ("data_key", "email_sealed", "phone_sealed", "name_sealed", "email_index", "phone_index")
 TRAITS = ("email", "phone", "first_name", "last_name")
 
 
@@ -58,13 +68,20 @@ def _make(records: Sequence[SyncRecord], values: dict[Any, dict[str, Any]], *, n
     for one, person_id in zip(records, found, strict=True):
         one.person_id = person_id
         _tell(made[person_id], values[one.public_id])
-    Person.objects.bulk_update(made.values(), personal_fields.COLUMNS)
+    _write(list(made.values()))
 
 
 def _tell(person: Person, values: dict[str, Any]) -> None:
-    for name in TRAITS:
-        if values.get(name):
-            try:
-                personal_fields.set_personal(person, {name: values[name]})
-            except Invalid:
-                continue  # the system holds what is no address or number; the record keeps it
+    told = {name: values[name] for name in TRAITS if values.get(name)}
+    try:
+        personal_fields.set_personal(person, told)
+    except Invalid as error:  # the system holds what is no address or number; the record keeps it
+        bad = {name.removeprefix("traits.") for name in error.errors}
+        personal_fields.set_personal(person, {name: one for name, one in told.items() if name not in bad})
+
+
+def _write(people_: Sequence[Person]) -> None:
+    columns = [[person.pk for person in people_]]
+    columns += [[getattr(person, name) for person in people_] for name in COLUMNS]
+    with connection.cursor() as cursor:
+        cursor.execute(WRITE, [*columns, scoping.current_id()])

@@ -7,7 +7,7 @@ the next pull is no news.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -30,6 +30,9 @@ from apps.integrations.sync.taking import Reading, take
 
 # How often a record may change there under our hands before it is left for later.
 MERGES = 3
+# Systems say the second in which a record was changed. One that was read so soon after may have been changed
+# once more in the same second, and is read again before it is written.
+SOON = timedelta(minutes=1)
 PAUSED_SECONDS, EARLY_SECONDS = 300.0, 30.0
 
 
@@ -58,6 +61,7 @@ def perform(client: Client, dues: Sequence[Due]) -> Answer:
 def push(system: System, external_id: int) -> Outcome:
     """Tell the system what it lacks of one record. Nothing lacking is well."""
     try:
+        _look_closely(system, external_id)
         for _ in range(MERGES):
             work = _work(system, external_id)
             if work is None:
@@ -73,6 +77,15 @@ def push(system: System, external_id: int) -> Outcome:
     except _TooEarly:
         return _later("Its contacts are made first.", EARLY_SECONDS)
     return Outcome(kind=Kind.RETRYABLE, reason="It keeps changing there.", was_sent=False)
+
+
+def _look_closely(system: System, external_id: int) -> None:
+    external = SyncExternal.objects.select_related("connection").filter(pk=external_id).first()
+    if external is None or external.read_at is None or external.modified_at is None:
+        return
+    if system.is_readable and abs(external.read_at - external.modified_at) < SOON:
+        stream = streams.of(external.connection, external.entity)
+        reread(stream, system, external.external_id, kind="reread")
 
 
 def _later(reason: str, seconds: float) -> Outcome:

@@ -240,3 +240,9 @@ def conflicts_of(record: SyncRecord) -> list[SyncConflict]:
 
 def editable(entity: str) -> list[str]:
     return list(KINDS[Entity(entity)])
+
+
+def takes(connection: Connection, entity: str) -> bool:
+    """Whether records of the kind can be made there."""
+    speaks = streams.system_of(connection).speaks
+    return entity in speaks and bool(speaks[Entity(entity)].writable)

@@ -1,5 +1,6 @@
 """What a person decides where no policy could."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -48,6 +49,16 @@ def waiting_ones() -> QuerySet[SyncConflict]:
     """All that waits for somebody, oldest last."""
     rows = SyncConflict.objects.filter(state=STATE.OPEN)
     return rows.select_related("sync_stream__connection", "record", "other", "external")
+
+
+def show(actor: Actor, rows: Iterable[SyncConflict], *, now: datetime) -> list[SyncConflict]:
+    """Those that wait, for somebody who may see them. Needs people:read; one entry in the audit log."""
+    require(actor, "people:read")
+    found = list(rows)
+    if found:
+        told = {"count": len(found), "conflicts": [str(one.public_id) for one in found]}
+        audit.record(actor, "sync.conflicts_shown", now=now, after=told)
+    return found
 
 
 def values_of(conflict: SyncConflict) -> dict[str, Any]:

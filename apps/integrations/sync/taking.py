@@ -48,6 +48,7 @@ EXTERNAL_COLUMNS = [
     "url",
     "contact_ids",
     "modified_at",
+    "read_at",
     "seen_run",
     "gone_at",
 ]
@@ -270,7 +271,7 @@ def _merge(
         _decide(work, name, one, _theirs_value(work.remote, name, entity), at=at)
         if one.base is not merge.MISSING:
             base[name] = one.base
-    _settle_external(work, stream, base, now=now)
+    _settle_external(work, stream, base, at=reading.at)
     work.is_changed = any(
         one.how != How.CONFLICT and one.before != one.after for one in work.changes.values()
     )
@@ -310,12 +311,12 @@ def _decide(work: _Work, name: str, decision: merge.Decision, theirs: Any, *, at
     work.changes[name] = Change(before, decision.value, since, how, theirs if how else None)
 
 
-def _settle_external(work: _Work, stream: SyncStream, base: dict[str, Any], *, now: datetime) -> None:
+def _settle_external(work: _Work, stream: SyncStream, base: dict[str, Any], *, at: datetime) -> None:
     external, remote = work.external, work.remote
     document = {"raw": dict(remote.raw), "fields": dict(remote.fields), "base": base}
     sealed_json.put(external, "content_sealed", document)
     external.raw_hash, external.modified_at = work.digest, remote.modified_at or external.modified_at
-    external.url, external.gone_at = remote.url[:500], None
+    external.url, external.gone_at, external.read_at = remote.url[:500], None, at
     if CONTACTS in remote.fields:
         external.contact_ids = [str(one)[:200] for one in remote.fields[CONTACTS] or ()]
     external.seen_run = stream.run
@@ -381,7 +382,7 @@ def _step(stream: SyncStream, work: _Work, reading: Reading) -> Step:
 def _afterwards(stream: SyncStream, works: Sequence[_Work], reading: Reading, counts: Counter[str]) -> None:
     for work in works:
         counts["made" if work.is_new else "changed" if work.is_changed else "unchanged"] += 1
-        _withdraw(stream, work, reading)
+    _withdraw(stream, works, reading)
     told = [(work.external, work.record, work.disputes) for work in works]
     counts["conflicts"] += disputes.keep(stream, told, now=reading.now)
     disputes.back([work.external for work in works if work.was_gone], now=reading.now)
@@ -392,14 +393,25 @@ def _afterwards(stream: SyncStream, works: Sequence[_Work], reading: Reading, co
     waiting.plan([*made, *(work.record for work in works if not work.is_new)], now=reading.now)
 
 
-def _withdraw(stream: SyncStream, work: _Work, reading: Reading) -> None:
-    change = work.changes.get("marketing_opt_in")
-    if change is None or change.after is not False or change.before is False:
+def _withdraw(stream: SyncStream, works: Sequence[_Work], reading: Reading) -> None:
+    """A no that was a yes, or was not said, reaches the person. The no of somebody who is new is what silence
+    is, and is written down only where they have said yes to us.
+    """
+    told = [work for work in works if _is_no(work)]
+    if not told:
         return
-    values = record_fields.values_of(work.record)
-    at = work.remote.modified_at or reading.now
+    willing = consents.willing([work.record for work in told if work.is_new])
     source = f"{services.get(stream.connection.service).name}: told by its record"
-    consents.withdrawn(work.record, values.get("email"), source=source, at=at, now=reading.now)
+    for work in told:
+        if not work.is_new or work.record.person_id in willing:
+            email = record_fields.values_of(work.record).get("email")
+            at = work.remote.modified_at or reading.now
+            consents.withdrawn(work.record, email, source=source, at=at, now=reading.now)
+
+
+def _is_no(work: _Work) -> bool:
+    change = work.changes.get("marketing_opt_in")
+    return change is not None and change.after is False and change.before is not False
 
 
 def _make_elsewhere(stream: SyncStream, records: Sequence[SyncRecord]) -> list[SyncRecord]:

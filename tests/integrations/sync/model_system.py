@@ -83,7 +83,9 @@ class ModelSystem:
         )
         start = (number - 1) * self.page_size
         has_more = start + self.page_size < len(rows)
-        return Page(records=rows[start : start + self.page_size], following=number + 1 if has_more else None)
+        found = rows[start : start + self.page_size]
+        self.before("paged")
+        return Page(records=found, following=number + 1 if has_more else None)
 
     def fetch(self, entity: Entity, external_id: str) -> Remote | None:
         self.before("fetch")

@@ -1,6 +1,6 @@
 """Two sides that change as they like, hooks that are lost or come twice, pages that move while they are read,
-workers that die: in any order. Once it is quiet both sides say the same, nothing was overwritten that no trail
-tells of, so many never vanish unasked, and one more run writes nothing.
+workers that die: in any order. Once it is quiet both sides say the same, nothing was overwritten that no
+trail tells of, so many never vanish unasked, and one more run writes nothing.
 """
 
 from contextlib import suppress
@@ -32,6 +32,8 @@ FIELDS = {
     "marketing_opt_in": st.sampled_from([True, False, None]),
 }
 CHANGE = st.one_of(*(st.tuples(st.just(name), values) for name, values in FIELDS.items()))
+# These are a new one each time, so that a trail that lost one cannot know it from another.
+SERIAL = {"first_name": "{} the {}", "phone": "+4477009{1:05d}", "email": "n{1}.{0}"}
 WHICH = st.integers(0, 50)
 DEATHS = st.sampled_from(["page", "fetch", "create", "created", "update", "updated", "find"])
 
@@ -39,13 +41,14 @@ DEATHS = st.sampled_from(["page", "fetch", "create", "created", "update", "updat
 class Told(ModelSystem):
     """Remembers what of its own was overwritten from here."""
 
-    def __init__(self, **options):
+    def __init__(self, time, **options):
         super().__init__(**options)
-        self.overwritten = []
+        self.time, self.overwritten = time, []
 
     def tick(self):
-        self.clock = max(timezone.now(), self.clock)
-        return super().tick()
+        self.time.shift(1)
+        self.clock = timezone.now()
+        return self.clock
 
     def update(self, entity, external_id, fields, *, modified_at):
         before = self.rows.get((entity, external_id))
@@ -63,30 +66,45 @@ class Sync(RuleBasedStateMachine):
         self.time = time_machine.travel(timezone.now(), tick=False)
         self.clock = self.time.start()
         self.connection = connected(self.workspace)
-        self.remote = self.connection.system = Told(page_size=3)
+        self.remote = self.connection.system = Told(self.clock, page_size=3)
         ACCOUNTS[self.connection.account] = self.remote
         self.actor = system_actor(self.workspace.pk)
         self.edits = []
+        self.serial = 0
         self.stream = streams.of(self.connection, "contact")
 
     def teardown(self):
         self.everything_settles()
         self.time.stop()
 
+    def _new(self, *changes):
+        return {name: self._made(name, value) for name, value in changes}
+
+    def _made(self, name, value):
+        if value is None or name not in SERIAL:
+            return value
+        self.serial += 1
+        return SERIAL[name].format(value, self.serial)
+
     # There
 
     @rule(change=CHANGE, other=CHANGE)
     def somebody_is_added_there(self, change, other):
-        self.remote.add(**dict([change, other]))
+        self.remote.add(**self._new(change, other))
 
     @rule(which=WHICH, change=CHANGE)
     def something_changes_there(self, which, change):
         if key := self._there(which):
-            self.remote.edit(key, **dict([change]))
+            self.remote.edit(key, **self._new(change))
 
     @rule(which=WHICH)
     def somebody_is_deleted_there(self, which):
         if key := self._there(which):
+            self.remote.delete(key)
+
+    @rule(which=WHICH)
+    def nearly_all_are_deleted_there(self, which):
+        for key in sorted(key for _, key in self.remote.rows)[which % 4 :]:
             self.remote.delete(key)
 
     # Here
@@ -95,15 +113,17 @@ class Sync(RuleBasedStateMachine):
     def something_changes_here(self, which, change):
         mine = self._records()
         if mine:
-            record, (name, value) = mine[which % len(mine)], change
-            records.edit(self.actor, record, {name: value}, consent_source="a form", now=timezone.now())
-            self.edits.append((record.pk, name, value))
+            record = mine[which % len(mine)]
+            self.clock.shift(1)
+            given = self._new(change)
+            records.edit(self.actor, record, given, consent_source="a form", now=timezone.now())
+            self.edits += [(record.pk, name, value) for name, value in given.items()]
 
     @rule(change=CHANGE)
     def somebody_is_added_here(self, change):
         name, value = change
         if value and name != "marketing_opt_in":
-            made = records.create(self.actor, "contact", {name: value}, now=timezone.now())
+            made = records.create(self.actor, "contact", self._new(change), now=timezone.now())
             records.send(self.actor, made, self.connection, now=timezone.now())
 
     # Between
@@ -148,9 +168,20 @@ class Sync(RuleBasedStateMachine):
                 if is_deleted:
                     self.remote.delete(key)
                 else:
-                    self.remote.edit(key, **dict([change]))
+                    self.remote.edit(key, **self._new(change))
 
         self.remote.before = move
+
+    @rule(which=WHICH, change=CHANGE)
+    def something_is_pushed_while_a_page_is_on_its_way(self, which, change):
+        def push(what):
+            if what == "paged":
+                self.remote.before = lambda what: None
+                self.clock.shift(1)
+                self.something_changes_here(which, change)
+                outbox.relay(lane=int(Lane.TRANSACTIONAL))
+
+        self.remote.before = push
 
     @rule(minutes=st.sampled_from([0, 1, 20, 200, 1_600]))
     def time_passes(self, minutes):
