@@ -34,6 +34,9 @@ class Fault:
     position: int
     what: str
 
+    def __str__(self) -> str:
+        return f"{self.position}: {self.what}"
+
 
 def append(*steps: Step) -> None:
     """Add the steps, one of each stream at most, in the open transaction."""

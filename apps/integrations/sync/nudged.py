@@ -11,7 +11,7 @@ from django.utils import timezone
 from apps.accounts import scoping
 from apps.accounts.errors import DomainError
 from apps.accounts.tasks_base import workspace_task
-from apps.integrations import nudges
+from apps.integrations.connectors.crm import nudges
 from apps.integrations.connectors.crm.system import Remote
 from apps.integrations.models import Connection, SyncNudge, SyncStream
 from apps.integrations.sync import streams

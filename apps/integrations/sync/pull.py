@@ -112,7 +112,7 @@ def run(stream: SyncStream, system: System, *, is_full: bool = False) -> int:
         if fresh.page is None:
             break
         at = timezone.now()
-        page = system.page(Entity(fresh.entity), fresh.page)
+        page = system.page(Entity(fresh.entity), fresh.page, since=fresh.window_from)
         counts, fresh = keep_page(fresh, page, at=at, now=timezone.now())
         changed += counts["made"] + counts["changed"]
     else:
@@ -187,7 +187,7 @@ def _repeat(stream: SyncStream, system: System) -> int:
     number: int | None = 1
     while number is not None and number <= MOST_REPEATED:
         at = timezone.now()
-        page = system.page(Entity(stream.entity), number)
+        page = system.page(Entity(stream.entity), number, since=stream.window_from)
         with transaction.atomic():
             reading = Reading(kind="pulled", at=at, now=timezone.now())
             counts = take(_scanning(_locked(stream)), page.records, reading)

@@ -101,7 +101,7 @@ def look_up(client: Client, due: Due) -> Outcome:
         if work is None:
             return OK
         if not system.is_readable:
-            return Outcome(kind=Kind.UNKNOWN, reason="The system cannot be asked.")
+            return _unasked(system)
         if work.is_new:
             if (found := _found(system, work)) is not None:
                 outcome = Outcome(kind=Kind.OK, reference=found.id)
@@ -116,6 +116,12 @@ def look_up(client: Client, due: Due) -> Outcome:
     if is_done:
         return OK
     return Outcome(kind=Kind.PERMANENT_DATA, reason="It was not done.")
+
+
+def _unasked(system: System) -> Outcome:
+    if system.drops_duplicates:
+        return Outcome(kind=Kind.PERMANENT_DATA, reason="It is sent again: a second one is dropped there.")
+    return Outcome(kind=Kind.UNKNOWN, reason="The system cannot be asked.")
 
 
 @transaction.atomic

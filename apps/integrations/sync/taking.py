@@ -317,7 +317,8 @@ def _settle_external(work: _Work, stream: SyncStream, base: dict[str, Any], *, a
     sealed_json.put(external, "content_sealed", document)
     external.raw_hash, external.modified_at = work.digest, remote.modified_at or external.modified_at
     external.url, external.gone_at, external.read_at = remote.url[:500], None, at
-    external.contact_ids = [str(one)[:200] for one in remote.fields.get(CONTACTS) or ()]
+    if CONTACTS in remote.fields:
+        external.contact_ids = [str(one)[:200] for one in remote.fields[CONTACTS] or ()]
     external.seen_run = stream.run
 
 

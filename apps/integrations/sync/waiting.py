@@ -80,9 +80,12 @@ def _plan(
 def wanted(external: SyncExternal, record: SyncRecord, *, disputed: Collection[str]) -> dict[str, Any]:
     """What its system is to be told of the record."""
     is_new = external.state == SyncExternal.State.MAKING
+    system = streams.system_of(external.connection)
     if external.state == SyncExternal.State.DELIVERED or not (external.is_own_id or is_new):
         return {}  # it lies in an inbox that nobody can reach into, or stands for a row of a file
-    speaks = streams.system_of(external.connection).speaks[Entity(external.entity)]
+    if not (system.is_readable or is_new):
+        return {}  # it takes what is new, and no change
+    speaks = system.speaks[Entity(external.entity)]
     content = sealed_json.get(external, "content_sealed") or {}
     values = record_fields.values_of(record)
     return differing(values, content.get("base", {}), speaks.writable, disputed=disputed)

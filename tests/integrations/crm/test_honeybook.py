@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from apps.accounts.errors import Invalid
 from apps.accounts.permissions import system
-from apps.integrations import connections, errors, nudges, services
+from apps.integrations import connections, errors, services
 from apps.integrations.client import Client
-from apps.integrations.connectors.crm import honeybook, systems
+from apps.integrations.connectors.crm import honeybook, nudges, systems
 from apps.integrations.connectors.crm.system import Entity
 from apps.integrations.models import InboundRecord
 from apps.integrations.resilience.outcomes import Kind
@@ -304,8 +304,24 @@ def test_a_new_lead_as_it_goes_to_the_zap(system_, zapier):
 def test_nothing_goes_to_another_address(workspace, zapier, hook):
     client = Client(connection_to(workspace, "honeybook", account="", secrets={"catch_hook": hook}))
 
-    assert systems.of(client).create(Entity.JOB, "x", LEAD).outcome.kind == Kind.PERMANENT_CONFIG
+    assert systems.of(client).create(Entity.JOB, "x", LEAD).outcome.kind == Kind.REFUSED_HERE
     assert zapier.seen == []
+
+
+def test_a_person_alone_is_a_lead_too(system_, zapier):
+    assert system_.create(Entity.CONTACT, "0193-ada", LEAD["people"][0]).outcome.is_good
+
+    assert zapier.caught == [
+        {
+            "event": "create_project",
+            "id": "0193-ada",
+            "client_name": "Alice Hart",
+            "client_first_name": "Alice",
+            "client_last_name": "Hart",
+            "client_email": "alice@example.com",
+            "client_phone": "+447700900123",
+        }
+    ]
 
 
 def test_a_catch_hook_must_be_zapiers(workspace):
@@ -317,7 +333,7 @@ def test_a_catch_hook_must_be_zapiers(workspace):
             now=timezone.now(),
         )
 
-    assert list(caught.value.extra["errors"]) == ["catch_hook"]
+    assert list(caught.value.errors) == ["catch_hook"]
 
 
 def test_it_cannot_be_asked_or_told_of_changes(system_, zapier):
@@ -328,7 +344,6 @@ def test_it_cannot_be_asked_or_told_of_changes(system_, zapier):
     assert system_.find(Entity.JOB, "x", LEAD) is None
     refused = system_.update(Entity.JOB, "x", {"name": "y"}, modified_at=None)
     assert refused.outcome.kind == Kind.REFUSED_HERE
-    assert system_.create(Entity.CONTACT, "x", {}).outcome.kind == Kind.REFUSED_HERE
     assert zapier.seen == []
 
 
@@ -392,7 +407,7 @@ def test_the_page_says_how_fresh_it_is(connection, post, told):
 
     assert "Last news 0\xa0minutes ago." in service.facts_of(connection, now=timezone.now())[0][1]
     assert service.run_check(Client(connection)) == (
-        "1 messages have come in. Leads go out to your catch hook."
+        "1 message has come in. Leads go out to your catch hook."
     )
 
 

@@ -13,7 +13,7 @@ from apps.integrations.client import Client
 from apps.integrations.connectors.crm import systems, vsco
 from apps.integrations.connectors.crm.system import Changed, Entity
 from apps.integrations.http import Response
-from apps.integrations.models import Call, Connection, InboundRecord, SyncNudge
+from apps.integrations.models import Call, Connection, InboundRecord, SyncExternal, SyncNudge
 from apps.integrations.resilience.lanes import Lane
 from apps.integrations.resilience.outcomes import Kind
 from tests.fakes.server import (
@@ -155,6 +155,43 @@ def test_who_asks_for_the_next_page_of_an_exact_hundred_gets_none(system_, studi
     assert system_.page(Entity.CONTACT, 1).following is None
 
 
+def test_what_did_not_change_since_is_left_out_and_no_page_follows(system_, studio):
+    for number in range(120):
+        studio.add("job", name=f"Job {number}", stage="lead")
+    since, later = datetime.fromtimestamp(studio.now(), UTC), studio.now() + 60
+    studio.now = lambda: later
+    job = studio.add("job", name="New", stage="lead")
+    alice = studio.add("contact", **ALICE)
+    studio.add("link", jobId=job, contactId=alice, client=True)
+
+    page = system_.page(Entity.JOB, 1, since=since)
+
+    assert [(one.id, one.fields["contacts"], page.following) for one in page.records] == [
+        (job, [alice], None)
+    ]
+    [asked] = studio.asked("GET", "/api/v2/job-contact")
+    assert asked.query["jobId"] == job
+
+
+def test_the_clients_of_many_jobs_are_asked_for_all_at_once(system_, studio):
+    alice = studio.add("contact", **ALICE)
+    for number in range(120):
+        studio.add("link", jobId=studio.add("job", name=f"Job {number}"), contactId=alice, client=True)
+
+    first = system_.page(Entity.JOB, 1)
+    second = system_.page(Entity.JOB, first.following)
+
+    assert {tuple(one.fields["contacts"]) for one in [*first.records, *second.records]} == {(alice,)}
+    assert len(studio.asked("GET", "/api/v2/job-contact")) == 2
+
+
+def test_one_asked_for_by_itself_is_as_it_was_on_its_page(system_, studio, wedding):
+    [alice] = [one for one in system_.page(Entity.CONTACT, 1).records if one.id == wedding["alice"]]
+    studio.rows["contact"][wedding["alice"]]["notes"] = [{"contentHtml": "Called."}]
+
+    assert system_.fetch(Entity.CONTACT, wedding["alice"]) == alice
+
+
 def test_the_hidden_and_the_closed_are_read_too(system_, studio, wedding):
     studio.change("contact", wedding["alice"], hidden=True)
     studio.change("job", wedding["job"], closed=True)
@@ -169,8 +206,8 @@ def test_the_anonymised_say_nothing_and_are_never_written_to(system_, studio, we
     [alice] = [one for one in system_.page(Entity.CONTACT, 1).records if one.id == wedding["alice"]]
     assert (alice.is_gone, alice.fields) == (True, {})
     assert system_.fetch(Entity.CONTACT, wedding["alice"]) is None
-    answer = system_.update(Entity.CONTACT, wedding["alice"], {"first_name": "Alice"}, modified_at=None)
-    assert answer.outcome.kind == Kind.PERMANENT_DATA
+    with pytest.raises(Changed):
+        system_.update(Entity.CONTACT, wedding["alice"], {"first_name": "Alice"}, modified_at=None)
     assert not studio.asked("PUT", r".*")
 
 
@@ -311,8 +348,9 @@ def test_what_was_deleted_there_cannot_be_changed(system_, studio, wedding):
     del studio.rows["contact"][wedding["alice"]]
 
     assert system_.fetch(Entity.CONTACT, wedding["alice"]) is None
-    answer = system_.update(Entity.CONTACT, wedding["alice"], {"last_name": "X"}, modified_at=None)
-    assert answer.outcome.reason == "It was deleted or anonymised there."
+    with pytest.raises(Changed):
+        system_.update(Entity.CONTACT, wedding["alice"], {"last_name": "X"}, modified_at=None)
+    assert not studio.asked("PUT", r".*")
 
 
 def test_ids_that_are_none_are_not_asked_for(system_, studio):
@@ -568,10 +606,12 @@ def test_a_hook_is_a_reason_to_read_and_no_more(connected, studio, post):
     for url, body in (about_alice, about_job, about_alice):
         assert post(url, body).status_code == 200
 
-    assert set(SyncNudge.objects.values_list("entity", "external_id")) == {
+    assert set(SyncExternal.objects.values_list("entity", "external_id")) == {
         ("contact", alice),
         ("job", job),
     }
+    assert not SyncNudge.objects.exists()
+    assert len(studio.asked("GET", f"/api/v2/address-book/{alice}")) == 1
     assert InboundRecord.objects.filter(state="done").count() == 2
     assert about_alice[1] == b'{"targetId": "' + alice.encode() + b'"}'
 
@@ -585,7 +625,7 @@ def test_an_order_and_a_payment_lead_to_their_job(connected, studio, post):
         post(url, body)
     outbox.relay(lane=int(Lane.MARKETING))
 
-    assert list(SyncNudge.objects.values_list("entity", "external_id")) == [("job", job)]
+    assert list(SyncExternal.objects.values_list("entity", "external_id")) == [("job", job)]
     assert set(Call.objects.values_list("state", flat=True)) == {"done"}
 
 

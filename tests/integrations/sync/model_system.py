@@ -27,6 +27,7 @@ class ModelSystem:
     """One account. page_size records per page, the latest change first; `clock` is its own."""
 
     is_readable = True
+    drops_duplicates = False
 
     def __init__(self, *, page_size: int = 10) -> None:
         self.rows: dict[tuple[Entity, str], Remote] = {}
@@ -73,7 +74,7 @@ class ModelSystem:
 
     # As the engine asks
 
-    def page(self, entity: Entity, number: int) -> Page:
+    def page(self, entity: Entity, number: int, *, since: datetime | None = None) -> Page:
         self.before("page")
         rows = sorted(
             (row for (kind, _), row in self.rows.items() if kind == entity),

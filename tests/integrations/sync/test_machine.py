@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from apps.accounts.permissions import system as system_actor
-from apps.integrations import nudges, outbox, trail
+from apps.integrations import outbox, trail
+from apps.integrations.connectors.crm import nudges
 from apps.integrations.connectors.crm.system import Entity
 from apps.integrations.models import Call, SyncExternal, SyncRecord, TrailEntry
 from apps.integrations.resilience.lanes import Lane

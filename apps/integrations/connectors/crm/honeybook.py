@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from django.template.defaultfilters import pluralize
 from django.utils.timesince import timesince
 
 from apps.integrations import errors, services
@@ -30,10 +31,26 @@ ZAPIER = "Zapier"
 CATCH = "https://hooks.zapier.com/hooks/catch/"
 EVENT = "create_project"
 UTM = ("utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term")
-CONTACT_READABLE = frozenset({"kind", "first_name", "last_name", "email", "phone"})
+PERSON = frozenset({"first_name", "last_name", "email", "phone"})
+CONTACT_READABLE = PERSON | {"kind"}
 JOB_READABLE = frozenset({"name", "stage", "job_type", "event_date", "total", "contacts"})
 JOB_WRITABLE = frozenset(
     {"name", "stage", "job_type", "lead_source", "inquiry_date", "event_date", "guest_count", "people"}
+)
+# What a message of a Zap's may say (honeybook_news.py).
+FIELDS = (
+    "event",
+    "id",
+    "project_id",
+    "client_name",
+    "client_email",
+    "phone",
+    "project_name",
+    "project_type",
+    "event_date",
+    "total",
+    "stage",
+    "occurred_at",
 )
 PLAIN = {
     "project_name": "name",
@@ -63,15 +80,16 @@ class HoneyBook:
     """A studio at the other side of the bridge."""
 
     is_readable = False
+    drops_duplicates = False
     speaks: Mapping[Entity, Fields] = {
-        Entity.CONTACT: Fields(entity=Entity.CONTACT, writable=frozenset(), readable=CONTACT_READABLE),
+        Entity.CONTACT: Fields(entity=Entity.CONTACT, writable=PERSON, readable=CONTACT_READABLE),
         Entity.JOB: Fields(entity=Entity.JOB, writable=JOB_WRITABLE, readable=JOB_READABLE),
     }
 
     def __init__(self, client: Client) -> None:
         self.client = client
 
-    def page(self, entity: Entity, number: int) -> Page:
+    def page(self, entity: Entity, number: int, *, since: datetime | None = None) -> Page:
         raise _cannot_be_asked()
 
     def fetch(self, entity: Entity, external_id: str) -> Remote | None:
@@ -81,21 +99,20 @@ class HoneyBook:
         return None
 
     def create(self, entity: Entity, our_id: str, fields: Mapping[str, Any]) -> "Answer[Remote]":
-        """Hand the lead to the Zap. It drops no duplicates, so one of unknown fate is not sent again."""
+        """Hand a person, or a job with its people, to the Zap. It drops no duplicates, so one of unknown fate
+        is not sent again.
+        """
         url = str(self.client.credentials.get("catch_hook") or "")
         placed = self.client.service.placed(url)
-        if entity != Entity.JOB or not url.startswith(CATCH):
+        if not url.startswith(CATCH):
             reason = f"Give the address of a catch hook of {ZAPIER}'s to have leads go out."
-            kind = Kind.REFUSED_HERE if entity != Entity.JOB else Kind.PERMANENT_CONFIG
-            return Answer(outcome=Outcome(kind=kind, reason=reason, was_sent=False))
-        request = Request(method="POST", url=placed, json=_told(our_id, fields), is_elsewhere=placed == url)
-        answer = self.client.ask(
-            "projects.create", request, read=lambda response: None, kind="write", is_idempotent=False
-        )
-        if not answer.outcome.is_good:
-            return answer
+            return Answer(outcome=Outcome(kind=Kind.REFUSED_HERE, reason=reason, was_sent=False))
+        lead = fields if entity == Entity.JOB else {"people": [fields]}
+        request = Request(method="POST", url=placed, json=_told(our_id, lead), is_elsewhere=placed == url)
         remote = Remote(entity=entity, id=our_id, raw={}, fields=fields, our_id=our_id)
-        return replace(answer, value=remote)
+        return self.client.ask(
+            "projects.create", request, read=lambda response: remote, kind="write", is_idempotent=False
+        )
 
     def update(
         self,
@@ -144,7 +161,10 @@ def lead_form(url: str, utm: Mapping[str, str]) -> str:
 def facts(connection: Connection, *, now: datetime) -> list[tuple[str, str]]:
     last = InboundRecord.objects.filter(connection=connection).order_by("-pk").first()
     heard = "Nothing yet." if last is None else f"Last news {timesince(last.received_at, now)} ago."
-    told = [("Freshness", f"Zapier looks every 1 to 15 minutes, by your plan there. {heard}")]
+    told = [
+        ("Freshness", f"Zapier looks every 1 to 15 minutes, by your plan there. {heard}"),
+        ("What a message may say", ", ".join(FIELDS)),
+    ]
     form = connection.options.get("lead_form")
     if form:
         marks = {"utm_source": "bellwether", "utm_medium": "referral", "utm_campaign": "your-campaign"}
@@ -155,8 +175,9 @@ def facts(connection: Connection, *, now: datetime) -> list[tuple[str, str]]:
 def check(client: Client) -> str:
     """Nothing can be asked without something happening there; so this says what has been heard."""
     count = InboundRecord.objects.filter(connection=client.connection).count()
+    came = f"{count:,} message{pluralize(count, ' has,s have')} come in."
     goes = "Leads go out to your catch hook." if client.credentials.get("catch_hook") else "No lead goes out."
-    heard = f"{count:,} messages have come in." if count else "No message has come in yet: test your Zap."
+    heard = came if count else "No message has come in yet: test your Zap."
     return f"{heard} {goes}"
 
 

@@ -21,28 +21,15 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from apps.integrations import inbound, nudges
-from apps.integrations.connectors.crm.honeybook import KEY
+from apps.integrations import inbound
+from apps.integrations.connectors.crm import nudges
+from apps.integrations.connectors.crm.honeybook import FIELDS, KEY
 from apps.integrations.connectors.crm.system import Entity, Remote
 from apps.integrations.inbound import Checked, Delivery, Forged, Received, Receiver
 from apps.integrations.models import Connection
 from apps.integrations.services import Credentials
 
 HEADER = "x-bellwether-secret"
-FIELDS = (
-    "event",
-    "id",
-    "project_id",
-    "client_name",
-    "client_email",
-    "phone",
-    "project_name",
-    "project_type",
-    "event_date",
-    "total",
-    "stage",
-    "occurred_at",
-)
 AMOUNT = re.compile(r"[^\d.,-]*(-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d{1,2})?)[^\d.,-]*", re.ASCII)
 # What an event means for the stage of a project, where the message says none.
 STAGES = {"new_inquiry": "lead", "project_booked": "booked", "payment_received": "booked"}

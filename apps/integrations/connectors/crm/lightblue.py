@@ -31,7 +31,8 @@ TIMEOUT_SECONDS = 45.0
 DEADLINE_SECONDS = 100.0
 SOURCE = "Bellwether"
 CODE = re.compile(r"\s*(-?\d{1,4})(?:[\s,:;.]+(.*))?", re.DOTALL)
-WRITABLE = frozenset({"name", "job_type", "lead_source", "event_date", "guest_count", "people"})
+PERSON = frozenset({"first_name", "last_name", "email", "phone", "marketing_opt_in"})
+JOB = frozenset({"name", "job_type", "lead_source", "event_date", "guest_count", "people"})
 
 
 def classify(response: Response, is_idempotent: bool, now: datetime) -> Outcome:
@@ -59,14 +60,16 @@ class LightBlue:
     """The Inbox of one studio."""
 
     is_readable = False
+    drops_duplicates = True
     speaks: Mapping[Entity, Fields] = {
-        Entity.JOB: Fields(entity=Entity.JOB, writable=WRITABLE, readable=frozenset())
+        Entity.CONTACT: Fields(entity=Entity.CONTACT, writable=PERSON, readable=frozenset()),
+        Entity.JOB: Fields(entity=Entity.JOB, writable=JOB, readable=frozenset()),
     }
 
     def __init__(self, client: Client) -> None:
         self.client = client
 
-    def page(self, entity: Entity, number: int) -> Page:
+    def page(self, entity: Entity, number: int, *, since: datetime | None = None) -> Page:
         raise _cannot_be_asked()
 
     def fetch(self, entity: Entity, external_id: str) -> Remote | None:
@@ -76,10 +79,9 @@ class LightBlue:
         return None
 
     def create(self, entity: Entity, our_id: str, fields: Mapping[str, Any]) -> "Answer[Remote]":
-        """Lay the lead into the Inbox. The same our_id twice is there once."""
-        if entity != Entity.JOB:
-            return _refused(f"{NAME} takes people with their job.")
-        form = {"ID": our_id, **_form(fields)}
+        """Lay it into the Inbox: a person, or a job with its people. The same our_id twice is there once."""
+        lead = fields if entity == Entity.JOB else {"people": [fields]}
+        form = {"ID": our_id, **_form(lead)}
         answer = _posted(self.client, "leads.send", "/api.php", form, is_idempotent=True)
         if not answer.outcome.is_good:
             return answer

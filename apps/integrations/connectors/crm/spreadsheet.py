@@ -23,6 +23,7 @@ class Spreadsheet:
     """Says what a file says, when it is brought. Nothing can be asked or told."""
 
     is_readable = False
+    drops_duplicates = False
     speaks: Mapping[Entity, Fields] = {
         entity: Fields(entity=entity, writable=NOTHING, readable=NOTHING) for entity in Entity
     }
@@ -30,7 +31,7 @@ class Spreadsheet:
     def __init__(self, client: Client) -> None:
         self.client = client
 
-    def page(self, entity: Entity, number: int) -> Page:
+    def page(self, entity: Entity, number: int, *, since: datetime | None = None) -> Page:
         raise errors.Refused(NAME, _refused())
 
     def fetch(self, entity: Entity, external_id: str) -> Remote | None:

@@ -27,7 +27,7 @@ class Fields:
     booking_date, guest_count, total, currency, is_closed, tags, contacts (external ids).
 
     people, of a job and written alone: the canonical fields of its contacts, the client first, for systems
-    that take a job and its people in one message. Where it is writable, contacts are not made by themselves.
+    that take a job and its people in one message.
 
     Values are JSON: text, a number of people as int, a day as ISO text, money as text with its decimals, a
     truth, a sorted list of text; None where the system does not say.
@@ -77,13 +77,19 @@ class System(Protocol):
     is_readable: whether it can be asked what it has. Where not, page and fetch raise errors.Refused and find
     knows nothing; what it has to say it pushes to us; a record that was made there has our id as its own, and
     is changed no more from here: update is refused.
+
+    drops_duplicates: whether what is made twice for one id of ours is there once.
     """
 
     speaks: Mapping[Entity, Fields]
     is_readable: bool
+    drops_duplicates: bool
 
-    def page(self, entity: Entity, number: int) -> Page:
-        """A page of all records, the latest changed first. number: from 1."""
+    def page(self, entity: Entity, number: int, *, since: datetime | None = None) -> Page:
+        """A page of all records, the latest changed first. number: from 1.
+
+        since: what did not change after it is left out where the system says when, and no page follows.
+        """
 
     def fetch(self, entity: Entity, external_id: str) -> Remote | None:
         """One record as it is now; None where there is none any more."""
@@ -103,4 +109,4 @@ class System(Protocol):
         *,
         modified_at: datetime | None,
     ) -> "Answer[Remote]":
-        """Change those fields. Raises Changed where it was changed after modified_at."""
+        """Change those fields. Raises Changed where it was changed after modified_at, or is gone."""

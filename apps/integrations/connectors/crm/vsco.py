@@ -42,6 +42,7 @@ ERRORS = {QUOTA, INVALID, MISSING, "unknown"}
 THROTTLE_SECONDS = 60.0
 # A person who is named in so few jobs is looked up through them.
 MOST_JOBS = 5
+FEW_JOBS = 10
 
 
 def sign(request: Request, credentials: Credentials) -> Request:
@@ -95,6 +96,7 @@ class Vsco:
     """One studio. What is asked for many records at once, the links and the studio, is asked once."""
 
     is_readable = True
+    drops_duplicates = False
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -113,12 +115,20 @@ class Vsco:
             ),
         }
 
-    def page(self, entity: Entity, number: int) -> Page:
-        """Of a job, whose clients are its links: these are asked for as a whole, a request per hundred."""
+    def page(self, entity: Entity, number: int, *, since: datetime | None = None) -> Page:
+        """Jobs come with their clients, who are asked for one job at a time where they are few, and else all
+        at once: a request per hundred links of the studio.
+        """
         asked = {"page": number, "pageSize": PAGE, "sortBy": "modified desc", **ALL[entity]}
         items, following = self._listed(f"{entity}s.list", PLACES[entity], asked)
-        found = [one for one in items if not one.get("sample")]
-        return Page(records=tuple(self._remote(entity, one) for one in found), following=following)
+        new = [one for one in items if since is None or _is_newer(one, since)]
+        found = [one for one in new if not one.get("sample")]
+        is_few = entity == Entity.JOB and len(found) <= FEW_JOBS
+        told = [
+            self._remote(entity, one, links=self._links_of(entity, str(one["id"])) if is_few else None)
+            for one in found
+        ]
+        return Page(records=tuple(told), following=following if len(new) == len(items) else None)
 
     def fetch(self, entity: Entity, external_id: str) -> Remote | None:
         document = self._document(entity, external_id)
@@ -154,9 +164,8 @@ class Vsco:
     ) -> "Answer[Remote]":
         try:
             document = self._document(entity, external_id)
-            if document is None or document.get("anonymized"):
-                return _refused("It was deleted or anonymised there.")
-            _hold_against(document, modified_at)
+            if document is None or document.get("anonymized") or _is_newer(document, modified_at):
+                raise Changed
             changes = self._changes(entity, fields, document)
             links = self._links_of(entity, external_id) if "contacts" in fields else []
         except errors.ServiceError as error:
@@ -267,7 +276,8 @@ class Vsco:
         same = [one for one in items if email and str(one.get("email") or "").casefold() == email]
         same = [one for one in same if not one.get("anonymized")]
         named = [one for one in same if _name(records.contact_fields(one)) == _name(fields)]
-        return (named or (same if len(same) == 1 else [None]))[0]
+        likely = named or (same if len(same) == 1 else [])
+        return likely[0] if likely else None
 
     def _job_like(self, our_id: str, fields: Mapping[str, Any]) -> Document | None:
         """Ours by its id; else a job of the same client on the same day."""
@@ -288,7 +298,8 @@ class Vsco:
         return Remote(
             entity=entity,
             id=str(document["id"]),
-            raw=document,
+            # Notes come with one that is asked for by itself, and not with a page of them.
+            raw={key: value for key, value in document.items() if key != "notes"},
             fields={} if is_gone else self._fields(entity, document, links),
             modified_at=records.modified_at(document),
             our_id=mapped[0] if mapped else "",
@@ -368,10 +379,9 @@ def read_list(response: Response) -> dict[str, Any]:
     return document
 
 
-def _hold_against(document: Document, modified_at: datetime | None) -> None:
+def _is_newer(document: Document, modified_at: datetime | None) -> bool:
     now = records.modified_at(document)
-    if modified_at is not None and now is not None and now > modified_at:
-        raise Changed
+    return modified_at is not None and now is not None and now > modified_at
 
 
 def _name(fields: Mapping[str, Any]) -> tuple[str, str]:

@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from apps.integrations import inbound, nudges, outbox
+from apps.integrations import inbound, outbox
 from apps.integrations.client import Client
+from apps.integrations.connectors.crm import nudges
 from apps.integrations.connectors.crm.system import Entity
 from apps.integrations.connectors.crm.vsco import KEY, READ_ONLY, ULID, read_list, read_one
 from apps.integrations.http import Request
@@ -33,7 +34,8 @@ NAMES = {
     "order.booked": "/order",
     "payment.created": "/payment",
 }
-AT_FAREWELL = {"timeout_seconds": 5.0, "deadline_seconds": 8.0}
+# For a person who waits at the button.
+AT_FAREWELL: dict[str, Any] = {"timeout_seconds": 5.0, "deadline_seconds": 8.0}
 
 
 def register(connection: Connection, *, now: datetime) -> None:
