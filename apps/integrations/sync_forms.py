@@ -39,8 +39,9 @@ class StreamForm(forms.Form):
     )
 
     def __init__(self, *args: Any, stream: SyncStream, rows: list[FieldRow], **options: Any) -> None:
-        initial = {"direction": stream.direction, "makes_new": stream.makes_new}
-        super().__init__(*args, initial=initial | {_key(row.name): row.policy for row in rows}, **options)
+        options["initial"] = {"direction": stream.direction, "makes_new": stream.makes_new}
+        options["initial"] |= {_key(row.name): row.policy for row in rows}
+        super().__init__(*args, **options)
         self.rows = rows
         for row in rows:
             self.fields[_key(row.name)] = forms.ChoiceField(
@@ -65,8 +66,8 @@ class RecordForm(forms.Form):
 
     def __init__(self, *args: Any, entity: str, values: dict[str, Any], **options: Any) -> None:
         kinds = KINDS[Entity(entity)]  # type: ignore[index]
-        initial = {name: _shown(kinds[name], value) for name, value in values.items() if name in kinds}
-        super().__init__(*args, initial=initial, **options)
+        told = {name: _shown(kinds[name], value) for name, value in values.items() if name in kinds}
+        super().__init__(*args, **options | {"initial": told})
         self.kinds = kinds
         for name, kind in kinds.items():
             self.fields[name] = _field(name, kind)
@@ -140,7 +141,7 @@ class ColumnsForm(forms.Form):
     def __init__(
         self, *args: Any, entity: str, header: list[str], columns: dict[str, str], **options: Any
     ) -> None:
-        super().__init__(*args, initial=columns, **options)
+        super().__init__(*args, **options | {"initial": columns})
         choices = [("", "none"), *((name, name) for name in dict.fromkeys(header) if name)]
         self.fields[csv_rows.ID] = forms.ChoiceField(
             label="Id in that system",

@@ -19,13 +19,12 @@ PURPOSE = "marketing"
 
 def withdrawn(record: SyncRecord, email: str | None, *, source: str, at: datetime, now: datetime) -> int:
     """Write the withdrawal down for the record's person and all who share the e-mail address. How many."""
-    person_ids = {record.person_id} - {None}
+    person_ids: set[int] = set() if record.person_id is None else {record.person_id}
     if email:
         person_ids |= {one.pk for one in _with_email(email)}
-    return sum(
-        _record(system(record.workspace_id), person_id, False, source=source, at=min(at, now), now=now)
-        for person_id in sorted(person_ids)
-    )
+    actor, moment = system(record.workspace_id), min(at, now)
+    told = [_record(actor, one, False, source=source, at=moment, now=now) for one in sorted(person_ids)]
+    return sum(told)
 
 
 def willing(records: Sequence[SyncRecord]) -> set[int]:

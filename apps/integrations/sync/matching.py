@@ -29,6 +29,14 @@ class Match:
     perhaps: SyncRecord | None = None
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """is_taken: another system has it, and both would have ids of systems: only a person makes them one."""
+
+    record: SyncRecord
+    is_taken: bool
+
+
 def matches(stream: SyncStream, remotes: Sequence[Remote], *, is_own_id: bool = True) -> dict[str, Match]:
     """External id → what it matches. Two of the same system are never matched with one record.
 
@@ -82,21 +90,21 @@ def _contacts(stream: SyncStream, remotes: Sequence[Remote], is_own_id: bool) ->
 
 def _by_index(
     name: str, indexes: list[bytes], stream: SyncStream, is_own_id: bool
-) -> dict[bytes, list[SyncRecord]]:
-    by_index: dict[bytes, list[SyncRecord]] = defaultdict(list)
+) -> dict[bytes, list[Candidate]]:
+    by_index: dict[bytes, list[Candidate]] = defaultdict(list)
     if indexes:
         rows = SyncRecord.objects.filter(**{f"{name}_index__in": indexes})
-        for record in _free(rows, stream, is_own_id):
-            by_index[bytes(getattr(record, f"{name}_index"))].append(record)
+        for one in _free(rows, stream, is_own_id):
+            by_index[bytes(getattr(one.record, f"{name}_index"))].append(one)
     return by_index
 
 
-def _judged(remote: Remote, records: list[SyncRecord], by: str) -> Match:
+def _judged(remote: Remote, found: list[Candidate], by: str) -> Match:
     """One alone with a name that fits. Couples share addresses: another first name is another person."""
-    fitting = [record for record in records if _fits(remote, record, by)]
-    if len(fitting) == 1 and not fitting[0].has_own_id:
-        return Match(record=fitting[0])
-    return Match(perhaps=(fitting or records)[0])
+    fitting = [one for one in found if _fits(remote, one.record, by)]
+    if len(fitting) == 1 and not fitting[0].is_taken:
+        return Match(record=fitting[0].record)
+    return Match(perhaps=(fitting or found)[0].record)
 
 
 def _fits(remote: Remote, record: SyncRecord, by: str) -> bool:
@@ -117,12 +125,12 @@ def _jobs(stream: SyncStream, remotes: Sequence[Remote], is_own_id: bool) -> dic
     rows = SyncRecord.objects.filter(entity=Entity.JOB, event_on__in=set(days.values())) if days else []
     free = _free(rows, stream, is_own_id) if days else []
     by_day = defaultdict(list)
-    for record in free:
-        by_day[record.event_on].append(record)
+    for candidate in free:
+        by_day[candidate.record.event_on].append(candidate)
     if not by_day:
         return {}
     contacts = _contacts_of(stream, remotes)
-    held = _contacts_of_jobs(free)
+    held = _contacts_of_jobs([one.record for one in free])
     found = {}
     for one in remotes:
         match = _job(one, by_day.get(days.get(one.id), []), contacts.get(one.id, set()), held)
@@ -132,17 +140,15 @@ def _jobs(stream: SyncStream, remotes: Sequence[Remote], is_own_id: bool) -> dic
 
 
 def _job(
-    remote: Remote, records: list[SyncRecord], contacts: set[int], held: dict[int, set[int]]
+    remote: Remote, found: list[Candidate], contacts: set[int], held: dict[int, set[int]]
 ) -> Match | None:
-    shared = [record for record in records if contacts & held.get(record.pk, set())]
-    if len(shared) == 1 and not shared[0].has_own_id:
-        return Match(record=shared[0])
+    shared = [one for one in found if contacts & held.get(one.record.pk, set())]
+    if len(shared) == 1 and not shared[0].is_taken:
+        return Match(record=shared[0].record)
     name = str(remote.fields.get("name") or "").casefold()
-    alike = [
-        record for record in records if _ratio(name, record_fields.values_of(record).get("name")) >= ALIKE
-    ]
+    alike = [one for one in found if _ratio(name, record_fields.values_of(one.record).get("name")) >= ALIKE]
     perhaps = next(iter(shared or alike), None)
-    return Match(perhaps=perhaps) if perhaps is not None else None
+    return Match(perhaps=perhaps.record) if perhaps is not None else None
 
 
 def _contacts_of(stream: SyncStream, remotes: Sequence[Remote]) -> dict[str, set[int]]:
@@ -177,10 +183,8 @@ def _contacts_of_jobs(records: Sequence[SyncRecord]) -> dict[int, set[int]]:
     return held
 
 
-def _free(rows: Any, stream: SyncStream, is_own_id: bool) -> list[SyncRecord]:
-    """Those of the rows that this system has no record for yet; `has_own_id` says whether another has, and
-    both have ids of systems then.
-    """
+def _free(rows: Any, stream: SyncStream, is_own_id: bool) -> list[Candidate]:
+    """Those of the rows that this system has no record for yet."""
     found = list(rows.filter(entity=stream.entity, merged_into=None, erased_at=None).order_by("pk")[:500])
     linked = SyncExternal.objects.filter(record__in=found, gone_at=None).values_list(
         "record_id", "connection_id", "is_own_id", "state"
@@ -192,9 +196,8 @@ def _free(rows: Any, stream: SyncStream, is_own_id: bool) -> list[SyncRecord]:
             here.add(record_id)
         if is_made and has_own_id:
             owned.add(record_id)
-    for record in found:
-        record.has_own_id = is_own_id and record.pk in owned
-    return [record for record in found if record.pk not in here]
+    free = [record for record in found if record.pk not in here]
+    return [Candidate(record, is_taken=is_own_id and record.pk in owned) for record in free]
 
 
 def _ratio(name: str, other: Any) -> float:

@@ -183,7 +183,8 @@ def _end(stream: SyncStream, system: System) -> int:
 
 def _repeat(stream: SyncStream, system: System) -> int:
     """What changed while pages were read stands on the first ones."""
-    changed, number = 0, 1
+    changed = 0
+    number: int | None = 1
     while number is not None and number <= MOST_REPEATED:
         at = timezone.now()
         page = system.page(Entity(stream.entity), number, since=stream.window_from)
