@@ -3,7 +3,8 @@
 import pytest
 from django.utils import timezone
 
-from apps.integrations import nudges, outbox
+from apps.integrations import outbox
+from apps.integrations.connectors.crm import nudges
 from apps.integrations.connectors.crm.system import Entity
 from apps.integrations.models import Call, SyncConflict, SyncExternal, SyncRecord, TrailEntry
 from apps.integrations.resilience.lanes import Lane
