@@ -92,7 +92,7 @@ def _sorted_once(system: Any) -> Any:
     rows = sorted(system.rows.values(), key=lambda row: row.modified_at, reverse=True)
     pages = [rows[start : start + PAGE] for start in range(0, len(rows), PAGE)]
 
-    def page(entity: Any, number: int) -> Page:
+    def page(entity: Any, number: int, *, since: Any = None) -> Page:
         return Page(records=pages[number - 1], following=number + 1 if number < len(pages) else None)
 
     return page

@@ -5,12 +5,12 @@ Hooks call this; the sync engine, which connectors know nothing of, listens.
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
+from apps.integrations.connectors.crm.system import Remote
 from apps.integrations.models import Connection, SyncNudge
 
 Wake = Callable[[Connection], None]
-Take = Callable[[Connection, Any, datetime], str]
+Take = Callable[[Connection, Remote, datetime], str]
 _wakes: list[Wake] = []
 _takes: list[Take] = []
 
@@ -36,10 +36,9 @@ def nudge(connection: Connection, entity: str, external_id: str, *, now: datetim
         wake(connection)
 
 
-def tell(connection: Connection, remote: Any, *, now: datetime) -> str:
+def tell(connection: Connection, remote: Remote, *, now: datetime) -> str:
     """Take the record as it was told, for a system that cannot be asked. Says what came of it.
 
-    remote: a Remote of connectors/crm/system.py, which uses this module and so cannot be named by it.
     Fields that were not told are left out of remote.fields; None in a field means that it is empty there.
     """
     return " ".join(take(connection, remote, now) for take in _takes)
