@@ -127,6 +127,21 @@ app.conf.update(
             "schedule": 900.0,
             "options": {"expire_seconds": 900},
         },
+        "Read what changed in customer systems": {
+            "task": "integrations.sync.sweep",
+            "schedule": 300.0,
+            "options": {"expire_seconds": 300},
+        },
+        "Read again what customer systems told of": {
+            "task": "integrations.sync.nudged_sweep",
+            "schedule": 60.0,
+            "options": {"expire_seconds": 60},
+        },
+        "Hold records against customer systems, and against their trail": {
+            "task": "integrations.sync.check_all",
+            "schedule": 86400.0,
+            "options": {"expire_seconds": 86400},
+        },
         "Read figures and hold alert rules against them": {
             "task": "integrations.monitoring.health.look_all",
             "schedule": 60.0,

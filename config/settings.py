@@ -332,6 +332,10 @@ MARKETING_ALERT_WEBHOOK_SECRET = (
 DEAD_MAN_URL = env.str("DEAD_MAN_URL", default="")
 # The share of calls to a service that should succeed in 30 days.
 INTEGRATION_OBJECTIVE = env.float("INTEGRATION_OBJECTIVE", default=0.995)
+# Whether VSCO Workspace counts money in the minor unit; its description says "an integer" and no more.
+VSCO_COUNTS_CENTS = env.bool("VSCO_COUNTS_CENTS", default=True)
+# Its quota is not published either.
+VSCO_CALLS_PER_SECOND = env.float("VSCO_CALLS_PER_SECOND", default=1.0)
 # The language model that workspaces use unless they connect their own address.
 LLM_BASE_URL = env.str("LLM_BASE_URL", default="")
 LLM_API_KEY = env.str("LLM_API_KEY", default="")

@@ -12,3 +12,4 @@ LOG_LEVEL = "WARNING"
 # Tasks run where they are sent, once the transaction has committed.
 CELERY_BROKER_URL = "memory://"
 CELERY_TASK_ALWAYS_EAGER = True
+VSCO_CALLS_PER_SECOND = 1_000.0

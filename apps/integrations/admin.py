@@ -25,6 +25,15 @@ from apps.integrations.models import (
     SocialPost,
     SocialSpend,
     Suppression,
+    SyncConflict,
+    SyncExternal,
+    SyncImport,
+    SyncImportStep,
+    SyncNudge,
+    SyncRecord,
+    SyncReport,
+    SyncStream,
+    SyncTombstone,
     TokenDay,
     TrailEntry,
     WebhookEndpoint,
@@ -251,4 +260,82 @@ class SocialMentionAdmin(LargeTableAdmin):
 class SocialDayAdmin(LargeTableAdmin):
     reads = "integrations:read"
     list_display = ("connection", "on", "followers", "views", "engagements")
+@admin.register(SyncStream)
+class SyncStreamAdmin(WorkspaceAdmin):
+    reads = "integrations:read"
+    list_display = ("connection", "entity", "direction", "is_paused", "run", "page", "finished_at", "trouble")
+    list_filter = ("entity", "is_paused")
+    list_select_related = ("connection",)
+    search_exact = ("public_id", "id")
+
+
+@admin.register(SyncRecord)
+class SyncRecordAdmin(LargeTableAdmin):
+    reads = "integrations:read"
+    list_display = ("public_id", "entity", "version", "gone_at", "erased_at", "changed_at")
+    list_filter = ("entity",)
+    search_exact = ("public_id", "id")
+
+
+@admin.register(SyncExternal)
+class SyncExternalAdmin(LargeTableAdmin):
+    reads = "integrations:read"
+    list_display = (
+        "external_id",
+        "connection",
+        "entity",
+        "state",
+        "modified_at",
+        "unpushed_since",
+        "gone_at",
+    )
+    list_filter = ("entity", "state")
+    list_select_related = ("connection",)
+    search_exact = ("public_id", "external_id", "id")
+
+
+@admin.register(SyncConflict)
+class SyncConflictAdmin(LargeTableAdmin):
+    reads = "integrations:read"
+    list_display = ("kind", "field", "state", "choice", "opened_at", "settled_at")
+    list_filter = ("state", "kind")
+    search_exact = ("public_id", "id")
+
+
+@admin.register(SyncReport)
+class SyncReportAdmin(LargeTableAdmin):
+    reads = "integrations:read"
+    list_display = ("sync_stream", "compared", "missing", "extra", "different", "unpushed", "made_at")
+    list_select_related = ("sync_stream",)
+    search_exact = ("public_id", "id")
+
+
+@admin.register(SyncImport)
+class SyncImportAdmin(WorkspaceAdmin):
+    reads = "integrations:read"
+    list_display = ("name", "connection", "entity", "state", "created_at", "applied_at", "undone_at")
+    list_filter = ("state",)
+    list_select_related = ("connection",)
+    search_exact = ("public_id", "id")
+
+
+@admin.register(SyncImportStep)
+class SyncImportStepAdmin(LargeTableAdmin):
+    reads = "integrations:read"
+    list_display = ("batch_id", "record_id", "position", "is_new")
+    search_exact = ("batch_id", "record_id", "id")
+
+
+@admin.register(SyncNudge)
+class SyncNudgeAdmin(LargeTableAdmin):
+    reads = "integrations:read"
+    list_display = ("external_id", "entity", "nudged_at", "due_at", "attempts")
+    search_exact = ("external_id", "id")
+
+
+@admin.register(SyncTombstone)
+class SyncTombstoneAdmin(LargeTableAdmin):
+    reads = "integrations:read"
+    list_display = ("id", "connection", "entity", "created_at")
+    list_select_related = ("connection",)
     search_exact = ("id",)

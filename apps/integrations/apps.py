@@ -7,6 +7,8 @@ from django.apps import AppConfig
 SPEAKERS = (
     "apps.integrations.mail_news",
     "apps.integrations.social_publishing",
+    "apps.integrations.sync.nudged",
+    "apps.integrations.sync.push",
     "apps.integrations.webhooks",
 )
 

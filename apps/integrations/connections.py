@@ -81,6 +81,7 @@ def connect(
     sealed = {key: value for key, value in cleaned.items() if key in secret}
     _keep(connection, sealed, now=now)
     audit.record(actor, "connection.made", connection, now=now, after={"service": service.key})
+    service.run_welcome(connection, now=now)
     return connection
 
 
@@ -162,6 +163,7 @@ def disconnect(actor: Actor, connection: Connection, *, now: datetime) -> bool:
     """
     fresh: Connection = Connection.objects.select_for_update().get(pk=connection.pk)
     service = services.known(fresh.service)
+    service.run_farewell(Client(fresh))
     was_revoked = _revoked(service, sealed_json.get(fresh, "credentials_sealed") or {})
     fresh.state, fresh.state_reason, fresh.state_changed_at = Connection.State.DISCONNECTED, "", now
     fresh.data_key = fresh.credentials_sealed = fresh.credentials_expire_at = None
@@ -205,6 +207,7 @@ def _signed_in(
     )
     if not known.is_usable:
         connection_states.restore(known, actor, now=now)
+    service.run_welcome(known, now=now)
     return known
 
 
@@ -229,6 +232,8 @@ def _cleaned(service: Service, values: Mapping[str, str]) -> dict[str, str]:
             errors[one.key] = [f"At most {LONGEST_VALUE:,} characters."]
         elif text and one.choices and text not in dict(one.choices):
             errors[one.key] = [f"Choose one of: {', '.join(dict(one.choices).values())}."]
+        elif text and not text.startswith(one.begins_with):
+            errors[one.key] = [f"It begins with {one.begins_with}"]
         elif text:
             cleaned[one.key] = text
     if errors:

@@ -1,8 +1,10 @@
 """What the doors hold on people."""
 
+from typing import Any
+
 from django.utils import timezone
 
-from apps.accounts.privacy import Identifiers, holds, impersonal, when_erased
+from apps.accounts.privacy import Identifiers, also_held, holds, impersonal, when_erased
 from apps.integrations import erasures, trail
 from apps.integrations.models import (
     AdCampaign,
@@ -22,10 +24,20 @@ from apps.integrations.models import (
     SocialPost,
     SocialSpend,
     Suppression,
+    SyncConflict,
+    SyncExternal,
+    SyncImport,
+    SyncImportStep,
+    SyncNudge,
+    SyncRecord,
+    SyncReport,
+    SyncStream,
+    SyncTombstone,
     TokenDay,
     TrailEntry,
     WebhookEndpoint,
 )
+from apps.integrations.sync import erasing
 from apps.integrations.trail import Step
 
 holds(
@@ -102,6 +114,42 @@ holds(
         "created_at",
     ],
 )
+holds(
+    SyncRecord,
+    export=["public_id", "entity", "stage", "event_on", "created_at", "changed_at"],
+    on_erase="keep_pseudonymous",
+    blank=[
+        "data_key",
+        "fields_sealed",
+        "email_index",
+        "phone_index",
+        "stage",
+        "job_type",
+        "event_on",
+        "total",
+        "currency",
+        "is_opted_in",
+    ],
+    not_personal=[
+        "public_id",
+        "entity",
+        "version",
+        "merged_into",
+        "gone_at",
+        "erased_at",
+        "changed_at",
+        "created_at",
+    ],
+)
+impersonal(
+    SyncExternal,
+    SyncConflict,
+    SyncImportStep,
+    because="of a record, and gone with it: the erasure of its person deletes them (sync/erasing.py)",
+)
+impersonal(SyncImport, because="a file, sealed as it came and forgotten once it was applied or given up")
+impersonal(SyncStream, SyncReport, because="how far reading has come, and ids of records")
+impersonal(SyncNudge, SyncTombstone, because="ids of records, of the erased ones a hash")
 impersonal(Suppression, because="a keyed hash of an address, kept so that it is not written to again")
 impersonal(InboundRecord, because="what services told, sealed as it came and forgotten after 30 days")
 impersonal(WebhookEndpoint, because="an address of the workspace's own systems")
@@ -112,7 +160,10 @@ impersonal(AdCampaign, AdDay, because="figures of campaigns")
 impersonal(SocialAccount, SocialDay, SocialSpend, because="accounts of the workspace, and their figures")
 impersonal(SocialPost, because="what the workspace publishes to everybody")
 impersonal(SocialMention, because="what strangers wrote in public; those that name somebody go with them")
-impersonal(TrailEntry, because="states and reasons; whom a call is about stands in the call alone")
+impersonal(
+    TrailEntry,
+    because="states and reasons; what steps of records say is sealed under the record's key, which goes",
+)
 
 
 @when_erased
@@ -138,3 +189,13 @@ def stop_what_waits(known_by: Identifiers) -> None:
         state=Call.State.CANCELLED, due_at=None, settled_at=now
     )
     trail.append(*(Step(call.stream, "erased", {"state": Call.State.CANCELLED}, now) for call in stopped))
+
+
+@when_erased
+def forget_records(known_by: Identifiers) -> None:
+    erasing.erase(known_by.person_ids, now=timezone.now())
+
+
+@also_held("integrations.SyncRecord.fields")
+def records_of(known_by: Identifiers) -> list[dict[str, Any]]:
+    return erasing.held_on(known_by.person_ids)

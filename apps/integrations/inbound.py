@@ -4,6 +4,7 @@ A hook's address names a connection; the signature proves that the service sent 
 before is answered like the first and does nothing; one without a fresh time on it is refused.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -81,6 +82,14 @@ class Received:
     @property
     def query(self) -> dict[str, str]:
         return dict(parse_qsl(urlsplit(self.url).query, keep_blank_values=True))
+
+    def json_object(self) -> dict[str, Any]:
+        """The body, or nothing where it is no JSON object."""
+        try:
+            found = json.loads(self.body)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
 
 
 def silence(received: Received) -> tuple[str, str]:

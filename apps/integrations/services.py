@@ -55,6 +55,8 @@ class Field:
     is_secret: bool = False
     is_required: bool = True
     choices: tuple[tuple[str, str], ...] = ()
+    # What an address must begin with.
+    begins_with: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +91,9 @@ class Service:
     base_url: where it is, unless settings say otherwise. check: dotted name of a function that asks it
     something harmless with a client and answers what to show ("Account 123, GBP"). honest: what a connection
     can and cannot do, for the page. sunset_on: the day on which this version stops.
+
+    welcome: dotted name of what is done with a connection in the transaction that makes it; farewell: of what
+    is done with a client before its credentials are forgotten. facts: of what else the page says of one.
     """
 
     key: str
@@ -106,6 +111,9 @@ class Service:
     sign: Sign = unsigned
     classify: Classify = by_status
     check: str = ""
+    welcome: str = ""
+    farewell: str = ""
+    facts: str = ""
     # Whether the page of services offers it; false for what has a page of its own.
     is_offered: bool = True
 
@@ -144,6 +152,18 @@ class Service:
 
     def run_check(self, client: Any) -> str:
         return import_string(self.check)(client) if self.check else ""
+
+    def run_welcome(self, connection: Any, *, now: datetime) -> None:
+        if self.welcome:
+            import_string(self.welcome)(connection, now=now)
+
+    def run_farewell(self, client: Any) -> None:
+        if self.farewell:
+            import_string(self.farewell)(client)
+
+    def facts_of(self, connection: Any, *, now: datetime) -> list[tuple[str, str]]:
+        """Pairs of a label and what stands beside it."""
+        return import_string(self.facts)(connection, now=now) if self.facts else []
 
 
 _services: dict[str, Service] = {}

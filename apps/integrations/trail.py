@@ -34,6 +34,9 @@ class Fault:
     position: int
     what: str
 
+    def __str__(self) -> str:
+        return f"{self.position}: {self.what}"
+
 
 def append(*steps: Step) -> None:
     """Add the steps, one of each stream at most, in the open transaction."""
@@ -54,6 +57,11 @@ def append(*steps: Step) -> None:
     TrailEntry.objects.bulk_create(entries)
 
 
+def positions(streams: Sequence[str]) -> dict[str, int]:
+    """Stream → the position of its newest step."""
+    return {stream: position for stream, (position, _) in _heads(streams).items()}
+
+
 def steps_of(stream: str) -> list[TrailEntry]:
     return list(TrailEntry.objects.filter(stream=stream).order_by("position"))
 
@@ -68,8 +76,13 @@ def replay(entries: Iterable[TrailEntry], apply: Callable[[S, TrailEntry], S], s
 
 def faults(stream: str) -> Iterator[Fault]:
     """Where the chain of a stream does not hold; nothing when it does."""
+    return faults_in(stream, steps_of(stream))
+
+
+def faults_in(stream: str, entries: Iterable[TrailEntry]) -> Iterator[Fault]:
+    """The same of its steps, in their order, that were read already."""
     previous, expected = GENESIS, 0
-    for entry in steps_of(stream):
+    for entry in entries:
         expected += 1
         if entry.position != expected:
             yield Fault(stream, expected, f"steps {expected} to {entry.position - 1} are missing")

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.integrations.views import connections, conversions, modes, monitoring, social, webhooks
+from apps.integrations.views import connections, conversions, modes, monitoring, social, sync, webhooks
 
 app_name = "integrations"
 urlpatterns = [
@@ -34,6 +34,22 @@ urlpatterns = [
     path("<uuid:public_id>/test/", connections.test, name="connection-test"),
     path("<uuid:public_id>/read/", connections.read_now, name="connection-read"),
     path("<uuid:public_id>/disconnect/", connections.disconnect, name="connection-disconnect"),
+    path("<uuid:public_id>/records/", sync.overview_of, name="sync"),
+    path("<uuid:public_id>/records/read/", sync.run, name="sync-run"),
+    path("<uuid:public_id>/records/check/", sync.check, name="sync-check"),
+    path("<uuid:public_id>/records/file/", sync.bring, name="import-new"),
+    path("streams/<uuid:stream_id>/", sync.stream_changed, name="sync-stream"),
+    path("reports/<uuid:report_id>/repair/", sync.repair, name="report-repair"),
+    path("records/", sync.listed, name="records"),
+    path("records/<uuid:record_id>/", sync.record, name="record"),
+    path("records/<uuid:record_id>/send/", sync.send, name="record-send"),
+    path("conflicts/", sync.conflicts, name="conflicts"),
+    path("conflicts/<uuid:conflict_id>/", sync.settle, name="conflict"),
+    path("files/<uuid:import_id>/", sync.brought, name="import"),
+    *(
+        path(f"files/<uuid:import_id>/{deed}/", sync.import_act, {"deed": deed}, name=f"import-{deed}")
+        for deed in ("apply", "undo", "drop")
+    ),
     path("webhooks/", webhooks.listed, name="webhooks"),
     path("webhooks/<uuid:endpoint_id>/", webhooks.endpoint, name="webhook"),
     path("webhooks/<uuid:endpoint_id>/test/", webhooks.test, name="webhook-test"),

@@ -9,6 +9,8 @@ from dataclasses import replace
 from tests.fakes.analytics import Amplitude, Mixpanel
 from tests.fakes.conversions import Ga4, GoogleConversions, MetaConversions
 from tests.fakes.google_ads import GoogleAds
+from tests.fakes.honeybook import HoneyBook
+from tests.fakes.lightblue import LightBlue
 from tests.fakes.linkedin import LinkedInAds, LinkedInConversions
 from tests.fakes.linkedin_pages import LinkedInPages
 from tests.fakes.llm import LanguageModel
@@ -22,6 +24,7 @@ from tests.fakes.server import Fake, Reply, Seen, json_reply, route
 from tests.fakes.slack import Slack
 from tests.fakes.tiktok import TikTokAds, TikTokConversions
 from tests.fakes.twilio import Twilio, TwilioCalls
+from tests.fakes.vsco import Vsco
 from tests.fakes.webhook import Webhook
 from tests.fakes.x import XAds, XConversions
 from tests.fakes.x_social import PublicImages, XSocial
@@ -33,7 +36,9 @@ FAKES: tuple[type[Fake], ...] = (
     GoogleAds,
     GoogleConversions,
     Instagram,
+    HoneyBook,
     LanguageModel,
+    LightBlue,
     LinkedInAds,
     LinkedInConversions,
     LinkedInPages,
@@ -49,6 +54,7 @@ FAKES: tuple[type[Fake], ...] = (
     TikTokConversions,
     Twilio,
     TwilioCalls,
+    Vsco,
     Webhook,
     WebhookReceiver,
     XAds,

@@ -19,8 +19,19 @@ from apps.attribution.models import (
     RuleVersion,
 )
 from apps.integrations import sealed_json, webhooks
-from apps.integrations.models import Call, Connection, SocialPost, WebhookEndpoint
+from apps.integrations.models import (
+    Call,
+    Connection,
+    SocialPost,
+    SyncConflict,
+    SyncImport,
+    SyncRecord,
+    SyncReport,
+    SyncStream,
+    WebhookEndpoint,
+)
 from apps.integrations.monitoring import incidents, rules
+from apps.integrations.sync import imports, integrity, records, streams
 from tests.factories import NOW, ChannelFactory, GoalFactory, PersonFactory
 from tests.house.rows import row_of
 
@@ -148,6 +159,49 @@ def _of_call(workspace: Workspace) -> dict[str, Any]:
     return {"call_id": _dead_call(workspace).public_id}
 
 
+def _spreadsheet(workspace: Workspace) -> Connection:
+    return _connection(workspace, "spreadsheet")
+
+
+def _stream(workspace: Workspace) -> SyncStream:
+    connection = _spreadsheet(workspace)
+    with scoping.workspace(workspace):
+        return streams.of(connection, "contact")
+
+
+def _record(workspace: Workspace) -> SyncRecord:
+    with scoping.workspace(workspace):
+        return records.create(system(workspace.pk), "contact", {"first_name": "Ada"}, now=NOW)
+
+
+def _conflict(workspace: Workspace) -> SyncConflict:
+    stream, record, other = _stream(workspace), _record(workspace), _record(workspace)
+    with scoping.workspace(workspace):
+        return SyncConflict.objects.create(
+            workspace=workspace, sync_stream=stream, record=record, other=other, kind="same", opened_at=NOW
+        )
+
+
+def _report(workspace: Workspace) -> SyncReport:
+    stream = _stream(workspace)
+    with scoping.workspace(workspace):
+        return integrity.compare(stream, streams.system_of(stream.connection), now=NOW)
+
+
+def _file(workspace: Workspace, state: str = "tried") -> SyncImport:
+    connection = _spreadsheet(workspace)
+    with scoping.workspace(workspace):
+        actor, content = system(workspace.pk), b"first name,email\nAda,ada@example.com\n"
+        batch, _ = imports.begin(actor, connection, "contact", name="a.csv", content=content, now=NOW)
+        if state == "applied":
+            imports.apply(actor, batch, now=NOW)
+        return batch
+
+
+def _public(make: Callable[[Workspace], Any], name: str) -> Builder:
+    return lambda workspace: {name: make(workspace).public_id}
+
+
 # Route → the values of its parameters, naming an object of the given workspace.
 OBJECTS: dict[str, Builder] = {
     "accounts:job": _id_of(Job, "public_id", "public_id"),
@@ -199,6 +253,30 @@ OBJECTS: dict[str, Builder] = {
     "integrations-api:connection": _of_connection,
     "integrations-api:connection-test": _of_connection,
     **{f"integrations-api:call-{deed}": _of_call for deed in ("trail", "replay", "cancel")},
+    **{
+        f"integrations:{deed}": _public(_spreadsheet, "public_id")
+        for deed in ("sync", "sync-run", "sync-check", "import-new")
+    },
+    **{
+        f"integrations-api:{deed}": _public(_spreadsheet, "public_id")
+        for deed in ("connection-sync", "connection-check", "imports")
+    },
+    **{f"integrations{part}:sync-stream": _public(_stream, "stream_id") for part in ("", "-api")},
+    **{f"integrations{part}:report-repair": _public(_report, "report_id") for part in ("", "-api")},
+    **{
+        f"integrations{part}:record{deed}": _public(_record, "record_id")
+        for part, deed in (("", ""), ("", "-send"), ("-api", ""), ("-api", "-send"), ("-api", "-trail"))
+    },
+    "integrations:conflict": _public(_conflict, "conflict_id"),
+    "integrations-api:conflict-settle": _public(_conflict, "conflict_id"),
+    **{
+        f"integrations{part}:import{deed}": _public(_file, "import_id")
+        for part, deed in (("", ""), ("", "-apply"), ("", "-drop"), ("-api", ""), ("-api", "-apply"))
+    },
+    **{
+        f"integrations{part}:import-undo": _public(lambda workspace: _file(workspace, "applied"), "import_id")
+        for part in ("", "-api")
+    },
     "attribution:channel": _id_of(Channel, "key", "key"),
     "attribution:person": _id_of(Person, "public_id", "public_id"),
     "attribution:import-file": _id_of(FileImport, "import_id"),
@@ -289,6 +367,37 @@ BODIES: dict[tuple[str, str], Any] = {
         ("post", f"integrations-api:webhook-{deed}"): None
         for deed in ("test", "rotate", "turn-on", "redeliver")
     },
+    ("post", "integrations-api:connection-sync"): {"is_full": True},
+    ("post", "integrations-api:connection-check"): None,
+    ("post", "integrations-api:imports"): {
+        "entity": "contact",
+        "name": "clients.csv",
+        "content": "first name,email\nAda,ada@example.com\n",
+        "columns": {"first_name": "first name", "email": "email"},
+    },
+    ("patch", "integrations-api:sync-stream"): {
+        "direction": "both",
+        "is_paused": False,
+        "makes_new": False,
+        "policies": {"email": "manual"},
+        "reason": "asked for",
+    },
+    ("post", "integrations-api:records"): {"entity": "contact", "values": {"first_name": "Ada"}},
+    ("patch", "integrations-api:record"): {
+        "values": {"last_name": "Byron"},
+        "version": 1,
+        "consent_source": "a form",
+    },
+    # A connection that is not there: what is sent where is told in tests of its own.
+    ("post", "integrations-api:record-send"): {"connection": "019ac000-0000-7000-8000-000000000000"},
+    ("post", "integrations-api:conflict-settle"): {
+        "choice": "different",
+        "value": "x",
+        "consent_source": "a form",
+    },
+    ("post", "integrations-api:report-repair"): None,
+    ("post", "integrations-api:import-apply"): None,
+    ("post", "integrations-api:import-undo"): None,
     ("post", "accounts-api:api-key-list"): {
         "name": "shop",
         "scopes": ["read"],

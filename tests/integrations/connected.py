@@ -22,3 +22,10 @@ def connection_to(workspace, service, *, account, secrets, **options):
 
 def client_of(workspace, service, **given):
     return Client(connection_to(workspace, service, **given))
+
+
+class Hasty(Client):
+    """A client that waits for nothing: what drips is cut off while a test can still watch it."""
+
+    def ask(self, name, request, **options):
+        return super().ask(name, request, **{**options, "timeout_seconds": 0.3, "deadline_seconds": 1.5})

@@ -2,12 +2,13 @@ from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.integrations import trail
+from apps.integrations.api.answers import NOT_FOUND, OVER
 from apps.integrations.api.serializers import (
     IncidentFilterSerializer,
     IncidentSerializer,
@@ -19,10 +20,6 @@ from apps.integrations.api.serializers import (
 )
 from apps.integrations.models import Incident
 from apps.integrations.monitoring import incidents, rules, status
-
-ERROR = {"$ref": "#/components/schemas/Error"}
-NOT_FOUND = OpenApiResponse(ERROR, description="There is no such thing in this workspace.")
-OVER = OpenApiResponse(ERROR, description="It is resolved already.")
 
 
 class IncidentsView(APIView):
@@ -53,7 +50,7 @@ class IncidentView(APIView):
         found = incidents.find(public_id)
         stream = incidents.stream_of(found)
         found.steps = trail.steps_of(stream)
-        found.faults = [f"{fault.position}: {fault.what}" for fault in trail.faults(stream)]
+        found.faults = [str(fault) for fault in trail.faults(stream)]
         return Response(TimelineSerializer(found).data)
 
 

@@ -1,12 +1,30 @@
 from django.urls import path
 
-from apps.integrations.api import modes, monitoring, social, views
+from apps.integrations.api import modes, monitoring, social, sync, views
 
 app_name = "integrations-api"
 urlpatterns = [
     path("connections", views.ConnectionsView.as_view(), name="connections"),
     path("connections/<uuid:public_id>", views.ConnectionView.as_view(), name="connection"),
     path("connections/<uuid:public_id>/test", views.ConnectionTestView.as_view(), name="connection-test"),
+    path("connections/<uuid:public_id>/sync", sync.ConnectionSyncView.as_view(), name="connection-sync"),
+    path("connections/<uuid:public_id>/check", sync.ConnectionCheckView.as_view(), name="connection-check"),
+    path("connections/<uuid:public_id>/imports", sync.ImportsView.as_view(), name="imports"),
+    path("sync/streams", sync.StreamsView.as_view(), name="sync-streams"),
+    path("sync/streams/<uuid:stream_id>", sync.StreamView.as_view(), name="sync-stream"),
+    path("sync/records", sync.RecordsView.as_view(), name="records"),
+    path("sync/records/<uuid:record_id>", sync.RecordView.as_view(), name="record"),
+    path("sync/records/<uuid:record_id>/send", sync.RecordSendView.as_view(), name="record-send"),
+    path("sync/records/<uuid:record_id>/trail", sync.RecordTrailView.as_view(), name="record-trail"),
+    path("sync/conflicts", sync.ConflictsView.as_view(), name="conflicts"),
+    path(
+        "sync/conflicts/<uuid:conflict_id>/settle", sync.ConflictSettleView.as_view(), name="conflict-settle"
+    ),
+    path("sync/reports", sync.ReportsView.as_view(), name="reports"),
+    path("sync/reports/<uuid:report_id>/repair", sync.ReportRepairView.as_view(), name="report-repair"),
+    path("sync/imports/<uuid:import_id>", sync.ImportView.as_view(), name="import"),
+    path("sync/imports/<uuid:import_id>/apply", sync.ImportApplyView.as_view(), name="import-apply"),
+    path("sync/imports/<uuid:import_id>/undo", sync.ImportUndoView.as_view(), name="import-undo"),
     path("webhooks", views.WebhooksView.as_view(), name="webhooks"),
     path("webhooks/<uuid:endpoint_id>", views.WebhookView.as_view(), name="webhook"),
     path("webhooks/<uuid:endpoint_id>/test", views.WebhookTestView.as_view(), name="webhook-test"),

@@ -2,7 +2,7 @@ from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 
 from apps.accounts.errors import NotHere
 from apps.integrations import connections, conversion_reports, outbox, reports, trail, webhooks
+from apps.integrations.api.answers import NOT_FOUND, REFUSED, UNAVAILABLE
 from apps.integrations.api.serializers import (
     CallFilterSerializer,
     CallSerializer,
@@ -23,11 +24,6 @@ from apps.integrations.api.serializers import (
     WebhookSerializer,
 )
 from apps.integrations.models import Call, WebhookEndpoint
-
-ERROR = {"$ref": "#/components/schemas/Error"}
-NOT_FOUND = OpenApiResponse(ERROR, description="There is no such thing in this workspace.")
-REFUSED = OpenApiResponse(ERROR, description="The service refuses, or it is not in a state to do that.")
-UNAVAILABLE = OpenApiResponse(ERROR, description="The service does not answer at the moment.")
 
 
 class ConnectionsView(APIView):
@@ -117,7 +113,7 @@ class CallTrailView(APIView):
         if call is None:
             raise NotHere("There is no such call.")
         stream = call.stream
-        faults = [f"{fault.position}: {fault.what}" for fault in trail.faults(stream)]
+        faults = [str(fault) for fault in trail.faults(stream)]
         return Response(TrailSerializer({"steps": trail.steps_of(stream), "faults": faults}).data)
 
 

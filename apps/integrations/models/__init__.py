@@ -14,6 +14,16 @@ from apps.integrations.models.social import (
     SocialMention,
     SocialPost,
     SocialSpend,
+from apps.integrations.models.sync import (
+    SyncConflict,
+    SyncExternal,
+    SyncImport,
+    SyncImportStep,
+    SyncNudge,
+    SyncRecord,
+    SyncReport,
+    SyncStream,
+    SyncTombstone,
 )
 from apps.integrations.models.tokens import TokenDay
 from apps.integrations.models.trail import TrailEntry
@@ -37,6 +47,15 @@ __all__ = [
     "SocialPost",
     "SocialSpend",
     "Suppression",
+    "SyncConflict",
+    "SyncExternal",
+    "SyncImport",
+    "SyncImportStep",
+    "SyncNudge",
+    "SyncRecord",
+    "SyncReport",
+    "SyncStream",
+    "SyncTombstone",
     "TokenDay",
     "TrailEntry",
     "WebhookEndpoint",

@@ -13,6 +13,7 @@ from apps.accounts.doors import page, refusals_in
 from apps.integrations import ads_pull, connections, inbound, modes, outbox, reports, services
 from apps.integrations.forms import ConnectForm
 from apps.integrations.services import Family
+from apps.integrations.sync import pull
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -44,6 +45,7 @@ def connection(request: HttpRequest, public_id: str) -> HttpResponse:
         "service": standing.service,
         "calls": reports.troubled_calls(found),
         "hook_url": inbound.url_of(found),
+        "facts": standing.service.facts_of(found, now=now),
     }
     if standing.service.family == Family.ADS:
         context["campaigns"] = reports.campaigns(found, now=now)
@@ -88,6 +90,8 @@ def _connect(request: HttpRequest, service: services.Service, form: ConnectForm)
     made = connections.connect(
         request.actor, service, values=values, label=form.cleaned_data.get("label", ""), now=now
     )
+    if service.family == Family.CRM:
+        pull.pull.delay(workspace_id=made.workspace_id, connection_id=made.pk)
     return redirect("integrations:connection", public_id=made.public_id)
 
 

@@ -13,15 +13,26 @@ from django.utils import timezone
 
 from apps.accounts import consent, scoping
 from apps.accounts.permissions import system
-from apps.integrations import connections, errors, forwarding, outbox
+from apps.integrations import connections, errors, forwarding, outbox, sealed_json
 from apps.integrations.conversion_events import PURPOSES, Click, ConversionEvent
 from apps.integrations.models import Call, Connection, ForwardedConversion
 from apps.integrations.resilience.lanes import Lane
+from apps.integrations.resilience.outcomes import Kind
 from tests.conftest import committed
 from tests.factories import PersonFactory
 from tests.fakes import conversions, linkedin, meta, tiktok, x
-from tests.fakes.server import Answer, NotJson, Reply, ResetAfter, ResetBefore, Slow, Truncated, json_reply
-from tests.integrations.connected import connection_to
+from tests.fakes.server import (
+    Answer,
+    Drip,
+    NotJson,
+    Reply,
+    ResetAfter,
+    ResetBefore,
+    Slow,
+    Truncated,
+    json_reply,
+)
+from tests.integrations.connected import Hasty, connection_to
 
 SERVICES = {
     "meta_conversions": (conversions.MetaConversions, {"access_token": conversions.CAPI_TOKEN}, {}),
@@ -432,6 +443,21 @@ def test_a_slow_service_is_no_second_conversion(open_, sold):
     relay()
 
     assert (states(), taken(fake), len(fake.seen)) == ({"e1": S.DONE}, 1, 1)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("fault", [Drip(0.05), Slow(1.0)], ids=["drip", "slow"])
+def test_what_drips_is_cut_off(open_, sold, name, fault):
+    fake, connection = open_(name)
+    forward(sold(browser={"ga_client_id": "123.456"}))
+    fake.misbehave(fault, times=10)
+    call = Call.objects.get()
+    handler = outbox._handlers[name, call.operation]
+    due = outbox.Due(call, sealed_json.get(call, "payload_sealed"))
+
+    [outcome] = handler.perform(Hasty(connection), [due]).outcome.items
+
+    assert outcome.kind == Kind.UNKNOWN
 
 
 def test_the_bytes_at_analytics(open_, sold):

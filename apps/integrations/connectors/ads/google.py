@@ -18,6 +18,7 @@ from apps.integrations import services
 from apps.integrations.client import Client
 from apps.integrations.connectors import reading
 from apps.integrations.connectors.ads.platform import (
+    HONEST,
     BudgetKind,
     Campaign,
     Change,
@@ -26,6 +27,7 @@ from apps.integrations.connectors.ads.platform import (
     Status,
     nothing,
     refused,
+    tagged,
 )
 from apps.integrations.http import Request, Response
 from apps.integrations.money import Form, Money, from_wire, to_wire
@@ -222,7 +224,7 @@ GOOGLE = services.register(
         ),
         scopes=("https://www.googleapis.com/auth/adwords",),
         reach=Reach.TWO_WAY,
-        honest="Reads campaigns and daily figures; pauses, resumes and changes budgets and bids.",
+        honest=HONEST,
         limits=Limits(at_once=8, rates=(Rate(limit=15_000, window_seconds=86_400, scope=Scope.APPLICATION),)),
         sign=sign,
         classify=classify,
@@ -252,7 +254,7 @@ class GoogleAds:
             yield _campaign(row)
 
     def find(self, tag: str) -> Campaign | None:
-        return next((one for one in self.campaigns() if one.name.endswith(f"[mg:{tag}]")), None)
+        return tagged(self.campaigns(), tag)
 
     def create(self, wanted: NewCampaign, *, only_validate: bool = False) -> "Answer[str]":
         """Budget and campaign in one request, which does both or neither."""

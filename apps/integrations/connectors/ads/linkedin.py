@@ -7,7 +7,7 @@ are written out here and not left to an encoder. Reports have no pages and are c
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +16,7 @@ from apps.integrations import services
 from apps.integrations.client import Client
 from apps.integrations.connectors import reading
 from apps.integrations.connectors.ads.platform import (
+    HONEST,
     BudgetKind,
     Campaign,
     Change,
@@ -24,6 +25,9 @@ from apps.integrations.connectors.ads.platform import (
     Status,
     nothing,
     refused,
+    spans,
+    tagged,
+    unchecked,
 )
 from apps.integrations.http import Request, Response
 from apps.integrations.money import Form, Money, from_wire, to_wire
@@ -93,7 +97,7 @@ LINKEDIN = services.register(
         ),
         scopes=("rw_ads", "r_ads_reporting"),
         reach=Reach.TWO_WAY,
-        honest="Reads campaigns and daily figures; pauses, resumes and changes budgets and bids.",
+        honest=HONEST,
         limits=Limits(at_once=4),
         sign=sign,
         classify=classify,
@@ -140,14 +144,12 @@ class LinkedInAds:
                 return
 
     def find(self, tag: str) -> Campaign | None:
-        return next((one for one in self.campaigns() if one.name.endswith(f"[mg:{tag}]")), None)
+        return tagged(self.campaigns(), tag)
 
     def create(self, wanted: NewCampaign, *, only_validate: bool = False) -> "Answer[str]":
         group = wanted.native.get("campaignGroup") or self.client.credentials.get("campaign_group")
         if only_validate or not group:
-            return refused(
-                "LinkedIn checks nothing without doing it." if only_validate else "Name a campaign group."
-            )
+            return unchecked(NAME) if only_validate else refused("Name a campaign group.")
         body = {
             "account": f"urn:li:sponsoredAccount:{self.account_id}",
             "name": wanted.tagged_name,
@@ -167,7 +169,7 @@ class LinkedInAds:
 
     def change(self, campaign_id: str, change: Change, *, only_validate: bool = False) -> "Answer[None]":
         if only_validate:
-            return refused("LinkedIn checks nothing without doing it.")
+            return unchecked(NAME)
         fields: dict[str, Any] = {}
         if change.status is not None:
             fields["status"] = NATIVE[change.status]
@@ -187,11 +189,8 @@ class LinkedInAds:
         for start in range(0, len(ids), CAMPAIGNS_AT_ONCE):
             part = ids[start : start + CAMPAIGNS_AT_ONCE]
             days = MOST_ROWS // len(part) - 1
-            first = since
-            while first <= until:
-                last = min(until, first + timedelta(days=days - 1))
+            for first, last in spans(since, until, days=days):
                 yield from self._report(part, first, last)
-                first = last + timedelta(days=1)
 
     def _report(self, ids: Sequence[str], since: date, until: date) -> Iterator[DayFigures]:
         urns = ",".join(quote(f"urn:li:sponsoredCampaign:{one}", safe="") for one in ids)

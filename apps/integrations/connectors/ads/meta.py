@@ -16,6 +16,7 @@ from typing import Any
 from apps.integrations import services
 from apps.integrations.client import Client
 from apps.integrations.connectors.ads.platform import (
+    HONEST,
     BudgetKind,
     Campaign,
     Change,
@@ -23,6 +24,7 @@ from apps.integrations.connectors.ads.platform import (
     NewCampaign,
     Status,
     nothing,
+    tagged,
 )
 from apps.integrations.http import Request, Response
 from apps.integrations.money import Form, Money, from_wire, to_wire
@@ -136,7 +138,7 @@ META = services.register(
         ),
         scopes=("ads_management", "ads_read", "business_management"),
         reach=Reach.TWO_WAY,
-        honest="Reads campaigns and daily figures; pauses, resumes and changes budgets and bids.",
+        honest=HONEST,
         limits=Limits(at_once=4, rates=(Rate(limit=300, window_seconds=3_600),)),
         sign=sign,
         classify=classify,
@@ -178,7 +180,7 @@ class MetaAds:
             yield self._campaign(row)
 
     def find(self, tag: str) -> Campaign | None:
-        return next((one for one in self.campaigns() if one.name.endswith(f"[mg:{tag}]")), None)
+        return tagged(self.campaigns(), tag)
 
     def create(self, wanted: NewCampaign, *, only_validate: bool = False) -> "Answer[str]":
         form: dict[str, Any] = {

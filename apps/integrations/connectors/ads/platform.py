@@ -2,9 +2,9 @@
 own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
@@ -13,6 +13,9 @@ from apps.integrations.http import Response
 from apps.integrations.money import Money
 from apps.integrations.resilience.outcomes import Kind, Outcome
 from apps.integrations.resilience.policy import Answer
+
+# What a connection of any of them can do.
+HONEST = "Reads campaigns and daily figures; pauses, resumes and changes budgets and bids."
 
 
 class Status(StrEnum):
@@ -55,7 +58,11 @@ class NewCampaign:
 
     @property
     def tagged_name(self) -> str:
-        return f"{self.name} [mg:{self.tag}]"
+        return f"{self.name} {_mark(self.tag)}"
+
+
+def _mark(tag: str) -> str:
+    return f"[mg:{tag}]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +107,25 @@ class AdPlatform(Protocol):
     def change(self, campaign_id: str, change: Change, *, only_validate: bool = False) -> "Answer[None]": ...
     def set_bid(self, group_id: str, bid: Money) -> "Answer[None]": ...
     def figures(self, since: date, until: date) -> Iterator[DayFigures]: ...
+
+
+def tagged(campaigns: Iterable[Campaign], tag: str) -> Campaign | None:
+    """The one that was made under a tag of ours."""
+    return next((one for one in campaigns if one.name.endswith(_mark(tag))), None)
+
+
+def spans(since: date, until: date, *, days: int) -> Iterator[tuple[date, date]]:
+    """First and last days, of so many days at most, that together are the whole."""
+    first = since
+    while first <= until:
+        last = min(until, first + timedelta(days=days - 1))
+        yield first, last
+        first = last + timedelta(days=1)
+
+
+def unchecked(platform: str) -> "Answer[Any]":
+    """The answer to a check alone, of a platform that has none."""
+    return refused(f"{platform} checks nothing without doing it.")
 
 
 def refused(reason: str) -> "Answer[Any]":

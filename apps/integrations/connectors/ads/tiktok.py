@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,7 @@ from apps.integrations import services
 from apps.integrations.client import Client
 from apps.integrations.connectors import reading
 from apps.integrations.connectors.ads.platform import (
+    HONEST,
     BudgetKind,
     Campaign,
     Change,
@@ -23,7 +24,9 @@ from apps.integrations.connectors.ads.platform import (
     NewCampaign,
     Status,
     nothing,
-    refused,
+    spans,
+    tagged,
+    unchecked,
 )
 from apps.integrations.http import Request, Response
 from apps.integrations.money import Form, Money, from_wire, to_wire
@@ -121,7 +124,7 @@ TIKTOK = services.register(
             ),
         ),
         reach=Reach.TWO_WAY,
-        honest="Reads campaigns and daily figures; pauses, resumes and changes budgets and bids.",
+        honest=HONEST,
         limits=Limits(at_once=4, rates=(Rate(limit=10, window_seconds=1, scope=Scope.APPLICATION),)),
         sign=sign,
         classify=classify,
@@ -162,12 +165,12 @@ class TikTokAds:
             yield _campaign(row, self.currency)
 
     def find(self, tag: str) -> Campaign | None:
-        return next((one for one in self.campaigns() if one.name.endswith(f"[mg:{tag}]")), None)
+        return tagged(self.campaigns(), tag)
 
     def create(self, wanted: NewCampaign, *, only_validate: bool = False) -> "Answer[str]":
         """A second time under the same tag makes nothing; the id is then found by the tag."""
         if only_validate:
-            return refused("TikTok checks nothing without doing it.")
+            return unchecked(NAME)
         body = {
             "advertiser_id": self.advertiser,
             "request_id": request_id_of(wanted.tag),
@@ -187,7 +190,7 @@ class TikTokAds:
     def change(self, campaign_id: str, change: Change, *, only_validate: bool = False) -> "Answer[None]":
         """Budget and status go to two doors; the second is not tried when the first refuses."""
         if only_validate:
-            return refused("TikTok checks nothing without doing it.")
+            return unchecked(NAME)
         answer: Answer[None] = Answer(outcome=OK)
         if change.budget is not None:
             body = {"campaign_id": campaign_id, "budget": to_wire(change.budget, Form.NUMBER)}
@@ -204,9 +207,7 @@ class TikTokAds:
         return self._write("groups.bid", "/adgroup/update/", self._ours(body), nothing)
 
     def figures(self, since: date, until: date) -> Iterator[DayFigures]:
-        first = since
-        while first <= until:
-            last = min(until, first + timedelta(days=REPORT_DAYS - 1))
+        for first, last in spans(since, until, days=REPORT_DAYS):
             asked = {
                 "report_type": "BASIC",
                 "service_type": "AUCTION",
@@ -218,7 +219,6 @@ class TikTokAds:
             }
             for row in self._pages("figures.read", "/report/integrated/get/", asked, REPORT_PAGE):
                 yield _day(row, self.currency)
-            first = last + timedelta(days=1)
 
     def _ours(self, body: Mapping[str, Any]) -> dict[str, Any]:
         return {"advertiser_id": self.advertiser, **body}

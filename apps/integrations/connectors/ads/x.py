@@ -13,6 +13,7 @@ from apps.integrations import services
 from apps.integrations.client import Client
 from apps.integrations.connectors import oauth1, reading
 from apps.integrations.connectors.ads.platform import (
+    HONEST,
     BudgetKind,
     Campaign,
     Change,
@@ -21,6 +22,9 @@ from apps.integrations.connectors.ads.platform import (
     Status,
     nothing,
     refused,
+    spans,
+    tagged,
+    unchecked,
 )
 from apps.integrations.http import Request, Response
 from apps.integrations.money import Form, Money, from_wire, to_wire
@@ -33,7 +37,7 @@ NAME = "X"
 PAGE = 1_000
 BATCH = 40
 IDS_AT_ONCE = 20
-WINDOW = timedelta(days=7)
+WINDOW_DAYS = 7
 PLACEMENTS = ("ALL_ON_TWITTER", "SPOTLIGHT", "TREND")
 STATUSES = {"ACTIVE": Status.ACTIVE, "PAUSED": Status.PAUSED, "DRAFT": Status.PAUSED}
 NATIVE = {Status.ACTIVE: "ACTIVE", Status.PAUSED: "PAUSED"}
@@ -72,7 +76,7 @@ X = services.register(
             ),
         ),
         reach=Reach.TWO_WAY,
-        honest="Reads campaigns and daily figures; pauses, resumes and changes budgets and bids.",
+        honest=HONEST,
         limits=Limits(at_once=4, rates=(Rate(limit=250, window_seconds=900),)),
         sign=oauth1.sign,
         classify=classify,
@@ -108,11 +112,11 @@ class XAds:
             cursor = {"cursor": page["next_cursor"]}
 
     def find(self, tag: str) -> Campaign | None:
-        return next((one for one in self.campaigns() if one.name.endswith(f"[mg:{tag}]")), None)
+        return tagged(self.campaigns(), tag)
 
     def create(self, wanted: NewCampaign, *, only_validate: bool = False) -> "Answer[str]":
         if only_validate:
-            return refused("X checks nothing without doing it.")
+            return unchecked(NAME)
         params = {
             "funding_instrument_id": self.client.credentials.get("funding_instrument")
             or self._funding()["id"],
@@ -125,7 +129,7 @@ class XAds:
 
     def change(self, campaign_id: str, change: Change, *, only_validate: bool = False) -> "Answer[None]":
         if only_validate:
-            return refused("X checks nothing without doing it.")
+            return unchecked(NAME)
         if change.status == Status.ENDED:
             return self._write("campaigns.delete", "DELETE", f"{self._campaigns}/{campaign_id}", {}, nothing)
         params = _params(change)
@@ -161,14 +165,12 @@ class XAds:
 
     def figures(self, since: date, until: date) -> Iterator[DayFigures]:
         """Of campaigns that did something; days are those of the account's zone."""
-        currency, first = "", since
-        while first <= until:
-            last = min(until, first + WINDOW - timedelta(days=1))
+        currency = ""
+        for first, last in spans(since, until, days=WINDOW_DAYS):
             active = self._active(first, last)
             currency = currency or (self._funding()["currency"] if active else "")
             for start in range(0, len(active), IDS_AT_ONCE):
                 yield from self._window(active[start : start + IDS_AT_ONCE], first, last, currency)
-            first = last + timedelta(days=1)
 
     def _window(self, ids: Sequence[str], first: date, last: date, currency: str) -> Iterator[DayFigures]:
         """What each placement says of a campaign and day, added up."""

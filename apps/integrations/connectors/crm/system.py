@@ -26,6 +26,9 @@ class Fields:
     Job: name, stage (lead, booked, fulfilment, completed), job_type, lead_source, inquiry_date, event_date,
     booking_date, guest_count, total, currency, is_closed, tags, contacts (external ids).
 
+    people, of a job and written alone: the canonical fields of its contacts, the client first, for systems
+    that take a job and its people in one message.
+
     Values are JSON: text, a number of people as int, a day as ISO text, money as text with its decimals, a
     truth, a sorted list of text; None where the system does not say.
     """
@@ -39,6 +42,8 @@ class Fields:
 class Remote:
     """A record as a system has it. raw: as received; fields: the canonical ones that it speaks of;
     modified_at: None where the system does not say; our_id: the id that we gave when we made it.
+
+    is_gone: deleted or anonymised there. Then it says nothing in its fields, and is written to no more.
     """
 
     entity: Entity
@@ -48,6 +53,7 @@ class Remote:
     modified_at: datetime | None = None
     our_id: str = ""
     url: str = ""
+    is_gone: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,12 +73,23 @@ class System(Protocol):
 
     speaks: what it holds and which fields of it can be read and written. An entity that it does not list is
     not synced.
+
+    is_readable: whether it can be asked what it has. Where not, page and fetch raise errors.Refused and find
+    knows nothing; what it has to say it pushes to us; a record that was made there has our id as its own, and
+    is changed no more from here: update is refused.
+
+    drops_duplicates: whether what is made twice for one id of ours is there once.
     """
 
     speaks: Mapping[Entity, Fields]
+    is_readable: bool
+    drops_duplicates: bool
 
-    def page(self, entity: Entity, number: int) -> Page:
-        """A page of all records, the latest changed first. number: from 1."""
+    def page(self, entity: Entity, number: int, *, since: datetime | None = None) -> Page:
+        """A page of all records, the latest changed first. number: from 1.
+
+        since: what did not change after it is left out where the system says when, and no page follows.
+        """
 
     def fetch(self, entity: Entity, external_id: str) -> Remote | None:
         """One record as it is now; None where there is none any more."""
@@ -92,4 +109,4 @@ class System(Protocol):
         *,
         modified_at: datetime | None,
     ) -> "Answer[Remote]":
-        """Change those fields. Raises Changed where it was changed after modified_at."""
+        """Change those fields. Raises Changed where it was changed after modified_at, or is gone."""
