@@ -260,6 +260,8 @@ class SocialMentionAdmin(LargeTableAdmin):
 class SocialDayAdmin(LargeTableAdmin):
     reads = "integrations:read"
     list_display = ("connection", "on", "followers", "views", "engagements")
+
+
 @admin.register(SyncStream)
 class SyncStreamAdmin(WorkspaceAdmin):
     reads = "integrations:read"

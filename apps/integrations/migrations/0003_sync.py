@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0005_plural_names'),
-        ('integrations', '0001_connections_calls_and_figures'),
+        ('integrations', '0002_social'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -14,6 +14,7 @@ from apps.integrations.models.social import (
     SocialMention,
     SocialPost,
     SocialSpend,
+)
 from apps.integrations.models.sync import (
     SyncConflict,
     SyncExternal,

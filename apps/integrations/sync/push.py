@@ -13,7 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from apps.integrations import errors, outbox, sealed_json, services, trail
+from apps.integrations import errors, sealed_json, services, settling, trail
 from apps.integrations.client import Client
 from apps.integrations.connectors.crm import systems
 from apps.integrations.connectors.crm.system import Changed, Entity, Remote, System
@@ -110,7 +110,7 @@ def look_up(client: Client, due: Due) -> Outcome:
             reread(work.stream, system, work.external.external_id, kind="reread")
         is_done = _work(system, due.payload["external"]) is None
     except errors.ServiceError as error:
-        return outbox.not_told(error.outcome)
+        return settling.not_told(error.outcome)
     except _TooEarly:
         is_done = False
     if is_done:

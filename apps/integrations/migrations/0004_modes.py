@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0005_plural_names'),
-        ('integrations', '0001_connections_calls_and_figures'),
+        ('integrations', '0003_sync'),
     ]
 
     operations = [
