@@ -81,7 +81,7 @@ def _connected(count: int) -> tuple[Any, Any]:
     made = Connection.objects.create(
         workspace_id=scoping.current_id(), service="model", account="bench", label="b", state_changed_at=START
     )
-    system.page = _sorted_once(system)
+    system.page = _sorted_once(system)  # type: ignore[method-assign]
     return made, system
 
 
