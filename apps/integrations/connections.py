@@ -163,7 +163,8 @@ def disconnect(actor: Actor, connection: Connection, *, now: datetime) -> bool:
     """
     fresh: Connection = Connection.objects.select_for_update().get(pk=connection.pk)
     service = services.known(fresh.service)
-    service.run_farewell(Client(fresh))
+    if services.is_known(fresh.service):
+        service.run_farewell(Client(fresh))
     was_revoked = _revoked(service, sealed_json.get(fresh, "credentials_sealed") or {})
     fresh.state, fresh.state_reason, fresh.state_changed_at = Connection.State.DISCONNECTED, "", now
     fresh.data_key = fresh.credentials_sealed = fresh.credentials_expire_at = None

@@ -89,8 +89,8 @@ def test_only_what_was_asked_for_is_told(actor, theirs, publish, workspace):
     assert [seen.json["type"] for seen in theirs.seen] == ["integrations.connection.restored"]
 
 
-def test_without_an_endpoint_no_delivery_is_started(publish):
-    assert publish().due_at is None
+def test_without_an_endpoint_no_delivery_is_started(publish, workspace):
+    assert publish(ConnectionRestored(workspace_id=workspace.pk, connection_id=1)).due_at is None
 
 
 def test_another_workspace_is_told_nothing(made, theirs, other_workspace):
