@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "apps.accounts",
     "apps.integrations",
     "apps.attribution",
+    "apps.campaigns",
     "config",
     "config.back_office.BackOfficeConfig",
     "django.contrib.auth",

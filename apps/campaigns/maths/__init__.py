@@ -1,0 +1,1 @@
+"""Arrays and numbers in, frozen dataclasses out: no database, no clock, no network."""
