@@ -1,1 +1,1 @@
-"""The loop: figures are read, curves fitted, changes proposed, decided, carried out, and measured afterwards."""
+"""The loop: figures are read, curves fitted, changes proposed, decided, carried out, and measured."""

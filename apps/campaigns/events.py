@@ -1,0 +1,33 @@
+"""What campaigns promise to tell. Ids and plain values only."""
+
+from dataclasses import dataclass
+
+from apps.accounts.events import Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFinished(Event):
+    """The engine has looked at all campaigns: state is done or failed."""
+
+    name = "campaigns.run.finished"
+    run_id: int
+    state: str
+    proposed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecommendationSettled(Event):
+    """A change was carried out, refused, or rolled back: state says which."""
+
+    name = "campaigns.recommendation.settled"
+    recommendation_id: int
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoRuleDemoted(Event):
+    """What was carried out without a person no longer is: its record is worse than it claimed."""
+
+    name = "campaigns.auto_rule.demoted"
+    kind: str
+    reason: str

@@ -1,0 +1,19 @@
+from apps.campaigns.models.change import Change
+from apps.campaigns.models.outcome import BudgetTest, Outcome
+from apps.campaigns.models.policy import AutoRule, Policy, SpendCap
+from apps.campaigns.models.recommendation import Approval, Kind, Recommendation
+from apps.campaigns.models.run import PlanLine, Run
+
+__all__ = [
+    "Approval",
+    "AutoRule",
+    "BudgetTest",
+    "Change",
+    "Kind",
+    "Outcome",
+    "PlanLine",
+    "Policy",
+    "Recommendation",
+    "Run",
+    "SpendCap",
+]

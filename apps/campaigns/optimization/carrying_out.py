@@ -1,0 +1,76 @@
+"""What is carried out without waiting for anybody: what was approved, and what the policy approves."""
+
+from datetime import datetime
+
+from apps.accounts.errors import DomainError
+from apps.accounts.permissions import system
+from apps.campaigns.models import AutoRule, Policy, Recommendation
+from apps.campaigns.optimization import decisions, execute, policies
+from apps.campaigns.optimization.gates import NotPossibleNow
+
+State = Recommendation.State
+
+
+def approve_what_policy_allows(*, now: datetime) -> int:
+    """Approve proposals within the policy's terms, surest first. Returns how many."""
+    policy = policies.get()
+    rules = policies.auto_rules()
+    if policy.stopped_at is not None or not any(rule.is_on for rule in rules.values()):
+        return 0
+    open_ones = Recommendation.objects.filter(state=State.PROPOSED, is_doable=True, expires_at__gt=now)
+    found = [
+        (one, why)
+        for one in open_ones.order_by("-confidence", "pk")
+        if (why := why_allowed(policy, rules[one.kind], one))
+    ]
+    for one, why in found:
+        decisions.approve_by_policy(one, why, now=now)
+    return len(found)
+
+
+def why_allowed(policy: Policy, rule: AutoRule, one: Recommendation) -> str:
+    """The policy's yes in a sentence; empty where a person must decide."""
+    is_within = (
+        rule.is_on
+        and one.confidence >= rule.least_confidence
+        and abs(one.amount) <= rule.most_amount
+        and decisions.eyes_needed(policy, one) == 1
+    )
+    if not is_within:
+        return ""
+    return (
+        f"The policy carries out {one.get_kind_display()} changes of at most {rule.most_amount} a day by "
+        f"itself from {rule.least_confidence:.0%} on; this one is {abs(one.amount)} at {one.confidence:.0%}."
+    )
+
+
+def carry_out(*, now: datetime) -> int:
+    """Begin what was approved and may leave now; say of the rest what it waits for. Returns how many began.
+
+    Budgets that fall go first: they make room for those that rise.
+    """
+    approved = Recommendation.objects.filter(state=State.APPROVED)
+    rows = list(approved.order_by("amount", "-confidence", "pk").values_list("public_id", flat=True))
+    return sum(_try(public_id, now=now) for public_id in rows)
+
+
+def _try(public_id: object, *, now: datetime) -> bool:
+    found = decisions.get(str(public_id))
+    actor = system(found.workspace_id, "Bellwether, by policy" if found.is_auto else "Bellwether, as approved")
+    try:
+        execute.begin(actor, found.public_id, now=now)
+    except NotPossibleNow as error:
+        _note(found, error.detail, is_lasting=error.is_lasting, now=now)
+        return False
+    except DomainError as error:
+        _note(found, error.detail, is_lasting=False, now=now)
+        return False
+    return True
+
+
+def _note(found: Recommendation, words: str, *, is_lasting: bool, now: datetime) -> None:
+    """Said once; what waiting does not help is let go."""
+    if is_lasting:
+        decisions.step(found, State.EXPIRED, words, now=now)
+    elif found.state_reason != words[:300]:
+        decisions.step(found, found.state, words, now=now)

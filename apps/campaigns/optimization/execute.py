@@ -1,0 +1,238 @@
+"""Carrying out: the intent is a row before anything is sent, and what became of it is known or said to be
+unknown.
+
+A change counts against the caps under the lock of the policy, in the transaction that writes it down together
+with its call. The outbox sends it once; where the answer was lost, it looks at the platform before anything
+else is done (sending.py).
+"""
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.accounts import audit, events
+from apps.accounts.models import Workspace
+from apps.accounts.permissions import Actor, require, system
+from apps.attribution import exchange
+from apps.campaigns.events import RecommendationSettled
+from apps.campaigns.models import Change, Kind, Recommendation
+from apps.campaigns.optimization import decisions, gates, ledger, policies
+from apps.campaigns.optimization.gates import NotPossibleNow
+from apps.integrations import outbox
+from apps.integrations.models import AdCampaign, Call
+from apps.integrations.resilience.outcomes import Kind as OutcomeKind
+
+State, Deed = Recommendation.State, Change.Deed
+# A change that has not left by then is not made any more: its figures are old.
+LEAVES_WITHIN = timedelta(hours=6)
+# Kinds whose before and after are budgets of the campaign.
+OF_BUDGET = {Kind.BUDGET, Kind.BUDGET_TEST}
+
+
+@transaction.atomic
+def begin(actor: Actor, public_id: UUID | str, *, now: datetime) -> Recommendation:
+    """Have an approved recommendation carried out. Locks the policy. Audited.
+
+    Raises Stopped, CapReached, NotPossibleNow.
+    """
+    require(actor, "optimization:approve")
+    policy, workspace = policies.locked(), Workspace.objects.get()
+    found = decisions.locked(public_id)
+    if found.state != State.APPROVED:
+        raise NotPossibleNow(f"It is {found.get_state_display()}; only what was approved is carried out.")
+    gates.require_open(policy, found, workspace, now=now)
+    day = ledger.today(workspace, now)
+    wanted = _wanted(found, before=found.before, after=found.after)
+    ledger.check(policy, wanted, day=day)
+    order(actor, found, wanted, before=found.before, after=found.after, day=day, now=now)
+    decisions.step(found, State.EXECUTING, now=now)
+    return found
+
+
+@transaction.atomic
+def roll_back(actor: Actor, public_id: UUID | str, *, now: datetime) -> Recommendation:
+    """Have what was there restored, unless somebody has changed it since. Locks the policy. Audited.
+
+    Raises Stopped, CapReached, NotPossibleNow.
+    """
+    require(actor, "optimization:approve")
+    policy, workspace = policies.locked(), Workspace.objects.get()
+    found = decisions.locked(public_id)
+    if found.state not in Recommendation.IN_FORCE or not found.is_doable:
+        raise NotPossibleNow(f"It is {found.get_state_display()}; only what is in force is rolled back.")
+    policies.require_running(policy)
+    gates.require_reachable(found.campaign)
+    gates.require_unmoved(found, expected=found.after)
+    day = ledger.today(workspace, now)
+    wanted = _wanted(found, before=found.after, after=found.before)
+    ledger.check(policy, wanted, day=day)
+    order(actor, found, wanted, before=found.after, after=found.before, day=day, now=now, deed=Deed.UNDO)
+    decisions.step(found, State.ROLLING_BACK, now=now)
+    return found
+
+
+def order(
+    actor: Actor,
+    found: Recommendation,
+    wanted: ledger.Wanted,
+    *,
+    before: str,
+    after: str,
+    day: date,
+    now: datetime,
+    deed: str = Deed.DO,
+    step: int = 0,
+) -> Change:
+    """The intent and its call, in the open transaction."""
+    if Change.objects.filter(campaign=found.campaign, state__in=Change.OPEN).exists():
+        raise NotPossibleNow("Another change of the campaign is on its way. Wait until it is settled.")
+    change = Change.objects.create(
+        workspace_id=found.workspace_id,
+        recommendation=found,
+        campaign=found.campaign,
+        deed=deed,
+        step=step,
+        before=before,
+        after=after,
+        increase=max(Decimal(0), wanted.increase),
+        budget_after=wanted.budget_after,
+        day=day,
+        ordered_by=actor.label[:200],
+        created_at=now,
+    )
+    change.call = outbox.enqueue(
+        found.campaign.connection,
+        policies.OPERATION,
+        {"change": str(change.public_id)},
+        dedup_key=str(change.public_id),
+        now=now,
+        expires_at=now + LEAVES_WITHIN,
+    )
+    change.save(update_fields=["call"])
+    told = {"campaign": found.campaign.name, "before": before, "after": after, "deed": str(deed)}
+    audit.record(actor, "optimization.change_ordered", change, now=now, after=told)
+    return change
+
+
+def wanted_of(campaign: AdCampaign, *, before: Decimal, after: Decimal) -> ledger.Wanted:
+    """A change of a daily budget, in the account's currency, as the caps see it. Raises NotPossibleNow."""
+    purse = exchange.purse()
+    then = ledger.home_amount(purse, after, campaign.currency)
+    rise = ledger.home_amount(purse, after - before, campaign.currency)
+    if then is None or rise is None:
+        raise NotPossibleNow(purse.what_is_missing(campaign.currency))
+    return ledger.Wanted(campaign=campaign, increase=rise, budget_after=then)
+
+
+def _wanted(found: Recommendation, *, before: str, after: str) -> ledger.Wanted:
+    if found.kind in OF_BUDGET:
+        return wanted_of(found.campaign, before=Decimal(before), after=Decimal(after))
+    return ledger.Wanted(campaign=found.campaign, increase=Decimal(0), budget_after=None)
+
+
+@transaction.atomic
+def settle(call_id: int, *, now: datetime) -> None:
+    """What became of the change of a call that is over. Told twice, it settles once."""
+    found = Change.objects.select_for_update(of=("self",)).filter(call_id=call_id, state__in=Change.OPEN)
+    change: Change | None = found.select_related("call").first()
+    if change is None or change.call is None:
+        return
+    call: Call = change.call
+    if call.state == Call.State.DONE:
+        finish(change, Change.State.DONE, now=now)
+    elif call.state == Call.State.CANCELLED:
+        finish(change, Change.State.CANCELLED, "It was stopped before it left.", now=now)
+    elif call.last_kind == OutcomeKind.UNKNOWN:
+        mark_unknown(change, call.last_reason, now=now)
+    else:
+        finish(change, Change.State.FAILED, call.last_reason, now=now)
+
+
+def mark_unknown(change: Change, reason: str, *, now: datetime) -> None:
+    """Nothing more is done to the campaign until it is known what became of it."""
+    change.state, change.reason = Change.State.UNKNOWN, reason[:300]
+    change.save(update_fields=["state", "reason"])
+    if change.step == 0:
+        words = f"It is not known whether the platform did it. {reason}"
+        decisions.step(decisions.locked(change.recommendation.public_id), State.UNKNOWN, words, now=now)
+
+
+@transaction.atomic
+def finish(change: Change, state: str, reason: str = "", *, now: datetime) -> None:
+    """The end of a change: what was done is in force, and its recommendation says so. Audited."""
+    change.state, change.reason, change.settled_at = state, reason[:300], now
+    change.save(update_fields=["state", "reason", "settled_at"])
+    found = decisions.locked(change.recommendation.public_id)
+    if state == Change.State.DONE and found.kind in OF_BUDGET:
+        AdCampaign.objects.filter(pk=change.campaign_id).update(budget=Decimal(change.after))
+    actor = system(change.workspace_id)
+    audit.record(actor, f"optimization.change_{state}", change, now=now, reason=change.reason)
+    if found.kind == Kind.BUDGET_TEST:
+        return
+    _settle_recommendation(found, change, now=now)
+    events.publish(
+        RecommendationSettled(
+            workspace_id=found.workspace_id, recommendation_id=found.pk, state=str(found.state)
+        )
+    )
+
+
+def _settle_recommendation(found: Recommendation, change: Change, *, now: datetime) -> None:
+    is_done, is_undo = change.state == Change.State.DONE, change.deed == Deed.UNDO
+    if is_undo:
+        words = change.reason and f"It was not rolled back: {change.reason}"
+        decisions.step(found, State.ROLLED_BACK if is_done else State.DONE, words, now=now)
+    elif is_done:
+        found.done_at = now
+        decisions.step(found, State.DONE, now=now)
+    else:
+        decisions.step(found, State.FAILED, change.reason, now=now)
+
+
+def settle_over(*, now: datetime) -> int:
+    """Settle every change whose call is over. Returns how many."""
+    over = Change.objects.filter(state=Change.State.SENT, call__state__in=Call.TERMINAL)
+    calls = list(over.values_list("call_id", flat=True))
+    for call_id in calls:
+        settle(call_id, now=now)
+    return len(calls)
+
+
+def reconcile(*, now: datetime) -> int:
+    """Hold changes of unknown fate against what was read of the platform since. Returns how many it settled.
+
+    And say of those whose call is still looked up that nobody knows yet.
+    """
+    settled = 0
+    open_changes = Change.objects.filter(state__in=Change.OPEN).select_related("campaign", "call")
+    for change in open_changes.select_related("recommendation"):
+        settled += _reconcile(change, now=now)
+    return settled
+
+
+@transaction.atomic
+def _reconcile(change: Change, *, now: datetime) -> int:
+    change = (
+        Change.objects.select_for_update(of=("self",)).select_related("campaign", "call").get(pk=change.pk)
+    )
+    if change.state == Change.State.SENT:
+        if change.call is not None and change.call.state == Call.State.UNKNOWN:
+            mark_unknown(change, change.call.last_reason, now=now)
+        return 0
+    is_over = change.call is None or change.call.state in Call.TERMINAL
+    if change.state != Change.State.UNKNOWN or not is_over or not _was_read_since(change):
+        return 0
+    if change.recommendation.kind not in OF_BUDGET or change.campaign.budget is None:
+        return 0
+    is_done = change.campaign.budget == Decimal(change.after)
+    said = f"The platform has {change.campaign.budget:.2f} now."
+    finish(change, Change.State.DONE if is_done else Change.State.FAILED, "" if is_done else said, now=now)
+    return 1
+
+
+def _was_read_since(change: Change) -> bool:
+    """After the last time that it may have been sent."""
+    last = change.call.settled_at if change.call is not None else None
+    return change.campaign.read_at > (last or change.created_at)
