@@ -1,0 +1,111 @@
+"""One look at all campaigns: figures in, a plan and proposals of every kind out. It writes nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from apps.campaigns.maths.response.curves import Curves
+from apps.campaigns.maths.response.fit import fit_curves
+from apps.campaigns.models import Policy
+from apps.campaigns.optimization import budgets, figures
+from apps.campaigns.optimization.budgets import Plan
+from apps.campaigns.optimization.figures import Figures
+from apps.campaigns.optimization.recommend import Proposal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A campaign in the plan: fields of PlanLine."""
+
+    campaign_id: int
+    values: dict[str, Any]
+
+    def figures(self) -> dict[str, Any]:
+        return self.values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """summary: fields of Run."""
+
+    lines: Sequence[Line] = ()
+    proposals: Sequence[Proposal] = ()
+    summary: dict[str, Any] = field(default_factory=dict)
+
+
+def analyse(policy: Policy, *, until: date, seed: int) -> Analysis:
+    """Fit, plan, propose. seed: of the draws behind the plan's interval."""
+    known = figures.load(until=until)
+    if not known.campaigns:
+        return Analysis(summary={"note": "No campaign is connected yet."})
+    curves = fit_curves(known.spend, known.conversion_value)
+    held = budgets.held_because(known, curves)
+    plan = budgets.plan(policy, known, curves, held, seed=seed)
+    proposals = budgets.propose(policy, known, curves, plan) if plan else []
+    return Analysis(
+        lines=_lines(known, curves, held, plan),
+        proposals=proposals,
+        summary=_summary(known, plan),
+    )
+
+
+def _lines(known: Figures, curves: Curves, held: Sequence[str], plan: Plan | None) -> list[Line]:
+    found = []
+    places = {row: place for place, row in enumerate(plan.places)} if plan else {}
+    for row, campaign in enumerate(known.campaigns):
+        now = budgets.budget_at_home(campaign)
+        values: dict[str, Any] = {"days": int(curves.days[row]), "silent_because": held[row]}
+        values["budget_now"] = now
+        if curves.has_level[row]:
+            values |= {
+                "scale": float(curves.a[row]),
+                "exponent": float(curves.k[row]),
+                "exponent_error": float(curves.k_error[row]),
+            }
+        if now and curves.has_level[row]:
+            values["revenue_now"] = float(curves.a[row] * now ** curves.k[row])
+        if plan and row in places and not plan.answer.infeasible:
+            place = places[row]
+            values |= {
+                "budget_planned": float(plan.planned[place]),
+                "revenue_planned": float(plan.answer.revenues[place]),
+                "marginal_return": float(plan.answer.marginal_returns[place]),
+                "binds": plan.answer.binds[place],
+            }
+        found.append(Line(campaign_id=campaign.pk, values=values))
+    return found
+
+
+def _summary(known: Figures, plan: Plan | None) -> dict[str, Any]:
+    summary: dict[str, Any] = {
+        "first_day": known.first_day,
+        "last_day": known.last_day,
+        "campaigns": len(known.campaigns),
+        "note": "",
+    }
+    if plan is None:
+        summary["note"] = "Fewer than two campaigns have the data to be planned with."
+        return summary
+    if plan.answer.infeasible:
+        summary["note"] = " ".join(str(one) for one in plan.answer.infeasible)[:500]
+        return summary
+    low, high = np.quantile(plan.gains, [0.025, 0.975])
+    if plan.price < 1:
+        summary["note"] = (
+            f"The last pound brings {plan.price:.2f} of profit: less spend in all would earn more. The frontier "
+            f"shows how much."
+        )
+    return summary | {
+        "total_budget": round(float(plan.planned.sum()), 2),
+        "revenue_now": plan.revenue_now,
+        "revenue_planned": float(plan.answer.revenue),
+        "gain": float(plan.gains.mean()),
+        "gain_low": float(low),
+        "gain_high": float(high),
+        "marginal_return": float(plan.answer.marginal_return),
+        "gap": float(plan.answer.gap),
+    }
+
