@@ -117,6 +117,11 @@ app.conf.update(
             "schedule": 900.0,
             "options": {"expire_seconds": 900},
         },
+        "Run the optimisation engine where it is due, carry out and measure": {
+            "task": "campaigns.optimization.sweep",
+            "schedule": 30.0,
+            "options": {"expire_seconds": 30},
+        },
         "Publish posts that are due on social networks": {
             "task": "integrations.social.sweep",
             "schedule": 30.0,

@@ -20,6 +20,7 @@ urlpatterns = [
     path("api/v1/", include("apps.accounts.api.urls")),
     path("api/v1/attribution/", include("apps.attribution.api.urls")),
     path("api/v1/integrations/", include("apps.integrations.api.urls")),
+    path("api/v1/optimization/", include("apps.campaigns.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", chart_page(SpectacularSwaggerSplitView.as_view(url_name="schema")), name="api-docs"),
     path("health/live", health.live, name="health-live"),

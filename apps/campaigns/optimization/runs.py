@@ -8,8 +8,9 @@ from celery import shared_task
 from django.db import transaction
 from django.utils import timezone
 
-from apps.accounts import events, scoping
-from apps.accounts.models import Workspace
+from apps.accounts import events, jobs, scoping
+from apps.accounts.models import Job, Workspace
+from apps.accounts.permissions import Actor, require
 from apps.accounts.tasks_base import workspace_task
 from apps.campaigns.events import RunFinished
 from apps.campaigns.models import PlanLine, Policy, Run
@@ -34,6 +35,7 @@ from apps.integrations.services import Family
 log = structlog.get_logger(__name__)
 
 Cadence, State = Run.Cadence, Run.State
+JOB = "campaigns.optimization"
 LEAST_DAYS = 14
 # A run that has not come back by then was lost with its worker.
 LOST_AFTER = timedelta(minutes=15)
@@ -67,6 +69,18 @@ def tick() -> None:
     carrying_out.carry_out(now=now)
 
 
+def ask(actor: Actor) -> Job:
+    """Have a run made now, in the background; the job's result names it."""
+    require(actor, "optimization:write")
+    return jobs.begin(actor, JOB, title="Look at all campaigns", params={})
+
+
+@jobs.work(JOB)
+def _asked(job: Job) -> dict[str, Any]:
+    run = make(Cadence.ASKED, now=timezone.now(), job=job)
+    return {"run": str(run.public_id)}
+
+
 def due(policy: Policy, workspace: Workspace, *, now: datetime) -> str:
     """The cadence of the run that is due; empty when none is.
 
@@ -97,7 +111,7 @@ def _has_figures() -> bool:
     return len(days) == LEAST_DAYS
 
 
-def make(cadence: str, *, now: datetime) -> Run:
+def make(cadence: str, *, now: datetime, job: Job | None = None) -> Run:
     """Look at all campaigns, write down the plan and what is proposed, and tell.
 
     A run that a dead worker left behind is marked as failed. What was proposed is in one transaction with the
@@ -108,7 +122,7 @@ def make(cadence: str, *, now: datetime) -> Run:
     )
     workspace = Workspace.objects.get()
     run: Run = Run.objects.create(
-        workspace_id=workspace.pk, cadence=cadence, currency=workspace.currency, started_at=now
+        workspace_id=workspace.pk, cadence=cadence, currency=workspace.currency, started_at=now, job=job
     )
     ledger.ensure_caps(now=now)
     today = now.astimezone(workspace.zone).date()

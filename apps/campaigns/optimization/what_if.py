@@ -3,16 +3,20 @@
 They change nothing and are answered while somebody drags a slider.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from apps.campaigns.maths.allocation.problem import Answer, PowerCurves, Problem
+from apps.accounts.errors import Invalid
+from apps.campaigns.maths.allocation.problem import FALLBACK_EXPONENT, Answer, Group, PowerCurves, Problem
 from apps.campaigns.maths.allocation.solve import allocate
 from apps.campaigns.models import PlanLine, Run
 from apps.campaigns.optimization.figures import Floats
 
+MOST_CAMPAIGNS = 100_000
 # A frontier from a fifth to three times of what is spent now.
 LEAST_SHARE, MOST_SHARE, POINTS = 0.2, 3.0, 50
 
@@ -29,6 +33,11 @@ class Curved:
     @property
     def total(self) -> float:
         return float(self.now.sum())
+
+
+    @property
+    def revenue(self) -> float:
+        return float((self.a * self.now**self.k).sum())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,3 +87,55 @@ def frontier_of(found: Curved, *, points: int = POINTS) -> list[Point]:
     return [
         Point(total=one.total, revenue=one.revenue, marginal_return=one.marginal_return) for one in answers
     ]
+
+
+def answer_for(asked: Mapping[str, Any]) -> Answer:
+    """The best plan for campaigns that the caller tells of: fields of the allocate endpoint. Raises Invalid."""
+    campaigns = asked["campaigns"]
+    places = {one["campaign"]: place for place, one in enumerate(campaigns)}
+    if len(places) < len(campaigns):
+        raise Invalid({"campaigns": ["Two campaigns have the same name. Give each its own."]})
+    percent = asked.get("max_change_percent")
+    needs_current = percent is not None or asked["moving_cost"] or any(one["is_locked"] for one in campaigns)
+    try:
+        return allocate(
+            Problem(
+                curves=PowerCurves(
+                    [one["a"] for one in campaigns], [one.get("k", FALLBACK_EXPONENT) for one in campaigns]
+                ),
+                names=list(places),
+                total=asked.get("total_budget"),
+                target_revenue=asked.get("target_revenue"),
+                target_roas=asked.get("target_roas"),
+                lower=[one["min_budget"] for one in campaigns],
+                upper=[_or_infinite(one.get("max_budget")) for one in campaigns],
+                current=_current(campaigns) if needs_current else None,
+                max_change=None if percent is None else percent / 100,
+                locked=[one["is_locked"] for one in campaigns] if needs_current else None,
+                moving_cost=asked["moving_cost"],
+                groups=[_group(one, places) for one in asked["groups"]],
+            )
+        )
+    except ValueError as error:
+        raise Invalid({"campaigns": [f"{error}."]}) from error
+
+
+def _or_infinite(amount: float | None) -> float:
+    return math.inf if amount is None else amount
+
+
+def _current(campaigns: Sequence[Mapping[str, Any]]) -> list[float]:
+    missing = [one["campaign"] for one in campaigns if one.get("current_budget") is None]
+    if missing:
+        raise Invalid(
+            {"campaigns": [f"{missing[0]!r} lacks current_budget, which a largest change, a lock or a cost needs."]}
+        )
+    return [one["current_budget"] for one in campaigns]
+
+
+def _group(asked: Mapping[str, Any], places: Mapping[str, int]) -> Group:
+    unknown = [name for name in asked["campaigns"] if name not in places]
+    if unknown:
+        raise Invalid({"groups": [f"{asked['name']!r} names {unknown[0]!r}, which is no campaign here."]})
+    members = [places[name] for name in asked["campaigns"]]
+    return Group(name=asked["name"], members=members, floor=asked.get("floor"), cap=asked.get("cap"))
