@@ -56,6 +56,7 @@ PUBLIC = {
 SIGNED = {"unsubscribe", "account_confirm_email", "account_reset_password_from_key", "hooks:hook"}
 # Events that no code of ours waits for: for the webhooks, the activity feed and apps to come.
 WEBHOOK_ONLY = {
+    "integrations.ad_change.settled": "for the floors to come",
     "integrations.call.settled": "for the floors to come",
     "integrations.connection.restored": "for the floors to come",
     "integrations.connection.stopped": "for the floors to come",

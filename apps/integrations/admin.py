@@ -9,7 +9,11 @@ from apps.accounts.back_office import LargeTableAdmin, WorkspaceAdmin
 from apps.integrations import connections, outbox, social, suppressions
 from apps.integrations.models import (
     AdCampaign,
+    AdCreative,
+    AdCreativeDay,
     AdDay,
+    AdGroup,
+    AdSegmentDay,
     AlertRule,
     Call,
     Connection,
@@ -141,6 +145,41 @@ class AdCampaignAdmin(WorkspaceAdmin):
 class AdDayAdmin(LargeTableAdmin):
     reads = "integrations:read"
     list_display = ("campaign", "on", "spend", "currency", "impressions", "clicks", "conversions")
+    list_select_related = ("campaign",)
+    search_exact = ("campaign_id", "id")
+
+
+@admin.register(AdGroup)
+class AdGroupAdmin(WorkspaceAdmin):
+    reads = "integrations:read"
+    list_display = ("name", "campaign", "status", "bid", "bid_strategy", "budget", "currency", "read_at")
+    list_filter = ("status",)
+    list_select_related = ("campaign",)
+    search_exact = ("external_id", "id")
+
+
+@admin.register(AdCreative)
+class AdCreativeAdmin(WorkspaceAdmin):
+    reads = "integrations:read"
+    list_display = ("name", "campaign", "group", "status", "read_at")
+    list_filter = ("status",)
+    list_select_related = ("campaign", "group")
+    search_exact = ("external_id", "id")
+
+
+@admin.register(AdCreativeDay)
+class AdCreativeDayAdmin(LargeTableAdmin):
+    reads = "integrations:read"
+    list_display = ("creative", "on", "spend", "currency", "impressions", "clicks", "frequency")
+    list_select_related = ("creative",)
+    search_exact = ("creative_id", "id")
+
+
+@admin.register(AdSegmentDay)
+class AdSegmentDayAdmin(LargeTableAdmin):
+    reads = "integrations:read"
+    list_display = ("campaign", "on", "dimension", "value", "label", "spend", "currency", "conversions")
+    list_filter = ("dimension",)
     list_select_related = ("campaign",)
     search_exact = ("campaign_id", "id")
 

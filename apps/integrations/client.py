@@ -78,9 +78,7 @@ class Client:
             is_idempotent=is_harmless,
             **{"lane": self.lane, "limits": self.service.limits, **options},
         )
-        whole = (
-            replace(request, url=self.service.url + request.url) if request.url.startswith("/") else request
-        )
+        whole = self.whole(request)
         judge = classify or self.service.classify
 
         def attempt(seconds: float) -> tuple[Outcome, T | None]:
@@ -89,6 +87,12 @@ class Client:
             return outcome, read(response) if outcome.is_good else None
 
         return self.policy.call(operation, attempt, refresh=self._refresh)
+
+    def whole(self, request: Request) -> Request:
+        """With the service's own address, where it has only a path."""
+        return (
+            replace(request, url=self.service.url + request.url) if request.url.startswith("/") else request
+        )
 
     def require(self, name: str, request: Request, **options: Any) -> Any:
         """Make the call and return what it read. Raises errors.Refused or errors.Unavailable."""

@@ -41,6 +41,19 @@ class AdFiguresRead(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AdChangeSettled(Event):
+    """What became of a change at an ad platform (connectors/ads/writes.py): done, refused (nothing was
+    changed, and why), unknown (it cannot be found out any more), or cancelled before it was sent.
+    """
+
+    name = "integrations.ad_change.settled"
+    call_id: int
+    connection_id: int
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModeChanged(Event):
     """A wedding day or an emergency began or ended: kind is scheduled or emergency."""
 

@@ -8,7 +8,11 @@ from apps.accounts.privacy import Identifiers, also_held, holds, impersonal, whe
 from apps.integrations import erasures, trail
 from apps.integrations.models import (
     AdCampaign,
+    AdCreative,
+    AdCreativeDay,
     AdDay,
+    AdGroup,
+    AdSegmentDay,
     AlertRule,
     Call,
     Connection,
@@ -156,7 +160,15 @@ impersonal(WebhookEndpoint, because="an address of the workspace's own systems")
 impersonal(Connection, because="an account of the workspace at a service")
 impersonal(MetricPoint, AlertRule, Incident, TokenDay, because="figures, and what they led to")
 impersonal(ModeSpell, because="when only what could not wait was done, and why")
-impersonal(AdCampaign, AdDay, because="figures of campaigns")
+impersonal(
+    AdCampaign,
+    AdCreative,
+    AdCreativeDay,
+    AdDay,
+    AdGroup,
+    AdSegmentDay,
+    because="figures of campaigns and their ads",
+)
 impersonal(SocialAccount, SocialDay, SocialSpend, because="accounts of the workspace, and their figures")
 impersonal(SocialPost, because="what the workspace publishes to everybody")
 impersonal(SocialMention, because="what strangers wrote in public; those that name somebody go with them")

@@ -121,6 +121,12 @@ def send(request: Request, *, timeout_seconds: float) -> Response:
         sent.stop()
 
 
+def written(request: Request) -> tuple[str, str, bytes]:
+    """Method, path with query, and body of a request, byte by byte as `send` would send them."""
+    built = _build(request)
+    return built.method, built.url.raw_path.decode("ascii"), built.read()
+
+
 def _exchange(pool: httpcore2.ConnectionPool, request: httpx2.Request, began: float) -> Response:
     left = _left()
     asked = httpcore2.Request(

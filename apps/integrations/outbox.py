@@ -65,13 +65,14 @@ class Handler:
     perform: one request for all of the batch; a PARTIAL outcome has an Outcome per call in `items`. look_up:
     asks the service what became of a call: OK when it was done, PERMANENT_DATA when it was not (and may be
     sent), UNKNOWN when it cannot say, REFUSED_HERE when nobody ever will. repeats_for: how long the service
-    drops a duplicate of the same call.
+    drops a duplicate of the same call. news: the event that tells of a call that is over, beside CallSettled.
     """
 
     perform: Perform
     batch: int = 1
     look_up: LookUp | None = None
     repeats_for: timedelta = timedelta()
+    news: settling.News | None = None
 
 
 _handlers: dict[tuple[str, str], Handler] = {}
@@ -87,6 +88,8 @@ def handles(service: str, operation: str, handler: Handler) -> None:
     if (service, operation) in _handlers:
         raise ValueError(f"{service} {operation} is handled twice")
     _handlers[service, operation] = handler
+    if handler.news:
+        settling.announces(service, operation, handler.news)
 
 
 @transaction.atomic

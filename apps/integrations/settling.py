@@ -80,8 +80,19 @@ def note(notes: Sequence[tuple[Call, str, dict[str, Any]]], *, now: datetime) ->
         trail.append(*(trail.Step(call.stream, kind, data, now) for call, kind, data in notes))
 
 
+News = Callable[[Call], events.Event]
+_news: dict[tuple[str, str], News] = {}
+
+
+def announces(service: str, operation: str, news: News) -> None:
+    """Have an event of its own told as well whenever a call of this operation is over."""
+    _news[service, operation] = news
+
+
 def tell(call: Call) -> None:
     """Publish that a call is over."""
+    if news := _news.get((call.service, call.operation)):
+        events.publish(news(call))
     events.publish(
         CallSettled(
             workspace_id=call.workspace_id,

@@ -1,6 +1,13 @@
 """What is known of services: connections to them, calls that wait, what came in, and the trail of both."""
 
-from apps.integrations.models.ads import AdCampaign, AdDay
+from apps.integrations.models.ads import (
+    AdCampaign,
+    AdCreative,
+    AdCreativeDay,
+    AdDay,
+    AdGroup,
+    AdSegmentDay,
+)
 from apps.integrations.models.call import Call
 from apps.integrations.models.connection import Connection
 from apps.integrations.models.email import EmailDelivery, Suppression
@@ -32,7 +39,11 @@ from apps.integrations.models.webhook import WebhookEndpoint
 
 __all__ = [
     "AdCampaign",
+    "AdCreative",
+    "AdCreativeDay",
     "AdDay",
+    "AdGroup",
+    "AdSegmentDay",
     "AlertRule",
     "Call",
     "Connection",

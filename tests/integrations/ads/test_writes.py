@@ -9,7 +9,14 @@ from django.utils import timezone
 
 from apps.integrations import outbox
 from apps.integrations.connectors.ads import writes
-from apps.integrations.connectors.ads.platform import BudgetKind, Change, NewCampaign, Status
+from apps.integrations.connectors.ads.platform import (
+    BudgetKind,
+    Change,
+    Level,
+    NewCampaign,
+    Status,
+    Target,
+)
 from apps.integrations.models import Call
 from apps.integrations.money import Money
 from apps.integrations.resilience.lanes import Lane
@@ -70,7 +77,9 @@ def test_one_campaign_is_made_whatever_becomes_of_the_answer(connected, there, f
 def test_a_change_goes_out_by_the_outbox(connected, there):
     key = there.add("Spring")
     change = Change(status=Status.PAUSED, budget=Money(Decimal(30), "GBP"), budget_kind=BudgetKind.DAILY)
-    call = enqueue(connected, writes.CHANGE, writes.payload_of_change(key, change), "pause")
+    call = enqueue(
+        connected, writes.CHANGE, writes.payload_of_change(Target(Level.CAMPAIGN, key), change), "pause"
+    )
 
     outbox.relay(lane=int(Lane.TRANSACTIONAL))
 

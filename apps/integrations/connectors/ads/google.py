@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,20 +16,28 @@ from django.conf import settings
 from apps.integrations import services
 from apps.integrations.client import Client
 from apps.integrations.connectors import reading
+from apps.integrations.connectors.ads import google_rows, google_targeting
 from apps.integrations.connectors.ads.platform import (
-    HONEST,
+    HONEST_WITH_PARTS,
     BudgetKind,
     Campaign,
     Change,
+    Creative,
+    CreativeDay,
     DayFigures,
+    Dimension,
+    Group,
     NewCampaign,
+    Segment,
+    SegmentDay,
     Status,
+    merged,
     nothing,
     refused,
     tagged,
 )
 from apps.integrations.http import Request, Response
-from apps.integrations.money import Form, Money, from_wire, to_wire
+from apps.integrations.money import Form, Money, to_wire
 from apps.integrations.resilience import retry_after
 from apps.integrations.resilience.classify import of_status
 from apps.integrations.resilience.outcomes import OK, Kind, Outcome, Scope
@@ -72,22 +79,8 @@ ORDER = (
 )
 SOON = re.compile(r"[Rr]etry in (\d+) seconds?")
 THROTTLE_SECONDS = 30.0
-STATUSES = {"ENABLED": Status.ACTIVE, "PAUSED": Status.PAUSED, "REMOVED": Status.ENDED}
 NATIVE = {Status.ACTIVE: "ENABLED", Status.PAUSED: "PAUSED", Status.ENDED: "REMOVED"}
-CAMPAIGNS = (
-    "SELECT campaign.id, campaign.name, campaign.status, campaign.advertising_channel_type,"
-    " campaign_budget.amount_micros, campaign_budget.total_amount_micros, campaign_budget.period,"
-    " customer.currency_code FROM campaign WHERE campaign.status != 'REMOVED' ORDER BY campaign.id"
-)
-BUDGET = (
-    "SELECT campaign.id, campaign_budget.resource_name, campaign_budget.explicitly_shared FROM campaign"
-    " WHERE campaign.id = {campaign}"
-)
-FIGURES = (
-    "SELECT campaign.id, segments.date, metrics.cost_micros, metrics.impressions, metrics.clicks,"
-    " metrics.conversions, metrics.conversions_value, customer.currency_code FROM campaign"
-    " WHERE segments.date BETWEEN '{since}' AND '{until}'"
-)
+REGIONS_AT_ONCE = 200
 
 
 def sign(request: Request, credentials: Credentials) -> Request:
@@ -224,7 +217,7 @@ GOOGLE = services.register(
         ),
         scopes=("https://www.googleapis.com/auth/adwords",),
         reach=Reach.TWO_WAY,
-        honest=HONEST,
+        honest=HONEST_WITH_PARTS,
         limits=Limits(at_once=8, rates=(Rate(limit=15_000, window_seconds=86_400, scope=Scope.APPLICATION),)),
         sign=sign,
         classify=classify,
@@ -238,6 +231,8 @@ class GoogleAds:
 
     reread_days = 30
     can_validate = True
+    dimensions = frozenset(Dimension)
+    excludes = frozenset({Dimension.DEVICE, Dimension.REGION, Dimension.PLACEMENT})
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -250,8 +245,16 @@ class GoogleAds:
         return f"{name}, {found['currencyCode']}"
 
     def campaigns(self) -> Iterator[Campaign]:
-        for row in self._search("campaigns.list", CAMPAIGNS):
-            yield _campaign(row)
+        for row in self._search("campaigns.list", google_rows.CAMPAIGNS):
+            yield google_rows.campaign(row)
+
+    def groups(self) -> Iterator[Group]:
+        for row in self._search("groups.list", google_rows.GROUPS):
+            yield google_rows.group(row)
+
+    def creatives(self) -> Iterator[Creative]:
+        for row in self._search("ads.list", google_rows.CREATIVES):
+            yield google_rows.creative(row)
 
     def find(self, tag: str) -> Campaign | None:
         return tagged(self.campaigns(), tag)
@@ -279,15 +282,16 @@ class GoogleAds:
             {"campaignBudgetOperation": {"create": made}},
             {"campaignOperation": {"create": campaign}},
         ]
-        return self._mutate("campaigns.create", operations, only_validate, _new_id, is_idempotent=False)
+        return self._mutate("campaigns.create", operations, only_validate, _new_id, is_whole=True)
 
     def change(self, campaign_id: str, change: Change, *, only_validate: bool = False) -> "Answer[None]":
+        if segment := change.exclude or change.include:
+            return self._retarget(campaign_id, segment, bool(change.exclude), only_validate)
+        if change.bid is not None:
+            return refused("Bids at Google are set on ad groups, not on campaigns.")
         operations: list[dict[str, Any]] = []
         if change.status is not None:
-            row = {
-                "resourceName": f"{self.customer}/campaigns/{campaign_id}",
-                "status": NATIVE[change.status],
-            }
+            row = {"resourceName": self._campaign(campaign_id), "status": NATIVE[change.status]}
             operations.append({"campaignOperation": {"update": row, "updateMask": "status"}})
         if change.budget is not None:
             found = self._budget_of(campaign_id)
@@ -299,17 +303,94 @@ class GoogleAds:
             operations.append({"campaignBudgetOperation": {"update": row, "updateMask": ",".join(amount)}})
         return self._mutate("campaigns.change", operations, only_validate, nothing)
 
-    def set_bid(self, group_id: str, bid: Money) -> "Answer[None]":
-        row = {
-            "resourceName": f"{self.customer}/adGroups/{group_id}",
-            "cpcBidMicros": str(to_wire(bid, Form.MICROS)),
-        }
-        body = {"operations": [{"update": row, "updateMask": "cpcBidMicros"}], "partialFailure": True}
-        return self._write("groups.bid", f"/{self.customer}/adGroups:mutate", body, nothing, True)
+    def change_group(self, group_id: str, change: Change, *, only_validate: bool = False) -> "Answer[None]":
+        if change.budget is not None:
+            return refused("A budget at Google is the campaign's, not the ad group's.")
+        row: dict[str, Any] = {}
+        if change.status is not None:
+            row["status"] = NATIVE[change.status]
+        if change.bid is not None:
+            group = self.read_group(group_id)
+            strategy = group.bid_strategy if group else ""
+            if strategy not in google_rows.BIDS:
+                return refused(f"There is no bid to set where Google bids by {strategy or 'itself'}.")
+            row[google_rows.BIDS[strategy]] = str(to_wire(change.bid, Form.MICROS))
+        update = {"resourceName": f"{self.customer}/adGroups/{group_id}", **row}
+        operation = {"adGroupOperation": {"update": update, "updateMask": ",".join(row)}}
+        return self._mutate("groups.change", [operation], only_validate, nothing)
+
+    def change_creative(
+        self, creative_id: str, status: Status, *, only_validate: bool = False
+    ) -> "Answer[None]":
+        row = {"resourceName": f"{self.customer}/adGroupAds/{creative_id}", "status": NATIVE[status]}
+        operation = {"adGroupAdOperation": {"update": row, "updateMask": "status"}}
+        return self._mutate("ads.change", [operation], only_validate, nothing)
+
+    def read(self, campaign_id: str) -> Campaign | None:
+        asked = google_rows.ONE_CAMPAIGN.format(campaign=int(campaign_id))
+        row = next(self._search("campaigns.read", asked), None)
+        return None if row is None else google_rows.campaign(row)
+
+    def read_group(self, group_id: str) -> Group | None:
+        asked = google_rows.ONE_GROUP.format(group=int(group_id))
+        row = next(self._search("groups.read", asked), None)
+        return None if row is None else google_rows.group(row)
+
+    def read_creative(self, creative_id: str) -> Creative | None:
+        group, _, ad = creative_id.partition("~")
+        asked = google_rows.ONE_CREATIVE.format(group=int(group), ad=int(ad))
+        row = next(self._search("ads.read", asked), None)
+        return None if row is None else google_rows.creative(row)
+
+    def is_excluded(self, campaign_id: str, segment: Segment) -> bool:
+        return google_targeting.is_excluded(segment, self._targeted(campaign_id, segment))
 
     def figures(self, since: date, until: date) -> Iterator[DayFigures]:
-        for row in self._search("figures.read", FIGURES.format(since=since, until=until)):
-            yield _day(row)
+        for row in self._search("figures.read", google_rows.FIGURES.format(since=since, until=until)):
+            yield google_rows.day(row)
+
+    def creative_figures(self, since: date, until: date) -> Iterator[CreativeDay]:
+        asked = google_rows.CREATIVE_FIGURES.format(since=since, until=until)
+        for row in self._search("figures.ads", asked):
+            yield google_rows.creative_day(row)
+
+    def segment_figures(self, since: date, until: date, dimension: Dimension) -> Iterator[SegmentDay]:
+        rows = self._search("figures.segments", google_rows.segment_query(dimension, since, until))
+        days = merged(google_rows.segment_day(row, dimension) for row in rows)
+        names = self._regions(days) if dimension == Dimension.REGION else {}
+        for one in days:
+            yield replace(one, label=names.get(one.segment.value, ""))
+
+    def _regions(self, days: Sequence[SegmentDay]) -> dict[str, str]:
+        """What the numbers of regions are called."""
+        known = sorted({one.segment.value for one in days if "/" in one.segment.value})
+        names: dict[str, str] = {}
+        for start in range(0, len(known), REGIONS_AT_ONCE):
+            some = ", ".join(f"'{one}'" for one in known[start : start + REGIONS_AT_ONCE])
+            for row in self._search("regions.read", google_rows.REGIONS.format(names=some)):
+                one = row["geoTargetConstant"]
+                names[one["resourceName"]] = one.get("canonicalName", "")
+        return names
+
+    def _targeted(self, campaign_id: str, segment: Segment) -> list[Mapping[str, Any]]:
+        return list(self._search("targeting.read", google_targeting.query(segment, campaign_id)))
+
+    def _retarget(
+        self, campaign_id: str, segment: Segment, excludes: bool, only_validate: bool
+    ) -> "Answer[None]":
+        """Nothing is sent where it is so already."""
+        try:
+            rows = self._targeted(campaign_id, segment)
+        except google_targeting.CannotTarget as why:
+            return refused(str(why))
+        if google_targeting.is_excluded(segment, rows) == excludes:
+            return Answer(outcome=OK)
+        name = self._campaign(campaign_id)
+        operation = google_targeting.operation(segment, rows, name, excludes=excludes)
+        return self._mutate("targeting.change", [operation], only_validate, nothing)
+
+    def _campaign(self, campaign_id: str) -> str:
+        return f"{self.customer}/campaigns/{campaign_id}"
 
     def _customer(self) -> Mapping[str, Any]:
         asked = "SELECT customer.descriptive_name, customer.currency_code, customer.time_zone FROM customer"
@@ -317,7 +398,7 @@ class GoogleAds:
         return found
 
     def _budget_of(self, campaign_id: str) -> Mapping[str, Any]:
-        asked = BUDGET.format(campaign=int(campaign_id))
+        asked = google_rows.BUDGET.format(campaign=int(campaign_id))
         row = next(self._search("budget.read", asked), None)
         return row["campaignBudget"] if row else {"resourceName": f"{self.customer}/campaignBudgets/0"}
 
@@ -346,23 +427,13 @@ class GoogleAds:
         operations: list[dict[str, Any]],
         only_validate: bool,
         read: Any,
-        is_idempotent: bool = True,
+        is_whole: bool = False,
     ) -> "Answer[Any]":
-        body = {
-            "mutateOperations": operations,
-            "partialFailure": is_idempotent,
-            "validateOnly": only_validate,
-        }
-        return self._write(
-            name, f"/{self.customer}/googleAds:mutate", body, read, is_idempotent, not only_validate
-        )
-
-    def _write(
-        self, name: str, path: str, body: Any, read: Any, is_idempotent: bool, is_costly: bool = True
-    ) -> "Answer[Any]":
-        request = Request(method="POST", url=path, json=body)
+        """is_whole: all of them or none."""
+        body = {"mutateOperations": operations, "partialFailure": not is_whole, "validateOnly": only_validate}
+        request = Request(method="POST", url=f"/{self.customer}/googleAds:mutate", json=body)
         return self.client.ask(
-            name, request, read=read, kind="write", is_idempotent=is_idempotent, is_costly=is_costly
+            name, request, read=read, kind="write", is_idempotent=False, is_costly=not only_validate
         )
 
 
@@ -379,35 +450,6 @@ def _amount(budget: Money, kind: BudgetKind) -> dict[str, Any]:
     if kind == BudgetKind.LIFETIME:
         return {"totalAmountMicros": micros, "period": "CUSTOM_PERIOD"}
     return {"amountMicros": micros}
-
-
-def _campaign(row: Mapping[str, Any]) -> Campaign:
-    one, budget = row["campaign"], row.get("campaignBudget", {})
-    is_total = budget.get("period") == "CUSTOM_PERIOD"
-    micros = budget.get("totalAmountMicros" if is_total else "amountMicros")
-    kind = BudgetKind.LIFETIME if is_total else BudgetKind.DAILY
-    return Campaign(
-        id=str(one["id"]),
-        name=one["name"],
-        status=STATUSES.get(one["status"], Status.ENDED),
-        native_status=one["status"],
-        objective=one.get("advertisingChannelType", ""),
-        budget=from_wire(micros, row["customer"]["currencyCode"], Form.MICROS) if micros else None,
-        budget_kind=kind if micros else None,
-    )
-
-
-def _day(row: Mapping[str, Any]) -> DayFigures:
-    figures = row.get("metrics", {})
-    return DayFigures(
-        campaign_id=str(row["campaign"]["id"]),
-        on=date.fromisoformat(row["segments"]["date"]),
-        spend=from_wire(figures.get("costMicros", 0), row["customer"]["currencyCode"], Form.MICROS),
-        impressions=int(figures.get("impressions", 0)),
-        clicks=int(figures.get("clicks", 0)),
-        conversions=Decimal(str(figures.get("conversions", 0))),
-        conversion_value=Decimal(str(figures.get("conversionsValue", 0))),
-    )
 
 
 def _new_id(response: Response) -> str:

@@ -23,6 +23,8 @@ from apps.integrations.connectors.ads.platform import (
     DayFigures,
     NewCampaign,
     Status,
+    WithoutParts,
+    not_here,
     nothing,
     refused,
     spans,
@@ -106,9 +108,10 @@ LINKEDIN = services.register(
 )
 
 
-class LinkedInAds:
+class LinkedInAds(WithoutParts):
     """AdPlatform at LinkedIn."""
 
+    name = NAME
     reread_days = 30
     can_validate = False
 
@@ -170,6 +173,8 @@ class LinkedInAds:
     def change(self, campaign_id: str, change: Change, *, only_validate: bool = False) -> "Answer[None]":
         if only_validate:
             return unchecked(NAME)
+        if told := not_here(NAME, change):
+            return told
         fields: dict[str, Any] = {}
         if change.status is not None:
             fields["status"] = NATIVE[change.status]
@@ -179,9 +184,8 @@ class LinkedInAds:
             fields["unitCost"] = _amount(change.bid)
         return self._patch("campaigns.change", campaign_id, fields)
 
-    def set_bid(self, group_id: str, bid: Money) -> "Answer[None]":
-        """A bid is the campaign's own here."""
-        return self._patch("campaigns.bid", group_id, {"unitCost": _amount(bid)})
+    def change_group(self, group_id: str, change: Change, *, only_validate: bool = False) -> "Answer[None]":
+        return refused("Budgets and bids at LinkedIn are the campaign's own; it has no ad groups.")
 
     def figures(self, since: date, until: date) -> Iterator[DayFigures]:
         """In parts small enough not to be cut off."""
@@ -213,7 +217,7 @@ class LinkedInAds:
             headers={"X-RestLi-Method": "PARTIAL_UPDATE"},
             json={"patch": {"$set": fields}},
         )
-        return self.client.ask(name, request, read=nothing, kind="write", is_idempotent=True, is_costly=True)
+        return self.client.ask(name, request, read=nothing, kind="write", is_idempotent=False, is_costly=True)
 
 
 def check(client: Client) -> str:
@@ -222,6 +226,10 @@ def check(client: Client) -> str:
 
 def _amount(money: Money) -> dict[str, Any]:
     return {"amount": to_wire(money, Form.DECIMAL), "currencyCode": money.currency}
+
+
+def _money(told: Mapping[str, Any] | None) -> Money | None:
+    return from_wire(told["amount"], told["currencyCode"], Form.DECIMAL) if told else None
 
 
 def _schedule(wanted: NewCampaign) -> dict[str, Any]:
@@ -243,8 +251,9 @@ def _campaign(row: Mapping[str, Any]) -> Campaign:
         status=STATUSES.get(row["status"], Status.ENDED),
         native_status=row["status"],
         objective=row.get("objectiveType", ""),
-        budget=from_wire(budget["amount"], budget["currencyCode"], Form.DECIMAL) if budget else None,
+        budget=_money(budget),
         budget_kind=kind,
+        bid=_money(row.get("unitCost")),
     )
 
 

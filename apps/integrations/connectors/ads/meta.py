@@ -10,41 +10,54 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
-from apps.integrations import services
+from apps.integrations import errors, services
 from apps.integrations.client import Client
+from apps.integrations.connectors.ads import meta_rows, meta_targeting
 from apps.integrations.connectors.ads.platform import (
-    HONEST,
+    HONEST_WITH_PARTS,
     BudgetKind,
     Campaign,
     Change,
+    Creative,
+    CreativeDay,
     DayFigures,
+    Dimension,
+    Group,
     NewCampaign,
+    Segment,
+    SegmentDay,
     Status,
+    merged,
     nothing,
+    refused,
     tagged,
 )
 from apps.integrations.http import Request, Response
-from apps.integrations.money import Form, Money, from_wire, to_wire
+from apps.integrations.money import Form, to_wire
 from apps.integrations.resilience.classify import of_status
-from apps.integrations.resilience.outcomes import Kind, Outcome, Scope
+from apps.integrations.resilience.outcomes import OK, Kind, Outcome, Scope
 from apps.integrations.resilience.policy import Answer, Limits, Rate
 from apps.integrations.services import Credentials, Family, Field, OAuth, Reach, Service
 
 PAGE = 200
+INSIGHTS_PAGE = 500
 RATE_LIMITED = {4, 17, 32, 341, 613, *range(80_000, 80_007), 80_008, 80_014}
 OF_THE_APPLICATION = {4}
 TRANSIENT = {1, 2, 960, 5_000, 21_009}
 SIGNED_OUT = {102, 190, 2_500}
 FORBIDDEN = {3, 10, 294, 2_635, *range(200, 300)}
 BLOCKED = 368
-STATUSES = {"ACTIVE": Status.ACTIVE, "PAUSED": Status.PAUSED}
+# A budget was changed four times within the hour; that one ad set is closed for an hour, nothing else is.
+BUDGET_TOO_OFTEN = (613, 1_487_632)
+BUDGET_CLOSED_SECONDS = 3_600.0
+# There is no such thing, or the token may not see it.
+NOT_THERE = "100.33"
+NO_AD_SETS = Outcome(
+    kind=Kind.REFUSED_HERE, reason="The campaign has no ad set whose targeting could change.", was_sent=False
+)
 NATIVE = {Status.ACTIVE: "ACTIVE", Status.PAUSED: "PAUSED", Status.ENDED: "ARCHIVED"}
-FIGURES = "campaign_id,date_start,spend,impressions,clicks,actions,action_values,account_currency"
-# The sums over all places where it happened; the finer types that Meta lists beside them are part of these.
-CONVERSIONS = {"purchase", "lead"}
 
 
 def sign(request: Request, credentials: Credentials) -> Request:
@@ -85,6 +98,8 @@ def _of_error(error: Mapping[str, Any], response: Response, by_status: Outcome) 
     )
     if found.kind != Kind.THROTTLED:
         return found
+    if (code, error.get("error_subcode")) == BUDGET_TOO_OFTEN:
+        return replace(found, scope=Scope.CALL, retry_after_seconds=BUDGET_CLOSED_SECONDS)
     scope = Scope.APPLICATION if code in OF_THE_APPLICATION else Scope.ACCOUNT
     return replace(found, scope=scope, retry_after_seconds=_regain_seconds(response, code))
 
@@ -138,7 +153,7 @@ META = services.register(
         ),
         scopes=("ads_management", "ads_read", "business_management"),
         reach=Reach.TWO_WAY,
-        honest=HONEST,
+        honest=HONEST_WITH_PARTS,
         limits=Limits(at_once=4, rates=(Rate(limit=300, window_seconds=3_600),)),
         sign=sign,
         classify=classify,
@@ -152,6 +167,8 @@ class MetaAds:
 
     reread_days = 28
     can_validate = True
+    dimensions = frozenset(Dimension)
+    excludes = frozenset({Dimension.DEVICE, Dimension.PLACEMENT, Dimension.AGE})
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -172,12 +189,19 @@ class MetaAds:
         return self._currency or ""
 
     def campaigns(self) -> Iterator[Campaign]:
-        fields = {
-            "fields": "id,name,status,effective_status,objective,daily_budget,lifetime_budget",
-            "limit": PAGE,
-        }
-        for row in self._pages("campaigns.list", f"/act_{self.account_id}/campaigns", fields):
-            yield self._campaign(row)
+        asked = {"fields": meta_rows.CAMPAIGN, "limit": PAGE}
+        for row in self._pages("campaigns.list", f"/act_{self.account_id}/campaigns", asked):
+            yield meta_rows.campaign(row, self.currency)
+
+    def groups(self) -> Iterator[Group]:
+        asked = {"fields": meta_rows.GROUP, "limit": PAGE}
+        for row in self._pages("adsets.list", f"/act_{self.account_id}/adsets", asked):
+            yield meta_rows.group(row, self.currency)
+
+    def creatives(self) -> Iterator[Creative]:
+        asked = {"fields": meta_rows.CREATIVE, "limit": PAGE}
+        for row in self._pages("ads.list", f"/act_{self.account_id}/ads", asked):
+            yield meta_rows.creative(row)
 
     def find(self, tag: str) -> Campaign | None:
         return tagged(self.campaigns(), tag)
@@ -194,42 +218,95 @@ class MetaAds:
         return self._write("campaigns.create", f"/act_{self.account_id}/campaigns", form, only_validate, _id)
 
     def change(self, campaign_id: str, change: Change, *, only_validate: bool = False) -> "Answer[None]":
-        form: dict[str, Any] = {}
-        if change.status is not None:
-            form["status"] = NATIVE[change.status]
-        if change.budget is not None:
-            kind = change.budget_kind or BudgetKind.DAILY
-            form[f"{kind}_budget"] = str(to_wire(change.budget, Form.META_MINOR))
-        return self._write("campaigns.change", f"/{campaign_id}", form, only_validate, nothing)
+        if segment := change.exclude or change.include:
+            return self._retarget(campaign_id, segment, bool(change.exclude), only_validate)
+        if change.bid is not None:
+            return refused("Bids at Meta are those of ad sets, not of campaigns.")
+        return self._write("campaigns.change", f"/{campaign_id}", _form(change), only_validate, nothing)
 
-    def set_bid(self, group_id: str, bid: Money) -> "Answer[None]":
-        form = {"bid_amount": str(to_wire(bid, Form.META_MINOR))}
-        return self._write("adsets.bid", f"/{group_id}", form, False, nothing)
+    def change_group(self, group_id: str, change: Change, *, only_validate: bool = False) -> "Answer[None]":
+        return self._write("adsets.change", f"/{group_id}", _form(change), only_validate, nothing)
+
+    def change_creative(
+        self, creative_id: str, status: Status, *, only_validate: bool = False
+    ) -> "Answer[None]":
+        form = _form(Change(status=status))
+        return self._write("ads.change", f"/{creative_id}", form, only_validate, nothing)
+
+    def read(self, campaign_id: str) -> Campaign | None:
+        row = self._one("campaigns.read", campaign_id, meta_rows.CAMPAIGN)
+        return None if row is None else meta_rows.campaign(row, self.currency)
+
+    def read_group(self, group_id: str) -> Group | None:
+        row = self._one("adsets.read", group_id, meta_rows.GROUP)
+        return None if row is None else meta_rows.group(row, self.currency)
+
+    def read_creative(self, creative_id: str) -> Creative | None:
+        row = self._one("ads.read", creative_id, meta_rows.CREATIVE)
+        return None if row is None else meta_rows.creative(row)
+
+    def is_excluded(self, campaign_id: str, segment: Segment) -> bool:
+        rows = self._targeted(campaign_id)
+        return bool(rows) and all(meta_targeting.leaves_out(row["targeting"], segment) for row in rows)
 
     def figures(self, since: date, until: date) -> Iterator[DayFigures]:
         """Figures of each campaign and day in [since, until]."""
-        asked = {
-            "level": "campaign",
-            "fields": FIGURES,
+        for row in self._insights(since, until, level="campaign", fields=meta_rows.FIGURES):
+            yield meta_rows.day(row)
+
+    def creative_figures(self, since: date, until: date) -> Iterator[CreativeDay]:
+        for row in self._insights(since, until, level="ad", fields=meta_rows.CREATIVE_FIGURES):
+            yield meta_rows.creative_day(row)
+
+    def segment_figures(self, since: date, until: date, dimension: Dimension) -> Iterator[SegmentDay]:
+        asked = {"fields": meta_rows.FIGURES, "breakdowns": meta_rows.BREAKDOWNS[dimension]}
+        rows = self._insights(since, until, level="campaign", **asked)
+        yield from merged(meta_rows.segment_day(row, dimension) for row in rows)
+
+    def _insights(self, since: date, until: date, **asked: str) -> Iterator[Mapping[str, Any]]:
+        params = {
+            **asked,
             "time_increment": 1,
             "time_range": json.dumps({"since": since.isoformat(), "until": until.isoformat()}),
-            "limit": PAGE,
+            "limit": INSIGHTS_PAGE,
         }
-        for row in self._pages("insights.read", f"/act_{self.account_id}/insights", asked):
-            yield _day(row)
+        return self._pages("insights.read", f"/act_{self.account_id}/insights", params)
 
-    def _campaign(self, row: Mapping[str, Any]) -> Campaign:
-        kind = next((one for one in BudgetKind if row.get(f"{one}_budget")), None)
-        budget = from_wire(row[f"{kind}_budget"], self.currency, Form.META_MINOR) if kind else None
-        return Campaign(
-            id=row["id"],
-            name=row["name"],
-            status=STATUSES.get(row["status"], Status.ENDED),
-            native_status=row.get("effective_status") or row["status"],
-            objective=row.get("objective", ""),
-            budget=budget,
-            budget_kind=kind,
-        )
+    def _targeted(self, campaign_id: str) -> list[Mapping[str, Any]]:
+        """The ad sets of a campaign that may run, with whom they reach."""
+        asked = {"fields": "id,status,targeting", "limit": PAGE}
+        rows = self._pages("adsets.targeting", f"/{campaign_id}/adsets", asked)
+        return [{"targeting": {}, **row} for row in rows if row["status"] in meta_rows.STATUSES]
+
+    def _retarget(
+        self, campaign_id: str, segment: Segment, excludes: bool, only_validate: bool
+    ) -> "Answer[None]":
+        """Each ad set that is not so already; the first that is refused ends it."""
+        rows = self._targeted(campaign_id)
+        try:
+            wanted = {
+                row["id"]: meta_targeting.changed(row["targeting"], segment, excludes=excludes)
+                for row in rows
+            }
+        except meta_targeting.CannotTarget as why:
+            return refused(str(why))
+        others = [row["id"] for row in rows if wanted[row["id"]] != row["targeting"]]
+        answer: Answer[None] = Answer(outcome=OK if rows else NO_AD_SETS)
+        for done, key in enumerate(others):
+            form = {"targeting": meta_targeting.written(wanted[key])}
+            answer = self._write("adsets.change", f"/{key}", form, only_validate, nothing)
+            if not answer.outcome.is_good:
+                return _after(done, len(others), answer)
+        return answer
+
+    def _one(self, name: str, key: str, fields: str) -> Mapping[str, Any] | None:
+        try:
+            found: Mapping[str, Any] = self.client.require(name, self._get(f"/{key}", {"fields": fields}))
+        except errors.Refused as error:
+            if error.outcome.code == NOT_THERE:
+                return None
+            raise
+        return found
 
     def _pages(self, name: str, path: str, params: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         after: dict[str, str] = {}
@@ -265,22 +342,23 @@ def _times(wanted: NewCampaign) -> dict[str, str]:
     return {name: at.isoformat() for name, at in times.items() if at is not None}
 
 
-def _day(row: Mapping[str, Any]) -> DayFigures:
-    return DayFigures(
-        campaign_id=row["campaign_id"],
-        on=date.fromisoformat(row["date_start"]),
-        spend=Money(Decimal(row.get("spend", "0")), row["account_currency"]),
-        impressions=int(row["impressions"]) if "impressions" in row else None,
-        clicks=int(row["clicks"]) if "clicks" in row else None,
-        conversions=_sum_of(row.get("actions")),
-        conversion_value=_sum_of(row.get("action_values")),
-    )
+def _form(change: Change) -> dict[str, Any]:
+    form: dict[str, Any] = {}
+    if change.status is not None:
+        form["status"] = NATIVE[change.status]
+    if change.budget is not None:
+        kind = change.budget_kind or BudgetKind.DAILY
+        form[f"{kind}_budget"] = str(to_wire(change.budget, Form.META_MINOR))
+    if change.bid is not None:
+        form["bid_amount"] = str(to_wire(change.bid, Form.META_MINOR))
+    return form
 
 
-def _sum_of(actions: list[Mapping[str, Any]] | None) -> Decimal | None:
-    if actions is None:
-        return None
-    return sum((Decimal(one["value"]) for one in actions if one["action_type"] in CONVERSIONS), Decimal(0))
+def _after(done: int, all_of_them: int, answer: "Answer[None]") -> "Answer[None]":
+    if not done:
+        return answer
+    reason = f"{done} of {all_of_them} ad sets were changed, then: {answer.outcome.reason}"[:300]
+    return replace(answer, outcome=replace(answer.outcome, reason=reason))
 
 
 def _id(response: Response) -> str:

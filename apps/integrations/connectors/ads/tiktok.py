@@ -23,7 +23,10 @@ from apps.integrations.connectors.ads.platform import (
     DayFigures,
     NewCampaign,
     Status,
+    WithoutParts,
+    not_here,
     nothing,
+    refused,
     spans,
     tagged,
     unchecked,
@@ -133,9 +136,10 @@ TIKTOK = services.register(
 )
 
 
-class TikTokAds:
+class TikTokAds(WithoutParts):
     """AdPlatform at TikTok."""
 
+    name = NAME
     reread_days = 28
     can_validate = False
 
@@ -181,7 +185,7 @@ class TikTokAds:
             "operation_status": NATIVE[wanted.status],
             **wanted.native,
         }
-        answer = self._write("campaigns.create", "/campaign/create/", body, _new_id)
+        answer = self._write("campaigns.create", "/campaign/create/", body, _new_id, is_idempotent=True)
         if answer.outcome.is_good and not answer.value:
             found = self.find(wanted.tag)
             return replace(answer, value=found.id if found else "")
@@ -191,20 +195,38 @@ class TikTokAds:
         """Budget and status go to two doors; the second is not tried when the first refuses."""
         if only_validate:
             return unchecked(NAME)
+        if told := not_here(NAME, change):
+            return told
+        if change.bid is not None:
+            return refused("Bids at TikTok are those of ad groups, not of campaigns.")
         answer: Answer[None] = Answer(outcome=OK)
         if change.budget is not None:
             body = {"campaign_id": campaign_id, "budget": to_wire(change.budget, Form.NUMBER)}
-            answer = self._write("campaigns.change", "/campaign/update/", self._ours(body), nothing)
+            body = self._ours(body)
+            answer = self._write("campaigns.change", "/campaign/update/", body, nothing, is_idempotent=False)
         if change.status is not None and answer.outcome.is_good:
-            change_of = {"campaign_ids": [campaign_id], "operation_status": NATIVE[change.status]}
+            body = self._ours({"campaign_ids": [campaign_id], "operation_status": NATIVE[change.status]})
             answer = self._write(
-                "campaigns.status", "/campaign/status/update/", self._ours(change_of), nothing
+                "campaigns.status", "/campaign/status/update/", body, nothing, is_idempotent=False
             )
         return answer
 
-    def set_bid(self, group_id: str, bid: Money) -> "Answer[None]":
-        body = {"adgroup_id": group_id, "bid_price": to_wire(bid, Form.NUMBER)}
-        return self._write("groups.bid", "/adgroup/update/", self._ours(body), nothing)
+    def change_group(self, group_id: str, change: Change, *, only_validate: bool = False) -> "Answer[None]":
+        """Budget and bid first, then the status; the second is not tried when the first refuses."""
+        if only_validate:
+            return unchecked(NAME)
+        answer: Answer[None] = Answer(outcome=OK)
+        amounts = {"budget": change.budget, "bid_price": change.bid}
+        wanted = {name: to_wire(money, Form.NUMBER) for name, money in amounts.items() if money is not None}
+        if wanted:
+            body = self._ours({"adgroup_id": group_id, **wanted})
+            answer = self._write("groups.change", "/adgroup/update/", body, nothing, is_idempotent=False)
+        if change.status is not None and answer.outcome.is_good:
+            body = self._ours({"adgroup_ids": [group_id], "operation_status": NATIVE[change.status]})
+            answer = self._write(
+                "groups.status", "/adgroup/status/update/", body, nothing, is_idempotent=False
+            )
+        return answer
 
     def figures(self, since: date, until: date) -> Iterator[DayFigures]:
         for first, last in spans(since, until, days=REPORT_DAYS):
@@ -238,10 +260,14 @@ class TikTokAds:
         found = self.client.require(name, Request(method="GET", url=path, params=params))
         return found.get("data") or {}
 
-    def _write(self, name: str, path: str, body: Mapping[str, Any], read: Any) -> "Answer[Any]":
-        """Each says what is to be, or carries a request id: done twice, it is done once."""
+    def _write(
+        self, name: str, path: str, body: Mapping[str, Any], read: Any, *, is_idempotent: bool
+    ) -> "Answer[Any]":
+        """is_idempotent: it carries a request id, so done twice it is done once."""
         request = Request(method="POST", url=path, json=body)
-        return self.client.ask(name, request, read=read, kind="write", is_idempotent=True, is_costly=True)
+        return self.client.ask(
+            name, request, read=read, kind="write", is_idempotent=is_idempotent, is_costly=True
+        )
 
 
 def check(client: Client) -> str:

@@ -20,6 +20,8 @@ from apps.integrations.connectors.ads.platform import (
     DayFigures,
     NewCampaign,
     Status,
+    WithoutParts,
+    not_here,
     nothing,
     refused,
     spans,
@@ -27,7 +29,7 @@ from apps.integrations.connectors.ads.platform import (
     unchecked,
 )
 from apps.integrations.http import Request, Response
-from apps.integrations.money import Form, Money, from_wire, to_wire
+from apps.integrations.money import Form, from_wire, to_wire
 from apps.integrations.resilience.classify import of_status
 from apps.integrations.resilience.outcomes import OK, Kind, Outcome
 from apps.integrations.resilience.policy import Answer, Limits, Rate
@@ -85,9 +87,10 @@ X = services.register(
 )
 
 
-class XAds:
+class XAds(WithoutParts):
     """AdPlatform at X."""
 
+    name = NAME
     reread_days = 14
     can_validate = False
 
@@ -125,11 +128,15 @@ class XAds:
             BUDGETS[wanted.budget_kind]: to_wire(wanted.budget, Form.MICROS),
             **wanted.native,
         }
-        return self._write("campaigns.create", "POST", self._campaigns, params, _new_id, is_idempotent=False)
+        return self._write("campaigns.create", "POST", self._campaigns, params, _new_id)
 
     def change(self, campaign_id: str, change: Change, *, only_validate: bool = False) -> "Answer[None]":
         if only_validate:
             return unchecked(NAME)
+        if told := not_here(NAME, change):
+            return told
+        if change.bid is not None:
+            return refused("Bids at X are those of line items, not of campaigns.")
         if change.status == Status.ENDED:
             return self._write("campaigns.delete", "DELETE", f"{self._campaigns}/{campaign_id}", {}, nothing)
         params = _params(change)
@@ -158,10 +165,18 @@ class XAds:
             classify=judged,
         )
 
-    def set_bid(self, group_id: str, bid: Money) -> "Answer[None]":
-        params = {"bid_strategy": "MAX", "bid_amount_local_micro": to_wire(bid, Form.MICROS)}
+    def change_group(self, group_id: str, change: Change, *, only_validate: bool = False) -> "Answer[None]":
+        if only_validate:
+            return unchecked(NAME)
+        params: dict[str, Any] = {}
+        if change.status is not None:
+            params["entity_status"] = NATIVE.get(change.status, "PAUSED")
+        if change.bid is not None:
+            params |= {"bid_strategy": "MAX", "bid_amount_local_micro": to_wire(change.bid, Form.MICROS)}
+        if not params:
+            return refused("A budget at X is the campaign's, not the line item's.")
         path = f"/accounts/{self.account_id}/line_items/{group_id}"
-        return self._write("groups.bid", "PUT", path, params, nothing)
+        return self._write("groups.change", "PUT", path, params, nothing)
 
     def figures(self, since: date, until: date) -> Iterator[DayFigures]:
         """Of campaigns that did something; days are those of the account's zone."""
@@ -233,12 +248,9 @@ class XAds:
         path: str,
         params: Mapping[str, Any],
         read: Any,
-        is_idempotent: bool = True,
     ) -> "Answer[Any]":
         request = Request(method=method, url=path, params=params)
-        return self.client.ask(
-            name, request, read=read, kind="write", is_idempotent=is_idempotent, is_costly=True
-        )
+        return self.client.ask(name, request, read=read, kind="write", is_idempotent=False, is_costly=True)
 
 
 def check(client: Client) -> str:
