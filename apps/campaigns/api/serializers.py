@@ -70,6 +70,14 @@ class AnswerSerializer(serializers.Serializer):
     notes = serializers.ListField(child=serializers.CharField(), required=False)
 
 
+class StartedSerializer(serializers.Serializer):
+    """A job that was started; GET /api/v1/jobs/{id} says how far it is."""
+
+    id = serializers.UUIDField(source="public_id")
+    state = serializers.CharField()
+    title = serializers.CharField()
+
+
 class RunSerializer(serializers.Serializer):
     """A look of the engine at all campaigns. Money in the workspace's currency, a day."""
 
@@ -132,9 +140,7 @@ class RecommendationSerializer(serializers.Serializer):
     gain_high = serializers.FloatField(allow_null=True)
     confidence_percent = serializers.SerializerMethodField()
     reasons = serializers.ListField(child=serializers.CharField())
-    doubts = serializers.ListField(
-        child=serializers.CharField(), help_text="What would make it wrong."
-    )
+    doubts = serializers.ListField(child=serializers.CharField(), help_text="What would make it wrong.")
     evidence = serializers.DictField()
     is_doable = serializers.BooleanField(help_text="Whether it can be carried out from here.")
     created_at = serializers.DateTimeField()
@@ -157,18 +163,18 @@ class DryRunSerializer(serializers.Serializer):
 
 
 class PreviewSerializer(serializers.Serializer):
-    """A call that would be made. said: the platform's own check of it, where it has one."""
+    """A call that would be made, without its credentials."""
 
     method = serializers.CharField()
-    url = serializers.CharField()
+    path = serializers.CharField()
     body = serializers.CharField()
-    said = serializers.CharField()
 
 
 class ExecutionSerializer(serializers.Serializer):
     is_dry_run = serializers.BooleanField()
     recommendation = RecommendationSerializer()
     calls = PreviewSerializer(many=True)
+    said = serializers.CharField(help_text="The platform's own check, where it has one.")
     obstacle = serializers.CharField(help_text="What stands in its way now; empty when nothing does.")
 
 

@@ -9,7 +9,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.accounts.api.serializers import JobSerializer
 from apps.accounts.errors import NotHere
 from apps.accounts.models import Workspace
 from apps.campaigns.api import serializers as shapes
@@ -70,26 +69,26 @@ class AllocateView(_View):
         """The best budgets for curves that you tell of, with their certificate. Keeps and changes nothing."""
         given = _given(shapes.AllocateSerializer, request.data)
         guessed = sum("k" not in one for one in given["campaigns"])
-        notes = [f"k is {what_if.FALLBACK_EXPONENT} (the fallback) for {guessed:,} campaigns."] if guessed else []
+        notes = (
+            [f"k is {what_if.FALLBACK_EXPONENT} (the fallback) for {guessed:,} campaigns."] if guessed else []
+        )
         return Response(plan_tables.as_json(what_if.answer_for(given), notes))
 
 
 class AnalyzeView(_View):
     action_needed = "optimization:write"
 
-    @extend_schema(operation_id="optimization_analyze", request=None, responses={202: JobSerializer})
+    @extend_schema(operation_id="optimization_analyze", request=None, responses={202: shapes.StartedSerializer})
     def post(self, request: Request) -> Response:
         """Have the engine look at all campaigns now, in the background; its job's result names the run."""
         job = runs.ask(request._request.actor)
-        return Response(JobSerializer(job).data, status=status.HTTP_202_ACCEPTED)
+        return Response(shapes.StartedSerializer(job).data, status=status.HTTP_202_ACCEPTED)
 
 
 class RunView(_View):
     action_needed = "optimization:read"
 
-    @extend_schema(
-        operation_id="optimization_run_latest", responses={200: shapes.RunSerializer, 404: NO_RUN}
-    )
+    @extend_schema(operation_id="optimization_run_latest", responses={200: shapes.RunSerializer, 404: NO_RUN})
     def get(self, request: Request) -> Response:
         """The last run that came to an end."""
         return Response(shapes.RunSerializer(_latest()).data)
@@ -327,14 +326,26 @@ def _latest() -> Any:
 
 
 def _dry(found: Recommendation, *, is_undo: bool = False) -> Response:
-    calls = previews.calls(found, is_undo=is_undo)
+    seen = previews.calls(found, is_undo=is_undo)
     obstacle = previews.obstacle(found, is_undo=is_undo, now=timezone.now())
-    answer = {"is_dry_run": True, "recommendation": found, "calls": calls, "obstacle": obstacle}
+    answer = {
+        "is_dry_run": True,
+        "recommendation": found,
+        "calls": seen.calls,
+        "said": seen.said,
+        "obstacle": obstacle,
+    }
     return Response(shapes.ExecutionSerializer(answer).data)
 
 
 def _begun(found: Recommendation) -> Response:
-    answer: dict[str, Any] = {"is_dry_run": False, "recommendation": found, "calls": [], "obstacle": ""}
+    answer: dict[str, Any] = {
+        "is_dry_run": False,
+        "recommendation": found,
+        "calls": [],
+        "said": "",
+        "obstacle": "",
+    }
     return Response(shapes.ExecutionSerializer(answer).data, status=status.HTTP_202_ACCEPTED)
 
 

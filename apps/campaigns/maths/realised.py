@@ -1,4 +1,4 @@
-"""What a change came to: the days after it against the days before, and against what happened to the others."""
+"""What a change came to: the days after against those before, and against what happened to the others."""
 
 from dataclasses import dataclass
 from math import erf, sqrt
@@ -40,7 +40,7 @@ def realised(
 
     gain = margin * (A - B * C_after / C_before) - extra_spend, A and B the campaign's means. Its variance is
     by the delta method from the means' own, each widened for autocorrelation of the first order.
-    Raises ValueError for fewer than 7 days on a side, for nan or negative outcomes, and a margin outside 0..1.
+    Raises ValueError for fewer than 7 days on a side, nan or negative outcomes, a margin outside 0..1.
     """
     before, after = _days("outcome_before", outcome_before), _days("outcome_after", outcome_after)
     if not 0 < margin <= 1:
@@ -48,9 +48,7 @@ def realised(
     drift, drift_variance = _drift(others_before, others_after)
     expected = before.mean() * drift
     variance = (
-        _variance_of_mean(after)
-        + drift**2 * _variance_of_mean(before)
-        + before.mean() ** 2 * drift_variance
+        _variance_of_mean(after) + drift**2 * _variance_of_mean(before) + before.mean() ** 2 * drift_variance
     )
     gain = margin * (after.mean() - expected) - extra_spend
     error = margin * sqrt(variance)

@@ -95,8 +95,8 @@ def _summary(known: Figures, plan: Plan | None) -> dict[str, Any]:
     low, high = np.quantile(plan.gains, [0.025, 0.975])
     if plan.price < 1:
         summary["note"] = (
-            f"The last pound brings {plan.price:.2f} of profit: less spend in all would earn more. The frontier "
-            f"shows how much."
+            f"The last unit spent brings {plan.price:.2f} of profit: less in all would earn more. The "
+            "frontier shows how much."
         )
     return summary | {
         "total_budget": round(float(plan.planned.sum()), 2),
@@ -108,4 +108,3 @@ def _summary(known: Figures, plan: Plan | None) -> dict[str, Any]:
         "marginal_return": float(plan.answer.marginal_return),
         "gap": float(plan.answer.gap),
     }
-

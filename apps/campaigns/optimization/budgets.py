@@ -1,4 +1,4 @@
-"""Where the next pound goes: the best plan for the money there is, and the changes of budget that lead to it."""
+"""Where the next pound goes: the best plan for the money there is, and the changes that lead to it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,8 +32,8 @@ LEAST_CONFIDENCE = 0.6
 class Plan:
     """The best budgets of those campaigns that may move. places: their rows in the figures.
 
-    now, planned: (n,) home money a day. price: what a pound is worth elsewhere, in profit. gains: profit a day
-    of the whole plan, one a posterior draw.
+    now, planned: (n,) home money a day. price: what a pound is worth elsewhere, in profit. gains: profit a
+    day of the whole plan, one a posterior draw.
     """
 
     places: Sequence[int]
@@ -181,7 +181,8 @@ def _proposal(
 ) -> Proposal:
     row = found.places[place]
     campaign, payoff = figures.campaigns[row], found.payoff
-    assert payoff is not None and campaign.budget is not None
+    if payoff is None or campaign.budget is None:
+        raise ValueError("a campaign of a plan has a budget, and the plan a payoff")
     before = campaign.budget.normalize()
     after = rounded(campaign, float(campaign.budget) * found.planned[place] / found.now[place])
     wanted = (after - campaign.budget) * Decimal(str(round(found.now[place], 2))) / campaign.budget
@@ -242,10 +243,10 @@ def _reasons(
     next_pound = _marginal(curves, row, float(found.now[place]))
     average = float(curves.outcome(curves.reference)[row] / curves.reference[row])
     said = [
-        f"The next {money(1, home)} a day brings {money(next_pound, home, exact=True)} of revenue here; where the "
-        f"plan puts it, {money(found.answer.marginal_return, home, exact=True)}.",
-        f"It earns {money(average, home, exact=True)} for each {money(1, home)} on average. The difference is "
-        f"what becomes less with each pound: revenue grows with spend to the power {curves.k[row]:.2f} "
+        f"The next {money(1, home)} a day brings {money(next_pound, home, exact=True)} of revenue here; where "
+        f"the plan puts it, {money(found.answer.marginal_return, home, exact=True)}.",
+        f"It earns {money(average, home, exact=True)} for each {money(1, home)} on average, and less with "
+        f"each one more: revenue grows with spend to the power {curves.k[row]:.2f} "
         f"(± {1.96 * curves.k_error[row]:.2f}).",
         f"Learnt from {int(curves.days[row])} days of this campaign and {len(figures.campaigns)} campaigns "
         f"together, until {figures.last_day:%-d %B %Y}.",
@@ -257,8 +258,8 @@ def _reasons(
 
 def _doubts(curves: Curves, row: int) -> list[str]:
     said = [
-        "Days with more demand may also be days with more spend: history alone cannot tell the two apart. The "
-        "confidence allows for that; a budget test would settle it.",
+        "Days with more demand may also be days with more spend, and history alone cannot tell the two apart. "
+        "The confidence allows for that; a budget test would settle it.",
     ]
     if curves.raw_k_error[row] > curves.k_error[row]:
         said.append(

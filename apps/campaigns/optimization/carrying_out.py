@@ -56,7 +56,9 @@ def carry_out(*, now: datetime) -> int:
 
 def _try(public_id: object, *, now: datetime) -> bool:
     found = decisions.get(str(public_id))
-    actor = system(found.workspace_id, "Bellwether, by policy" if found.is_auto else "Bellwether, as approved")
+    actor = system(
+        found.workspace_id, "Bellwether, by policy" if found.is_auto else "Bellwether, as approved"
+    )
     try:
         execute.begin(actor, found.public_id, now=now)
     except NotPossibleNow as error:

@@ -17,12 +17,11 @@ from apps.accounts.models import Workspace
 from apps.accounts.permissions import Actor, require, system
 from apps.attribution import exchange
 from apps.campaigns.events import RecommendationSettled
-from apps.campaigns.models import Change, Kind, Recommendation
-from apps.campaigns.optimization import decisions, gates, ledger, policies
+from apps.campaigns.models import Change, Kind, Policy, Recommendation
+from apps.campaigns.optimization import decisions, gates, ledger, policies, sending
 from apps.campaigns.optimization.gates import NotPossibleNow
 from apps.integrations import outbox
 from apps.integrations.models import AdCampaign, Call
-from apps.integrations.resilience.outcomes import Kind as OutcomeKind
 
 State, Deed = Recommendation.State, Change.Deed
 # A change that has not left by then is not made any more: its figures are old.
@@ -44,7 +43,7 @@ def begin(actor: Actor, public_id: UUID | str, *, now: datetime) -> Recommendati
         raise NotPossibleNow(f"It is {found.get_state_display()}; only what was approved is carried out.")
     gates.require_open(policy, found, workspace, now=now)
     day = ledger.today(workspace, now)
-    wanted = _wanted(found, before=found.before, after=found.after)
+    wanted = wanted_of(found, before=found.before, after=found.after)
     ledger.check(policy, wanted, day=day)
     order(actor, found, wanted, before=found.before, after=found.after, day=day, now=now)
     decisions.step(found, State.EXECUTING, now=now)
@@ -60,13 +59,9 @@ def roll_back(actor: Actor, public_id: UUID | str, *, now: datetime) -> Recommen
     require(actor, "optimization:approve")
     policy, workspace = policies.locked(), Workspace.objects.get()
     found = decisions.locked(public_id)
-    if found.state not in Recommendation.IN_FORCE or not found.is_doable:
-        raise NotPossibleNow(f"It is {found.get_state_display()}; only what is in force is rolled back.")
-    policies.require_running(policy)
-    gates.require_reachable(found.campaign)
-    gates.require_unmoved(found, expected=found.after)
+    require_undoable(policy, found)
     day = ledger.today(workspace, now)
-    wanted = _wanted(found, before=found.after, after=found.before)
+    wanted = wanted_of(found, before=found.after, after=found.before)
     ledger.check(policy, wanted, day=day)
     order(actor, found, wanted, before=found.after, after=found.before, day=day, now=now, deed=Deed.UNDO)
     decisions.step(found, State.ROLLING_BACK, now=now)
@@ -105,7 +100,7 @@ def order(
     change.call = outbox.enqueue(
         found.campaign.connection,
         policies.OPERATION,
-        {"change": str(change.public_id)},
+        sending.payload_of(sending.move_of(found, before=before, after=after)),
         dedup_key=str(change.public_id),
         now=now,
         expires_at=now + LEAVES_WITHIN,
@@ -116,38 +111,41 @@ def order(
     return change
 
 
-def wanted_of(campaign: AdCampaign, *, before: Decimal, after: Decimal) -> ledger.Wanted:
-    """A change of a daily budget, in the account's currency, as the caps see it. Raises NotPossibleNow."""
+def require_undoable(policy: Policy, found: Recommendation) -> None:
+    """Raises Stopped, or NotPossibleNow."""
+    if found.state not in Recommendation.IN_FORCE or not found.is_doable:
+        raise NotPossibleNow(f"It is {found.get_state_display()}; only what is in force is rolled back.")
+    policies.require_running(policy)
+    gates.require_reachable(found.campaign)
+    gates.require_unmoved(found, expected=found.after)
+
+
+def wanted_of(found: Recommendation, *, before: str, after: str) -> ledger.Wanted:
+    """A change as the caps see it. Raises NotPossibleNow for a currency without a rate."""
+    campaign: AdCampaign = found.campaign
+    if found.kind not in OF_BUDGET:
+        return ledger.Wanted(campaign=campaign, increase=Decimal(0), budget_after=None)
     purse = exchange.purse()
-    then = ledger.home_amount(purse, after, campaign.currency)
-    rise = ledger.home_amount(purse, after - before, campaign.currency)
+    then = ledger.home_amount(purse, Decimal(after), campaign.currency)
+    rise = ledger.home_amount(purse, Decimal(after) - Decimal(before), campaign.currency)
     if then is None or rise is None:
         raise NotPossibleNow(purse.what_is_missing(campaign.currency))
     return ledger.Wanted(campaign=campaign, increase=rise, budget_after=then)
 
 
-def _wanted(found: Recommendation, *, before: str, after: str) -> ledger.Wanted:
-    if found.kind in OF_BUDGET:
-        return wanted_of(found.campaign, before=Decimal(before), after=Decimal(after))
-    return ledger.Wanted(campaign=found.campaign, increase=Decimal(0), budget_after=None)
-
-
 @transaction.atomic
-def settle(call_id: int, *, now: datetime) -> None:
-    """What became of the change of a call that is over. Told twice, it settles once."""
+def settle(call_id: int, state: str, reason: str, *, now: datetime) -> None:
+    """What became of the change of a call: a state of AdChangeSettled. Told twice, it settles once."""
     found = Change.objects.select_for_update(of=("self",)).filter(call_id=call_id, state__in=Change.OPEN)
-    change: Change | None = found.select_related("call").first()
-    if change is None or change.call is None:
+    change: Change | None = found.select_related("recommendation").first()
+    if change is None:
         return
-    call: Call = change.call
-    if call.state == Call.State.DONE:
-        finish(change, Change.State.DONE, now=now)
-    elif call.state == Call.State.CANCELLED:
+    if state == "unknown":
+        mark_unknown(change, reason, now=now)
+    elif state == "cancelled":
         finish(change, Change.State.CANCELLED, "It was stopped before it left.", now=now)
-    elif call.last_kind == OutcomeKind.UNKNOWN:
-        mark_unknown(change, call.last_reason, now=now)
     else:
-        finish(change, Change.State.FAILED, call.last_reason, now=now)
+        finish(change, Change.State.DONE if state == "done" else Change.State.FAILED, reason, now=now)
 
 
 def mark_unknown(change: Change, reason: str, *, now: datetime) -> None:
@@ -189,15 +187,6 @@ def _settle_recommendation(found: Recommendation, change: Change, *, now: dateti
         decisions.step(found, State.DONE, now=now)
     else:
         decisions.step(found, State.FAILED, change.reason, now=now)
-
-
-def settle_over(*, now: datetime) -> int:
-    """Settle every change whose call is over. Returns how many."""
-    over = Change.objects.filter(state=Change.State.SENT, call__state__in=Call.TERMINAL)
-    calls = list(over.values_list("call_id", flat=True))
-    for call_id in calls:
-        settle(call_id, now=now)
-    return len(calls)
 
 
 def reconcile(*, now: datetime) -> int:

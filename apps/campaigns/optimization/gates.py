@@ -41,7 +41,7 @@ def require_open(policy: Policy, found: Recommendation, workspace: Workspace, *,
 def require_unmoved(found: Recommendation, *, expected: str) -> None:
     """Raises NotPossibleNow where what was last read of the platform is not what is to be changed."""
     if found.kind not in {Kind.BUDGET, Kind.BUDGET_TEST}:
-        return
+        return  # nothing is read of it here; the call itself looks before it changes anything
     budget = found.campaign.budget
     if budget is None or budget != Decimal(expected):
         raise NotPossibleNow(

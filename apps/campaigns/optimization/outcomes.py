@@ -72,7 +72,9 @@ def _measure(found: Recommendation, span: int, *, now: datetime) -> int:
 
 def _is_read(known: Figures, found: Recommendation, last: date) -> bool:
     """Whether any campaign of the account has figures of the span's last day."""
-    mine = [row for row, one in enumerate(known.campaigns) if one.connection_id == found.campaign.connection_id]
+    mine = [
+        row for row, one in enumerate(known.campaigns) if one.connection_id == found.campaign.connection_id
+    ]
     return bool(mine) and bool(np.isfinite(known.spend[mine, (last - known.first_day).days]).any())
 
 

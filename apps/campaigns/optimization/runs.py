@@ -16,7 +16,6 @@ from apps.campaigns.events import RunFinished
 from apps.campaigns.models import PlanLine, Policy, Run
 from apps.campaigns.optimization import (
     analysis,
-    budget_tests,
     carrying_out,
     decisions,
     execute,
@@ -57,10 +56,8 @@ def sweep() -> int:
 def tick() -> None:
     """Everything that the clock brings: settle, measure, expire, run what is due, carry out what may be."""
     now = timezone.now()
-    execute.settle_over(now=now)
     execute.reconcile(now=now)
     decisions.expire(now=now)
-    budget_tests.advance(now=now)
     if outcomes.measure_due(now=now):
         track_record.review(now=now)
     if cadence := due(policies.get(), Workspace.objects.get(), now=now):

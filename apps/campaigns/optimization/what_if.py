@@ -34,7 +34,6 @@ class Curved:
     def total(self) -> float:
         return float(self.now.sum())
 
-
     @property
     def revenue(self) -> float:
         return float((self.a * self.now**self.k).sum())
@@ -90,7 +89,7 @@ def frontier_of(found: Curved, *, points: int = POINTS) -> list[Point]:
 
 
 def answer_for(asked: Mapping[str, Any]) -> Answer:
-    """The best plan for campaigns that the caller tells of: fields of the allocate endpoint. Raises Invalid."""
+    """The best plan for campaigns that the caller tells of (fields of the allocate endpoint). Raises Invalid."""
     campaigns = asked["campaigns"]
     places = {one["campaign"]: place for place, one in enumerate(campaigns)}
     if len(places) < len(campaigns):
@@ -128,7 +127,11 @@ def _current(campaigns: Sequence[Mapping[str, Any]]) -> list[float]:
     missing = [one["campaign"] for one in campaigns if one.get("current_budget") is None]
     if missing:
         raise Invalid(
-            {"campaigns": [f"{missing[0]!r} lacks current_budget, which a largest change, a lock or a cost needs."]}
+            {
+                "campaigns": [
+                    f"{missing[0]!r} lacks current_budget, which a largest change, a lock or a cost needs."
+                ]
+            }
         )
     return [one["current_budget"] for one in campaigns]
 

@@ -182,7 +182,8 @@ def _look_up(client: Client, due: Due) -> Outcome:
     return Outcome(kind=Kind.OK, reference=found.id)
 
 
-def _change(client: Client, dues: Sequence[Due]) -> Answer:
+def perform_change(client: Client, dues: Sequence[Due]) -> Answer:
+    """Make a change, unless it is so already, or what was to be changed is not what it was."""
     told = dues[0].payload
     target, change = Target(Level(told["level"]), told["id"]), change_forms.from_json(told["change"])
     platform = platforms.of(client)
@@ -228,7 +229,7 @@ def _words(state: State) -> str:
     return ", ".join([state.status.value, *amounts])
 
 
-def _look_up_change(client: Client, due: Due) -> Outcome:
+def look_up_change(client: Client, due: Due) -> Outcome:
     """Done where it is as the change wants it, else not done. Whoever changed it, it is not changed twice."""
     told = due.payload
     target, change = Target(Level(told["level"]), told["id"]), change_forms.from_json(told["change"])
@@ -246,7 +247,7 @@ def _look_up_change(client: Client, due: Due) -> Outcome:
     return OK
 
 
-def _news(call: Call) -> AdChangeSettled:
+def news_of_change(call: Call) -> AdChangeSettled:
     """A call that was given up while an attempt's fate was open is of unknown fate."""
     words = {Call.State.DONE: "done", Call.State.DEAD: "refused", Call.State.CANCELLED: "cancelled"}
     is_open = call.state == Call.State.DEAD and call.sent_at is not None
@@ -279,4 +280,6 @@ def _moment(text: str | None) -> datetime | None:
 
 for _service in services.of_family(Family.ADS):
     handles(_service.key, CREATE, Handler(perform=_create, look_up=_look_up))
-    handles(_service.key, CHANGE, Handler(perform=_change, look_up=_look_up_change, news=_news))
+    handles(
+        _service.key, CHANGE, Handler(perform=perform_change, look_up=look_up_change, news=news_of_change)
+    )
