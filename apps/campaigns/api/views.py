@@ -78,7 +78,9 @@ class AllocateView(_View):
 class AnalyzeView(_View):
     action_needed = "optimization:write"
 
-    @extend_schema(operation_id="optimization_analyze", request=None, responses={202: shapes.StartedSerializer})
+    @extend_schema(
+        operation_id="optimization_analyze", request=None, responses={202: shapes.StartedSerializer}
+    )
     def post(self, request: Request) -> Response:
         """Have the engine look at all campaigns now, in the background; its job's result names the run."""
         job = runs.ask(request._request.actor)

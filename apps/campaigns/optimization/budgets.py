@@ -243,8 +243,8 @@ def _reasons(
     next_pound = _marginal(curves, row, float(found.now[place]))
     average = float(curves.outcome(curves.reference)[row] / curves.reference[row])
     said = [
-        f"The next {money(1, home)} a day brings {money(next_pound, home, exact=True)} of revenue here; where "
-        f"the plan puts it, {money(found.answer.marginal_return, home, exact=True)}.",
+        f"The next {money(1, home)} a day brings {money(next_pound, home, exact=True)} of revenue here; "
+        f"where the plan puts it, {money(found.answer.marginal_return, home, exact=True)}.",
         f"It earns {money(average, home, exact=True)} for each {money(1, home)} on average, and less with "
         f"each one more: revenue grows with spend to the power {curves.k[row]:.2f} "
         f"(± {1.96 * curves.k_error[row]:.2f}).",
@@ -258,7 +258,7 @@ def _reasons(
 
 def _doubts(curves: Curves, row: int) -> list[str]:
     said = [
-        "Days with more demand may also be days with more spend, and history alone cannot tell the two apart. "
+        "Days with more demand may also be days with more spend; history alone cannot tell the two apart. "
         "The confidence allows for that; a budget test would settle it.",
     ]
     if curves.raw_k_error[row] > curves.k_error[row]:

@@ -89,7 +89,7 @@ def frontier_of(found: Curved, *, points: int = POINTS) -> list[Point]:
 
 
 def answer_for(asked: Mapping[str, Any]) -> Answer:
-    """The best plan for campaigns that the caller tells of (fields of the allocate endpoint). Raises Invalid."""
+    """The best plan for campaigns that the caller tells of (the allocate endpoint). Raises Invalid."""
     campaigns = asked["campaigns"]
     places = {one["campaign"]: place for place, one in enumerate(campaigns)}
     if len(places) < len(campaigns):
