@@ -3,6 +3,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.campaigns.models import Kind, Outcome, Policy, Recommendation, Run, SpendCap
+from apps.campaigns.optimization import bid_quotes
 from apps.campaigns.optimization.what_if import MOST_CAMPAIGNS
 
 
@@ -283,3 +284,84 @@ class StandingSerializer(serializers.Serializer):
     amount = serializers.DecimalField(source="cap.amount", max_digits=20, decimal_places=2)
     used = serializers.DecimalField(max_digits=20, decimal_places=2)
     left = serializers.DecimalField(max_digits=20, decimal_places=2)
+
+
+class PersonSerializer(serializers.Serializer):
+    user_id = serializers.CharField(max_length=200, required=False)
+    anonymous_id = serializers.CharField(max_length=200, required=False)
+    person_id = serializers.UUIDField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if len(attrs) != 1:
+            raise serializers.ValidationError("Give exactly one of user_id, anonymous_id and person_id.")
+        return attrs
+
+
+class BidItemSerializer(serializers.Serializer):
+    """A click that may be bought. Tell conversion_probability, or of a person, whose journey says it."""
+
+    key = serializers.CharField(max_length=200, help_text="Yours; comes back with the bid.")
+    conversion_probability = serializers.FloatField(min_value=0, max_value=1, required=False)
+    person = PersonSerializer(required=False)
+    value = serializers.FloatField(min_value=0, default=0, help_text="Revenue of a conversion.")
+    device = serializers.CharField(max_length=200, required=False)
+    hour = serializers.CharField(max_length=200, required=False)
+    placement = serializers.CharField(max_length=200, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("conversion_probability" in attrs) == ("person" in attrs):
+            raise serializers.ValidationError("Give either conversion_probability or person.")
+        return attrs
+
+
+class PaceSerializer(serializers.Serializer):
+    """The day so far."""
+
+    spent = serializers.FloatField(min_value=0)
+    planned = serializers.FloatField(min_value=0.000001, help_text="To be spent by now.")
+    value = serializers.FloatField(min_value=0, default=0, help_text="Revenue so far.")
+    budget_multiplier = serializers.FloatField(min_value=0.1, max_value=1, default=1)
+    roas_multiplier = serializers.FloatField(min_value=0.1, max_value=1, default=1)
+
+
+class BidsSerializer(serializers.Serializer):
+    goal = serializers.ChoiceField(choices=[(one.value, one.value) for one in bid_quotes.Goal])
+    target = serializers.FloatField(
+        min_value=0.000001, required=False, help_text="Cost of a conversion, or return (4 for 400 %)."
+    )
+    margin = serializers.FloatField(
+        min_value=0.000001, max_value=1, default=1, help_text="Of revenue, before advertising; for profit."
+    )
+    items = serializers.ListField(child=BidItemSerializer(), min_length=1, max_length=bid_quotes.MOST_QUOTES)
+    floor = serializers.FloatField(min_value=0, required=False)
+    cap = serializers.FloatField(min_value=0, required=False)
+    connection = serializers.UUIDField(
+        required=False, help_text="With campaign_id: the history of its devices, hours and placements counts."
+    )
+    campaign_id = serializers.CharField(max_length=120, required=False)
+    pace = PaceSerializer(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        faults = {}
+        if attrs["goal"] != bid_quotes.Goal.PROFIT and "target" not in attrs:
+            faults["target"] = ["This goal needs a target."]
+        if attrs.get("floor", 0) > attrs.get("cap", float("inf")):
+            faults["cap"] = ["The cap is below the floor."]
+        if ("campaign_id" in attrs) != ("connection" in attrs):
+            faults["campaign_id"] = ["Give connection and campaign_id together."]
+        if faults:
+            raise serializers.ValidationError(faults)
+        return attrs
+
+
+class QuoteSerializer(serializers.Serializer):
+    key = serializers.CharField()
+    bid = serializers.FloatField(help_text="Per click.")
+    base = serializers.FloatField(help_text="Before modifiers, pace, floor and cap.")
+    conversion_probability = serializers.FloatField()
+    modifiers = serializers.DictField(child=serializers.FloatField())
+    multiplier = serializers.FloatField(help_text="Of the pace: the lower of budget's and return's.")
+
+
+class QuotesSerializer(serializers.Serializer):
+    bids = QuoteSerializer(many=True)

@@ -9,6 +9,7 @@ urlpatterns = [
     path("analyze", views.AnalyzeView.as_view(), name="analyze"),
     path("runs/latest", views.RunView.as_view(), name="run"),
     path("frontier", views.FrontierView.as_view(), name="frontier"),
+    path("bids", views.BidsView.as_view(), name="bids"),
     path("recommendations", views.RecommendationsView.as_view(), name="recommendations"),
     path(_ONE, views.RecommendationView.as_view(), name="recommendation"),
     path(f"{_ONE}/approve", views.ApproveView.as_view(), name="approve"),

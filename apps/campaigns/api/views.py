@@ -14,6 +14,7 @@ from apps.accounts.models import Workspace
 from apps.campaigns.api import serializers as shapes
 from apps.campaigns.models import Recommendation
 from apps.campaigns.optimization import (
+    bid_quotes,
     decisions,
     execute,
     ledger,
@@ -113,6 +114,33 @@ class FrontierView(_View):
             "points": what_if.frontier_of(found),
         }
         return Response(shapes.FrontierSerializer(answer).data)
+
+
+class BidsView(_View):
+    action_needed = "optimization:read"
+
+    @extend_schema(
+        operation_id="optimization_bids",
+        request=shapes.BidsSerializer,
+        responses={200: shapes.QuotesSerializer, 404: NOT_FOUND, 409: NOT_NOW},
+        examples=[
+            OpenApiExample(
+                "A target cost",
+                {
+                    "goal": "target_cpa",
+                    "target": 40,
+                    "items": [{"key": "1", "conversion_probability": 0.035}],
+                },
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        """What to bid for each click. Keeps and changes nothing."""
+        given = _given(shapes.BidsSerializer, request.data)
+        _, campaign = _scope(given.get("connection"), given.get("campaign_id"))
+        found = bid_quotes.quotes(given, campaign=campaign, now=timezone.now())
+        return Response({"bids": shapes.QuoteSerializer(found, many=True).data})
 
 
 class RecommendationsView(_View):

@@ -10,7 +10,7 @@ import numpy as np
 from apps.campaigns.maths.response.curves import Curves
 from apps.campaigns.maths.response.fit import fit_curves
 from apps.campaigns.models import Policy
-from apps.campaigns.optimization import budgets, figures
+from apps.campaigns.optimization import bid_changes, budgets, figures
 from apps.campaigns.optimization.budgets import Plan
 from apps.campaigns.optimization.figures import Figures
 from apps.campaigns.optimization.recommend import Proposal
@@ -45,6 +45,7 @@ def analyse(policy: Policy, *, until: date, seed: int) -> Analysis:
     held = budgets.held_because(known, curves)
     plan = budgets.plan(policy, known, curves, held, seed=seed)
     proposals = budgets.propose(policy, known, curves, plan) if plan else []
+    proposals += bid_changes.propose(policy, known)
     return Analysis(
         lines=_lines(known, curves, held, plan),
         proposals=proposals,

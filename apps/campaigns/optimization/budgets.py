@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 import numpy as np
 
@@ -16,8 +16,8 @@ from apps.campaigns.models import BudgetTest, Kind, Policy, SpendCap
 from apps.campaigns.optimization import ledger
 from apps.campaigns.optimization.figures import Figures, Floats
 from apps.campaigns.optimization.recommend import Proposal
+from apps.campaigns.optimization.rounding import whole
 from apps.integrations.models import AdCampaign
-from apps.integrations.money import exponent_of
 
 DRAWS = 1_000
 # A change smaller than this share of a budget is not worth a platform's learning anew.
@@ -184,8 +184,9 @@ def _proposal(
     if payoff is None or campaign.budget is None:
         raise ValueError("a campaign of a plan has a budget, and the plan a payoff")
     before = campaign.budget.normalize()
-    after = rounded(campaign, float(campaign.budget) * found.planned[place] / found.now[place])
-    wanted = (after - campaign.budget) * Decimal(str(round(found.now[place], 2))) / campaign.budget
+    wanted = campaign.budget * Decimal(repr(float(found.planned[place] / found.now[place])))
+    after = whole(wanted, towards=campaign.budget, currency=campaign.currency)
+    rise = (after - campaign.budget) * Decimal(str(round(found.now[place], 2))) / campaign.budget
     verb = "Raise" if after > campaign.budget else "Lower"
     home = exchange.purse().home
     bound = found.answer.binds[place]
@@ -196,7 +197,7 @@ def _proposal(
         f"{_shown(campaign, after)}",
         before=format(before, "f"),
         after=format(after.normalize(), "f"),
-        amount=wanted.quantize(Decimal("0.01")),
+        amount=rise.quantize(Decimal("0.01")),
         gain=found.price * float(payoff.gain[row]),
         gain_low=found.price * float(payoff.low[row]),
         gain_high=found.price * float(payoff.high[row]),
@@ -219,16 +220,6 @@ def _proposal(
             "until": figures.last_day.isoformat(),
         },
     )
-
-
-def rounded(campaign: AdCampaign, amount: float) -> Decimal:
-    """In whole units of the account's smallest coin, never further from what is there than asked for."""
-    unit = Decimal(1).scaleb(-exponent_of(campaign.currency))
-    wanted = Decimal(repr(amount))
-    exact = wanted.quantize(unit, rounding=ROUND_HALF_UP)
-    if campaign.budget is None or abs(exact - campaign.budget) <= abs(wanted - campaign.budget):
-        return exact
-    return exact - unit if exact > campaign.budget else exact + unit
 
 
 def _marginal(curves: Curves, row: int, spend: float) -> float:
