@@ -1,17 +1,54 @@
 """Meta Marketing API as documented: form-encoded writes, one error envelope, budgets as text.
 
-Keeps campaigns, ad sets and daily figures of one ad account; throttles budget changes of an ad set to four an
-hour.
+Keeps campaigns, ad sets, ads and daily figures of one ad account; throttles budget changes of each to four an
+hour. Furnished, its figures follow what is set (ad_world.py).
 """
 
 import json
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
+from tests.fakes.ad_world import Plan, Setting, Sums, World
 from tests.fakes.server import Answer, Fake, Reply, Seen, json_reply, route
 
 TOKEN = "EAAB-token"
 MINUTE = 60.0
+BREAKDOWNS = {
+    "device_platform": "device",
+    "region": "region",
+    "hourly_stats_aggregated_by_advertiser_time_zone": "hour",
+    "age": "age",
+    "publisher_platform": "placement",
+}
+SHARES = {
+    "device": {"mobile_app": 0.5, "mobile_web": 0.15, "desktop": 0.35},
+    "region": {"England": 0.7, "Scotland": 0.15, "Wales": 0.1, "Northern Ireland": 0.05},
+    "age": {"18-24": 0.15, "25-34": 0.45, "35-44": 0.25, "45-54": 0.1, "55-64": 0.03, "65+": 0.02},
+    "placement": {"facebook": 0.35, "instagram": 0.35, "messenger": 0.05, "audience_network": 0.25},
+}
+# The first two want each other's money; one placement, one tired ad and one bid are there to be found.
+PLANS = (
+    Plan(name="Spring brides", scale=34, exponent=0.65, budget=40),
+    Plan(name="Venues near you", scale=14, exponent=0.6, budget=120),
+    Plan(name="Albums", scale=10, exponent=0.55, budget=60),
+    Plan(name="Elopements", scale=22, exponent=0.7, budget=30),
+    Plan(
+        name="Engagement shoots",
+        scale=26,
+        exponent=0.6,
+        budget=60,
+        weak={("placement", "audience_network"): 0.2},
+    ),
+    Plan(name="Winter weddings", scale=20, exponent=0.62, budget=50, is_tired=True),
+    Plan(name="Seen us before", scale=24, exponent=0.5, budget=35, bid=40, fair_bid=10),
+    Plan(name="Films", scale=15, exponent=0.65, budget=55),
+)
+EVERYWHERE = {
+    "device_platforms": ["mobile", "desktop"],
+    "publisher_platforms": ["facebook", "instagram", "messenger", "audience_network"],
+}
+WHOM = {"geo_locations": {"countries": ["GB"]}, "age_min": 18, "age_max": 65}
 
 
 def error(
@@ -66,27 +103,48 @@ class Meta(Fake):
         self.currency, self.account, self.page = currency, account, page
         self.token = TOKEN
         self.campaigns: dict[str, dict[str, Any]] = {}
+        self.adsets: dict[str, dict[str, Any]] = {}
+        self.ads: dict[str, dict[str, Any]] = {}
+        # Rows as they are told: those of an ad have its id, those of a breakdown have its field.
         self.figures: list[dict[str, Any]] = []
+        self.world: World | None = None
         self._changes: dict[str, list[float]] = {}
 
     def furnish(self) -> None:
-        """Three campaigns with a month of figures."""
-        today = datetime.fromtimestamp(self.now(), UTC).date()
-        for number, name in enumerate(("Spring brides", "Venues near you", "Albums")):
-            key = self.add(
-                name, status="PAUSED" if number == 2 else "ACTIVE", daily_budget=str(2_500 + number * 1_000)
-            )
-            for ago in range(28):
-                self.figures.append(
-                    {
-                        "campaign_id": key,
-                        "date_start": (today - timedelta(days=ago)).isoformat(),
-                        "spend": f"{20 + number * 5 + ago % 7}.50",
-                        "impressions": str(1_800 + 37 * (ago % 7)),
-                        "clicks": str(40 + ago % 7),
-                        "actions": [{"action_type": "lead", "value": str(1 + ago % 3)}],
-                    }
-                )
+        """Eight campaigns with ad sets and ads, and three months of figures that follow what is set."""
+        self.page = 500
+        self.world = World("meta", PLANS, SHARES, self.now)
+        for plan in PLANS:
+            key = self.add(plan.name, daily_budget=f"{plan.budget * 100:.0f}")
+            bid = {"bid_strategy": "COST_CAP", "bid_amount": round(plan.bid * 100)} if plan.bid else {}
+            group = self.add_adset(key, f"{plan.name}, everybody", **bid)
+            for name in ("couple at dusk", "first dance", "bouquet"):
+                self.add_ad(group, f"{plan.name}: {name}")
+
+    def add_adset(self, campaign: str, name: str, **more: Any) -> str:
+        key = str(230_000 + self.next_id())
+        self.adsets[key] = {
+            "id": key,
+            "name": name,
+            "campaign_id": campaign,
+            "status": "ACTIVE",
+            "bid_strategy": "LOWEST_COST_WITHOUT_CAP",
+            "targeting": dict(WHOM),
+            **more,
+        }
+        return key
+
+    def add_ad(self, adset: str, name: str, *, status: str = "ACTIVE") -> str:
+        key = str(340_000 + self.next_id())
+        campaign = self.adsets[adset]["campaign_id"]
+        self.ads[key] = {
+            "id": key,
+            "name": name,
+            "campaign_id": campaign,
+            "adset_id": adset,
+            "status": status,
+        }
+        return key
 
     def add(self, name: str, *, status: str = "ACTIVE", daily_budget: str | None = "2550") -> str:
         """A campaign that was there before us."""
@@ -135,27 +193,99 @@ class Meta(Fake):
         self.campaigns[key] |= budgets | {"objective": form.get("objective", "")}
         return json_reply({"id": key})
 
+    @route("GET", r"/v[\d.]+/act_(?P<account>\d+)/adsets")
+    def list_adsets(self, request: Seen) -> Reply:
+        rows = [_without_targeting(one) for one in self.adsets.values()]
+        return self._refused(request) or self._paged(request, rows)
+
+    @route("GET", r"/v[\d.]+/act_(?P<account>\d+)/ads")
+    def list_ads(self, request: Seen) -> Reply:
+        return self._refused(request) or self._paged(request, list(self.ads.values()))
+
+    @route("GET", r"/v[\d.]+/(?P<id>\d+)/adsets")
+    def adsets_of(self, request: Seen) -> Reply:
+        rows = [one for one in self.adsets.values() if one["campaign_id"] == request.args["id"]]
+        return self._refused(request) or self._paged(request, rows)
+
+    @route("GET", r"/v[\d.]+/(?P<id>\d+)")
+    def read(self, request: Seen) -> Reply:
+        row = self._row(request.args["id"])
+        gone = error(100, "Unsupported get request. Object does not exist.", subcode=33)
+        return self._refused(request) or (gone if row is None else json_reply(_without_targeting(row)))
+
     @route("POST", r"/v[\d.]+/(?P<id>\d+)")
     def change(self, request: Seen) -> Reply:
         if refused := self._refused(request):
             return refused
-        row = self.campaigns.get(request.args["id"])
+        row = self._row(request.args["id"])
         if row is None:
             return error(100, "Unsupported post request. Object does not exist.", subcode=33)
         form = {name: text for name, text in request.form.items() if name != "execution_options"}
+        if not all(form[name].isdigit() and int(form[name]) >= 100 for name in form if "budget" in name):
+            return error(100, "Budget is too low.", subcode=1487901, error_user_msg="Your budget is too low.")
+        if "execution_options" in request.form:
+            return json_reply({"success": True})
         if "daily_budget" in form and self._changes_too_often(row["id"]):
-            return error(613, "Too many budget changes.", subcode=1487742)
-        if "execution_options" not in request.form:
-            row |= form | ({"effective_status": form["status"]} if "status" in form else {})
+            return error(613, "You can only change your budget 4 times per hour.", subcode=1487632)
+        row |= {name: _read(name, text) for name, text in form.items()}
+        if "status" in form and "effective_status" in row:
+            row["effective_status"] = form["status"]
+        self._tell_world()
         return json_reply({"success": True})
+
+    def _row(self, key: str) -> dict[str, Any] | None:
+        return self.campaigns.get(key) or self.adsets.get(key) or self.ads.get(key)
+
+    def _tell_world(self) -> None:
+        """What is set now counts from today on. Campaigns made later have no figures."""
+        if self.world:
+            for line, campaign in zip(self.world.lines, list(self.campaigns.values()), strict=False):
+                line.set(self.world.today, self._setting(campaign))
+
+    def _setting(self, campaign: dict[str, Any]) -> Setting:
+        group = next(one for one in self.adsets.values() if one["campaign_id"] == campaign["id"])
+        ads = [one for one in self.ads.values() if one["adset_id"] == group["id"]]
+        return Setting(
+            budget=int(campaign["daily_budget"]) / 100,
+            is_active=campaign["status"] == group["status"] == "ACTIVE",
+            bid=group["bid_amount"] / 100 if "bid_amount" in group else None,
+            excluded=frozenset(_left_out(group["targeting"])),
+            paused_ads=frozenset(place for place, one in enumerate(ads) if one["status"] != "ACTIVE"),
+        )
 
     @route("GET", r"/v[\d.]+/act_(?P<account>\d+)/insights")
     def insights(self, request: Seen) -> Reply:
         if refused := self._refused(request):
             return refused
-        period = json.loads(request.query["time_range"])
-        rows = [one for one in self.figures if period["since"] <= one["date_start"] <= period["until"]]
-        return self._paged(request, [{**one, "account_currency": self.currency} for one in rows])
+        period, by = json.loads(request.query["time_range"]), request.query.get("breakdowns", "")
+        is_ad = request.query["level"] == "ad"
+        rows = [*self.figures, *self._from_world(period, "ad" if is_ad else by)]
+        fits = [
+            one
+            for one in rows
+            if period["since"] <= one["date_start"] <= period["until"]
+            and ("ad_id" in one) == is_ad
+            and next((name for name in BREAKDOWNS if name in one), "") == by
+        ]
+        return self._paged(request, [{**one, "account_currency": self.currency} for one in fits])
+
+    def _from_world(self, period: dict[str, str], by: str) -> Iterator[dict[str, Any]]:
+        if self.world is None:
+            return
+        span = date.fromisoformat(period["since"]), date.fromisoformat(period["until"])
+        known = list(self.campaigns)
+        if by == "ad":
+            for place, number, on, sums in self.world.ads(*span):
+                ads = [one["id"] for one in self.ads.values() if one["campaign_id"] == known[place]]
+                seen = {"reach": str(sums.reach), "frequency": f"{sums.frequency:.4f}"}
+                yield _figures(known[place], on, sums) | {"ad_id": ads[number], **seen}
+        elif by:
+            for place, value, on, sums in self.world.segments(*span, BREAKDOWNS[by]):
+                hour = f"{int(value):02}:00:00 - {int(value):02}:59:59" if value.isdigit() else value
+                yield _figures(known[place], on, sums) | {by: hour}
+        else:
+            for place, on, sums in self.world.days(*span):
+                yield _figures(known[place], on, sums)
 
     @route("GET", r"/v[\d.]+/dialog/oauth")
     def dialog(self, request: Seen) -> Reply:
@@ -193,3 +323,38 @@ class Meta(Fake):
         recent = [at for at in self._changes.get(key, []) if at > self.now() - 60 * MINUTE]
         self._changes[key] = [*recent, self.now()]
         return len(recent) >= 4
+
+
+def _without_targeting(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: told for name, told in row.items() if name != "targeting"}
+
+
+def _read(name: str, text: str) -> Any:
+    return json.loads(text) if name == "targeting" else int(text) if name == "bid_amount" else text
+
+
+def _left_out(targeting: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for key, every in EVERYWHERE.items():
+        for one in set(every) - set(targeting.get(key, every)):
+            if key == "publisher_platforms":
+                yield "placement", one
+            else:
+                yield from (("device", value) for value in SHARES["device"] if value.startswith(one))
+    for ages in SHARES["age"]:
+        youngest, oldest = int(ages[:2]), int(ages[3:] or 65)
+        if oldest < targeting["age_min"] or youngest > targeting["age_max"]:
+            yield "age", ages
+
+
+def _figures(campaign: str, on: date, sums: Sums) -> dict[str, Any]:
+    told = {
+        "campaign_id": campaign,
+        "date_start": on.isoformat(),
+        "spend": f"{sums.spend:.2f}",
+        "impressions": str(sums.impressions),
+        "clicks": str(sums.clicks),
+    }
+    if sums.conversions:
+        told["actions"] = [{"action_type": "lead", "value": str(sums.conversions)}]
+        told["action_values"] = [{"action_type": "lead", "value": f"{sums.revenue:.2f}"}]
+    return told

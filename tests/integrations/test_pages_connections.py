@@ -4,6 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
+from django.utils import timezone
 
 from apps.accounts.models import AuditEntry
 from apps.integrations import ads_pull, sealed_json
@@ -53,8 +54,8 @@ def test_sign_in_brings_campaigns_and_their_figures(page, signed_in, django_capt
     assert answer.headers["Location"] == f"/integrations/{made.public_id}/"
     assert sealed_json.get(made, "credentials_sealed") == {"access_token": "EAAB-token"}
     ads_pull.pull(connection_id=made.pk)
-    assert AdCampaign.objects.count() == 3
-    assert AdDay.objects.count() == 84
+    assert AdCampaign.objects.count() == 8
+    assert AdDay.objects.count() == 8 * 90
     shown = page.get(f"/integrations/{made.public_id}/").content.decode()
     assert "Spring brides" in shown
     assert "EAAB-token" not in shown
@@ -64,12 +65,15 @@ def test_sign_in_brings_campaigns_and_their_figures(page, signed_in, django_capt
 def test_a_second_pull_changes_what_changed_and_adds_nothing(signed_in, town):
     signed_in()
     made = connection()
+    there = town.fakes["meta_ads"]
+    day = {"campaign_id": next(iter(there.campaigns)), "date_start": f"{timezone.now():%Y-%m-%d}"}
+    there.figures = [{**day, "spend": "20.00"}]
     ads_pull.pull(connection_id=made.pk)
-    town.fakes["meta_ads"].figures[0]["spend"] = "99.99"
+    there.figures[0]["spend"] = "99.99"
 
     ads_pull.pull(connection_id=made.pk)
 
-    assert AdDay.objects.count() == 84
+    assert AdDay.objects.count() == 8 * 90 + 1
     assert AdDay.objects.filter(spend="99.99").count() == 1
 
 

@@ -150,13 +150,27 @@ def test_a_budget_that_is_no_whole_coin_is_refused_per_operation(ads, google):
         ads.create(wanted(budget=Money(Decimal("1.005"), "GBP")))
 
 
-def test_a_bid(ads, google):
-    assert ads.set_bid("55", Money(Decimal("1.20"), "GBP")).outcome.is_good
-    [operation] = google.seen[-1].json["operations"]
-    assert operation == {
-        "update": {"resourceName": "customers/1234567890/adGroups/55", "cpcBidMicros": "1200000"},
-        "updateMask": "cpcBidMicros",
-    }
+def test_a_bid_goes_into_the_field_that_the_campaigns_strategy_buys_by(ads, google):
+    key = google.add("Spring")
+    group = google.add_group(key, "Exact")
+
+    assert ads.change_group(group, Change(bid=Money(Decimal("1.20"), "GBP"))).outcome.is_good
+
+    # Written by hand from the documentation: micros as text, only what the mask names.
+    assert google.seen[-1].body == (
+        b'{"mutateOperations":[{"adGroupOperation":{"update":{"resourceName":'
+        b'"customers/1234567890/adGroups/%s","cpcBidMicros":"1200000"},"updateMask":"cpcBidMicros"}}],'
+        b'"partialFailure":true,"validateOnly":false}' % group.encode()
+    )
+    google.campaigns[key]["biddingStrategyType"] = "TARGET_CPA"
+    ads.change_group(group, Change(bid=Money(Decimal(12), "GBP")))
+    assert ads.read_group(group).bid == Money(Decimal(12), "GBP")
+    google.campaigns[key]["biddingStrategyType"] = "TARGET_SPEND"
+    refused = ads.change_group(group, Change(bid=Money(Decimal(12), "GBP"))).outcome
+    assert (refused.kind, refused.reason) == (
+        Kind.REFUSED_HERE,
+        "There is no bid to set where Google bids by TARGET_SPEND.",
+    )
 
 
 def test_a_campaign_of_unknown_fate_is_found_by_its_tag(ads, google):
@@ -193,8 +207,8 @@ def test_what_is_left_out_is_zero_and_figures_change_on_reading_again(ads, googl
         (error("quotaError", "RESOURCE_TEMPORARILY_EXHAUSTED", status=429, retryDelay="30s"), Kind.THROTTLED),
         (error("quotaError", "RESOURCE_EXHAUSTED", status=429), Kind.QUOTA_EXHAUSTED),
         (error("databaseError", "CONCURRENT_MODIFICATION"), Kind.RETRYABLE),
-        (error("internalError", "INTERNAL_ERROR", status=500), Kind.RETRYABLE),
-        (Reply(502, b"<html>", {"Content-Type": "text/html"}), Kind.RETRYABLE),
+        (error("internalError", "INTERNAL_ERROR", status=500), Kind.UNKNOWN),
+        (Reply(502, b"<html>", {"Content-Type": "text/html"}), Kind.UNKNOWN),
         (json_reply([{"error": {"code": 400, "message": "wrapped", "status": "INVALID"}}], status=400),
          Kind.PERMANENT_DATA),
     ],

@@ -89,8 +89,13 @@ def test_a_change_is_a_partial_update(ads, there):
 
 
 def test_a_bid_is_the_campaigns_own(ads, there):
-    assert ads.set_bid(there.add("Spring"), Money(Decimal("4"), "USD")).outcome.is_good
+    key = there.add("Spring")
+
+    assert ads.change(key, Change(bid=Money(Decimal("4"), "USD"))).outcome.is_good
+
     assert b'"unitCost":{"amount":"4.00","currencyCode":"USD"}' in there.seen[-1].body
+    assert ads.read(key).bid == Money(Decimal(4), "USD")
+    assert ads.change_group("1", Change(bid=Money(Decimal("4"), "USD"))).outcome.kind == Kind.REFUSED_HERE
 
 
 @pytest.mark.parametrize("deed", ["create", "change"])

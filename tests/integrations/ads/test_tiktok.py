@@ -118,7 +118,7 @@ def test_the_status_stays_where_the_budget_is_refused(ads, there):
 
 
 def test_a_bid_and_what_it_cannot_check(ads, there):
-    assert ads.set_bid("8", Money(Decimal("1.25"), "GBP")).outcome.is_good
+    assert ads.change_group("8", Change(bid=Money(Decimal("1.25"), "GBP"))).outcome.is_good
     assert there.seen[-1].body == b'{"advertiser_id":"6900","adgroup_id":"8","bid_price":1.25}'
     assert ads.create(wanted(), only_validate=True).outcome.kind == Kind.REFUSED_HERE
     assert ads.change("8", Change(), only_validate=True).outcome.kind == Kind.REFUSED_HERE
@@ -172,10 +172,10 @@ def test_a_long_report_is_asked_for_month_by_month(ads, there):
         (said(61_000, "too many"), Kind.THROTTLED),
         (said(60_001, "maintenance"), Kind.THROTTLED),
         (said(40_202, "conflict"), Kind.RETRYABLE),
-        (said(50_000, "system"), Kind.RETRYABLE),
-        (said(51_004, "inner"), Kind.RETRYABLE),
+        (said(50_000, "system"), Kind.UNKNOWN),
+        (said(51_004, "inner"), Kind.UNKNOWN),
         (said(40_050, "duplicated"), Kind.OK),
-        (Reply(504), Kind.RETRYABLE),
+        (Reply(504), Kind.UNKNOWN),
         (Reply(200, b"{}"), Kind.UNKNOWN),
     ],
 )

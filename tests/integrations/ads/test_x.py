@@ -110,7 +110,7 @@ def test_a_batch_is_done_whole_or_not_at_all(ads, there):
 
 
 def test_a_bid_and_what_it_cannot_check(ads, there):
-    assert ads.set_bid("8u94t", Money(Decimal("1.5"), "GBP")).outcome.is_good
+    assert ads.change_group("8u94t", Change(bid=Money(Decimal("1.5"), "GBP"))).outcome.is_good
     assert there.seen[-1].target.endswith("?bid_strategy=MAX&bid_amount_local_micro=1500000")
     assert ads.create(wanted(), only_validate=True).outcome.kind == Kind.REFUSED_HERE
     assert ads.change("1", Change(), only_validate=True).outcome.kind == Kind.REFUSED_HERE
@@ -161,8 +161,8 @@ def test_a_campaign_of_unknown_fate_is_found_by_its_tag(ads, there):
         (error(423, "LOCK_ACQUISITION_TIMEOUT"), Kind.RETRYABLE),
         (error(408, "CANCELLED_REQUEST"), Kind.RETRYABLE),
         (error(503, "OVER_CAPACITY", headers={"retry-after": "1"}), Kind.RETRYABLE),
-        (error(500, "INTERNAL_ERROR"), Kind.RETRYABLE),
-        (Reply(502, b"<html>"), Kind.RETRYABLE),
+        (error(500, "INTERNAL_ERROR"), Kind.UNKNOWN),
+        (Reply(502, b"<html>"), Kind.UNKNOWN),
     ],
 )
 def test_each_class_of_error_of_a_change(ads, there, fault, kind):
