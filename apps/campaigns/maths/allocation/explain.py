@@ -2,33 +2,50 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from .curves import Floats
-from .limits import Limits, change_range
+from .limits import change_range
 from .plan import Plan
 from .problem import Answer, Collision, Problem
+from .spread import Ground
 
-_WORDS = (
-    "nothing",
-    "minimum",
-    "maximum",
-    "largest change down",
-    "largest change up",
-    "locked",
-    "not worth moving",
+_WORDS: NDArray[np.object_] = np.array(
+    [
+        "nothing",
+        "minimum",
+        "maximum",
+        "largest change down",
+        "largest change up",
+        "locked",
+        "not worth moving",
+    ],
+    dtype=object,
 )
 _NOTHING, _MINIMUM, _MAXIMUM, _DOWN, _UP, _LOCKED, _STAYS = range(len(_WORDS))
-Codes = NDArray[np.int64]
+_SAME = 1e-9  # relative: prices that differ by less are the same
+_NO_PRICE = 1e200  # what a cap of nothing costs is infinite; the search for it ends somewhere above
 
 
-def answer(problem: Problem, bounds: Limits, plan: Plan) -> Answer:
+@dataclass(frozen=True, eq=False)
+class _Sides:
+    """Which budgets are at a bound, and what one more unit of room there would bring, >= 0."""
+
+    at_low: NDArray[np.bool_]
+    at_high: NDArray[np.bool_]
+    gain_down: Floats
+    gain_up: Floats
+
+
+def answer(on: Ground, plan: Plan) -> Answer:
     """Revenue, gap, what binds, shadow prices."""
-    budgets = plan.budgets
+    problem, budgets = on.problem, plan.budgets
     revenues, marginal = problem.curves.revenue(budgets), problem.curves.marginal(budgets)
     revenue, moving = float(revenues.sum()), _moving(problem, budgets)
-    at_low, at_high = budgets <= bounds.low, budgets >= bounds.high
+    sides = _sides(on, plan, marginal)
     return Answer(
         names=problem.names,
         budgets=budgets,
@@ -39,9 +56,9 @@ def answer(problem: Problem, bounds: Limits, plan: Plan) -> Answer:
         moving=moving,
         marginal_return=plan.price,
         gap=_gap(plan.bound, revenue - moving, revenue),
-        binds=_words(problem, bounds, plan, at_low, at_high),
-        bound_prices=_bound_prices(problem, plan, marginal, at_low | at_high),
-        group_prices=_group_prices(problem, plan),
+        binds=_words(on, plan, sides),
+        bound_prices=np.maximum(sides.gain_down, sides.gain_up),
+        group_prices=_group_prices(on, plan),
     )
 
 
@@ -74,52 +91,82 @@ def _gap(bound: float, value: float, revenue: float) -> float:
     return above / revenue if revenue > 0 else float("inf")
 
 
+def _sides(on: Ground, plan: Plan, marginal: Floats) -> _Sides:
+    """Against the price each campaign meets; a move costs on the way there, and saves on the way back."""
+    problem, budgets = on.problem, plan.budgets
+    at_low, at_high = budgets <= on.bounds.low, budgets >= on.bounds.high
+    price = plan.price if plan.prices is None else plan.prices
+    down = up = marginal
+    if problem.move_cost is not None and problem.now is not None:
+        down = marginal + np.where(budgets <= problem.now, problem.move_cost, -problem.move_cost)
+        up = marginal - np.where(budgets >= problem.now, problem.move_cost, -problem.move_cost)
+    with np.errstate(invalid="ignore"):
+        return _Sides(
+            at_low,
+            at_high,
+            np.where(at_low, np.fmax(price - down, 0.0), 0.0),
+            np.where(at_high, np.fmax(up - price, 0.0), 0.0),
+        )
+
+
 def _moving(problem: Problem, budgets: Floats) -> float:
     if problem.move_cost is None or problem.now is None:
         return 0.0
     return float((problem.move_cost * np.abs(budgets - problem.now)).sum())
 
 
-def _words(
-    problem: Problem, bounds: Limits, plan: Plan, at_low: NDArray[np.bool_], at_high: NDArray[np.bool_]
-) -> tuple[str, ...]:
-    words: NDArray[np.object_] = np.array(_WORDS, dtype=object)
-    told: list[str] = words[_codes(problem, bounds, plan, at_low, at_high)].tolist()
-    return tuple(told)
+def _words(on: Ground, plan: Plan, sides: _Sides) -> tuple[str, ...]:
+    told = _WORDS[_codes(on, plan, sides)]
+    if on.tree is not None and plan.group_prices is not None:
+        told = _group_words(on, plan, told)
+    words: list[str] = told.tolist()
+    return tuple(words)
 
 
-def _codes(
-    problem: Problem, bounds: Limits, plan: Plan, at_low: NDArray[np.bool_], at_high: NDArray[np.bool_]
-) -> Codes:
-    codes = np.where(at_low, _MINIMUM, np.where(at_high, _MAXIMUM, _NOTHING))
-    if problem.max_change is not None:
-        floor, ceiling = change_range(problem)
-        codes[at_low & (floor > problem.lowest)] = _DOWN
-        codes[at_high & ~at_low & (ceiling < problem.highest)] = _UP
-    both = at_low & at_high
-    if both.any():
-        wants_more = both & (problem.curves.marginal(plan.budgets) > _prices(plan, len(codes)))
-        codes[wants_more] = _MAXIMUM
-        if problem.max_change is not None:
-            codes[wants_more & (ceiling < problem.highest)] = _UP
+def _codes(on: Ground, plan: Plan, sides: _Sides) -> NDArray[np.int64]:
+    """Where a budget is at both bounds, the one that it would pay to loosen."""
+    problem = on.problem
+    is_up = sides.at_high & (~sides.at_low | (sides.gain_up > sides.gain_down))
+    codes = np.where(is_up, _MAXIMUM, np.where(sides.at_low, _MINIMUM, _NOTHING))
+    if problem.now is not None and problem.max_change is not None:
+        floor, ceiling = change_range(problem.now, problem.max_change)
+        codes[(codes == _MINIMUM) & (floor > problem.lowest)] = _DOWN
+        codes[is_up & (ceiling < problem.highest)] = _UP
     if problem.move_cost is not None:
-        codes[(codes == _NOTHING) & (plan.budgets == problem.now) & (problem.move_cost > 0)] = _STAYS
+        stays = (codes == _NOTHING) & (plan.budgets == problem.now) & (problem.move_cost > 0)
+        codes[stays] = _STAYS
     if problem.locked is not None:
         codes[np.asarray(problem.locked)] = _LOCKED
     return codes
 
 
-def _prices(plan: Plan, length: int) -> Floats:
-    return plan.prices if plan.prices is not None else np.full(length, plan.price)
+def _group_words(on: Ground, plan: Plan, told: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Free campaigns are bound by the innermost group around them that binds."""
+    words = np.array(["nothing"] * (len(on.problem.groups) + 1), dtype=object)
+    binding = _binding_groups(on, plan)
+    if on.tree is None:
+        return told
+    for nodes in on.tree.levels[1:]:
+        for node in nodes.tolist():
+            side = binding.get(node - 1, 0.0)
+            name = on.problem.groups[node - 1].name
+            words[node] = words[on.tree.parent[node]]
+            if side:
+                words[node] = f"cap of {name}" if side > 0 else f"floor of {name}"
+    return np.where(told == _WORDS[_NOTHING], words[on.tree.place], told)
 
 
-def _bound_prices(problem: Problem, plan: Plan, marginal: Floats, at_bound: NDArray[np.bool_]) -> Floats:
-    """What the next unit earns here, less what it earns elsewhere; moving costs are paid on the way."""
-    if not at_bound.any():
-        return np.zeros(len(marginal))
-    apart = np.abs(marginal - _prices(plan, len(marginal)))
-    return np.where(at_bound, apart, 0.0)
+def _binding_groups(on: Ground, plan: Plan) -> dict[int, float]:
+    """Which groups meet a price of their own: above the one around where a cap binds, below for a floor."""
+    if plan.group_prices is None or on.tree is None or plan.prices is None:
+        return {}
+    scale = abs(plan.price) + np.abs(plan.group_prices)
+    places = np.flatnonzero(np.abs(plan.group_prices) > _SAME * scale)
+    apart = np.where(
+        np.abs(plan.group_prices) < _NO_PRICE, plan.group_prices, np.copysign(np.inf, plan.group_prices)
+    )
+    return {place: float(apart[place]) for place in places.tolist()}
 
 
-def _group_prices(problem: Problem, plan: Plan) -> dict[str, float]:
-    return {}
+def _group_prices(on: Ground, plan: Plan) -> dict[str, float]:
+    return {on.problem.groups[place].name: abs(price) for place, price in _binding_groups(on, plan).items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .curves import Floats
 from .problem import Collision, Problem
@@ -24,40 +25,29 @@ class Limits:
 def limits(problem: Problem) -> tuple[Limits, tuple[Collision, ...]]:
     """The bounds, and the campaigns on which no budget obeys all of them; there the bounds cross."""
     low, high = problem.lowest, problem.highest
-    if problem.max_change is not None:
-        low, high = _within_change(problem, low, high)
-    if problem.locked is not None:
-        low, high = _locked(problem, low, high)
+    if problem.now is not None and problem.max_change is not None:
+        floor, ceiling = change_range(problem.now, problem.max_change)
+        low, high = np.maximum(low, floor), np.minimum(high, ceiling)
+    if problem.now is not None and problem.locked is not None:
+        # A lock does away with the largest change, and collides with a minimum or maximum that excludes it.
+        low = np.where(problem.locked, np.maximum(problem.lowest, problem.now), low)
+        high = np.where(problem.locked, np.minimum(problem.highest, problem.now), high)
     crossed = low > high
     collisions = _collisions(problem, low, high, crossed) if crossed.any() else ()
     return Limits(low, high), collisions
 
 
-def change_range(problem: Problem) -> tuple[Floats, Floats]:
+def change_range(now: Floats, max_change: ArrayLike) -> tuple[Floats, Floats]:
     """How far the largest change lets each campaign fall and rise."""
-    assert problem.now is not None
-    change = np.asarray(problem.max_change, dtype=np.float64)
+    change = np.asarray(max_change, dtype=np.float64)
     with np.errstate(invalid="ignore"):
-        reach = np.where(problem.now > 0, change * problem.now, 0.0)
-    return np.maximum(problem.now - reach, 0.0), problem.now + reach
+        reach = np.where(now > 0, change * now, 0.0)
+    return np.maximum(now - reach, 0.0), now + reach
 
 
-def _within_change(problem: Problem, low: Floats, high: Floats) -> tuple[Floats, Floats]:
-    floor, ceiling = change_range(problem)
-    return np.maximum(low, floor), np.minimum(high, ceiling)
-
-
-def _locked(problem: Problem, low: Floats, high: Floats) -> tuple[Floats, Floats]:
-    """A lock does away with the largest change, and collides with a minimum or maximum that excludes it."""
-    assert problem.now is not None
-    locked = np.asarray(problem.locked)
-    return (
-        np.where(locked, np.maximum(problem.lowest, problem.now), low),
-        np.where(locked, np.minimum(problem.highest, problem.now), high),
-    )
-
-
-def _collisions(problem: Problem, low: Floats, high: Floats, crossed: Floats) -> tuple[Collision, ...]:
+def _collisions(
+    problem: Problem, low: Floats, high: Floats, crossed: NDArray[np.bool_]
+) -> tuple[Collision, ...]:
     places = np.flatnonzero(crossed)
     told = [_collision(problem, place, low[place], high[place]) for place in places[:_MOST_NAMED].tolist()]
     if len(places) > _MOST_NAMED:
@@ -80,8 +70,7 @@ def _collision(problem: Problem, place: int, low: float, high: float) -> Collisi
     if least > most:
         sides = (f"the minimum of {name} ({least:,.2f})", f"its maximum ({most:,.2f})")
         return Collision(sides, by, f"Lower the minimum to {most:,.2f} or raise the maximum to {least:,.2f}.")
-    assert problem.now is not None
-    now = float(problem.now[place])
+    now = 0.0 if problem.now is None else float(problem.now[place])
     if problem.locked is not None and np.asarray(problem.locked)[place]:
         bound, value = ("minimum", least) if least > now else ("maximum", most)
         sides = (f"the lock of {name} at {now:,.2f}", f"its {bound} ({value:,.2f})")

@@ -42,7 +42,7 @@ def _solve(curves: PowerCurves, low: Floats, high: Floats, total: float) -> Plan
     m, correction, budgets, at_price = found
     price = math.exp(m)
     bound = float(curves.revenue(at_price).sum()) - price * (float(at_price.sum()) - total)
-    return Plan(budgets, price * math.exp(correction), None, None, bound)
+    return Plan(budgets, price * math.exp(correction), bound)
 
 
 def _newton(
