@@ -79,7 +79,7 @@ def test_what_was_not_approved_is_not_carried_out(account, boss):
 
 def test_a_reset_after_the_write_was_applied_changes_nothing_twice(account, boss):
     found = approved(account)
-    account.fake.misbehave(ResetAfter(), when="POST")
+    account.fake.misbehave(ResetAfter(), method="POST")
 
     execute.begin(boss, found.public_id, now=NOW)
     send()
@@ -96,7 +96,7 @@ def test_a_reset_after_the_write_was_applied_changes_nothing_twice(account, boss
 
 def test_a_reset_before_the_write_is_seen_not_to_have_been_done_and_made_once(account, boss):
     found = approved(account)
-    account.fake.misbehave(ResetBefore(), when="POST")
+    account.fake.misbehave(ResetBefore(), method="POST")
 
     execute.begin(boss, found.public_id, now=NOW)
     send()

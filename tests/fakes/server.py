@@ -183,7 +183,7 @@ class Fake:
     def __init__(self, *, port: int = 0, now: Callable[[], float] = time.time) -> None:
         self.now = now
         self.seen: list[Seen] = []
-        self._faults: list[tuple[Fault, re.Pattern[str]]] = []
+        self._faults: list[tuple[Fault, str, re.Pattern[str]]] = []
         self._lock = threading.RLock()
         self._ids = 0
         self._routes = [
@@ -210,10 +210,10 @@ class Fake:
         self._server.shutdown()
         self._server.server_close()
 
-    def misbehave(self, fault: Fault, *, times: int = 1, path: str = "") -> None:
-        """Do this to the next requests (whose path matches) instead of what they ask for."""
+    def misbehave(self, fault: Fault, *, times: int = 1, path: str = "", method: str = "") -> None:
+        """Do this to the next requests (of that method, whose path matches) instead of what they ask for."""
         with self._lock:
-            self._faults.extend([(fault, re.compile(path))] * times)
+            self._faults.extend([(fault, method, re.compile(path))] * times)
 
     def behave(self) -> None:
         """Forget the misbehaviour that is left."""
@@ -247,8 +247,8 @@ class Fake:
             _send(connection, reply)
 
     def _fault_for(self, request: Seen) -> Fault | None:
-        for place, (fault, pattern) in enumerate(self._faults):
-            if pattern.search(request.path):
+        for place, (fault, method, pattern) in enumerate(self._faults):
+            if method in {"", request.method} and pattern.search(request.path):
                 del self._faults[place]
                 return fault
         return None

@@ -22,12 +22,12 @@ NEAR = 0.1
 LEAST_CLICKS, LEAST_CONFIDENCE = 100, 0.7
 # Strategies whose bid is for a click; a cost cap is for a conversion.
 PER_CLICK = {"MANUAL_CPC", "ENHANCED_CPC", "MAX"}
-PER_CONVERSION = {"COST_CAP", "TARGET_CPA"}
+PER_CONVERSION = {"COST_CAP", "LOWEST_COST_WITH_BID_CAP", "MAXIMIZE_CONVERSIONS", "TARGET_CPA"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Seen:
-    """A campaign's last weeks, in the workspace's currency. value: of a conversion, in profit or at its target."""
+    """A campaign's last weeks, in the workspace's currency. value: of a conversion, as profit or target."""
 
     clicks: float
     conversions: float
@@ -131,6 +131,10 @@ def _told(
     is_per_click: bool,
 ) -> Proposal:
     campaign, home = group.campaign, exchange.purse().home
+    worth, cost, value = (
+        money(one, home, exact=True)
+        for one in (rates.mean[row] * seen.value, seen.cost_per_click, seen.value)
+    )
     verb, unit = "Raise" if after > bid else "Lower", "click" if is_per_click else "conversion"
     shown = [money(one, campaign.currency, exact=True) for one in (bid, after)]
     low, high = sorted(gains[1:])
@@ -147,10 +151,9 @@ def _told(
         gain_low=low,
         gain_high=high,
         reasons=[
-            f"A click is worth {money(rates.mean[row] * seen.value, home, exact=True)} "
-            f"({rates.low[row]:.2%} to {rates.high[row]:.2%} convert, each worth "
-            f"{money(seen.value, home, exact=True)}), and costs {money(seen.cost_per_click, home, exact=True)}.",
-            f"From {seen.clicks:,.0f} clicks and {seen.conversions:,.0f} conversions of the last {DAYS} days.",
+            f"A click is worth {worth} ({rates.low[row]:.2%} to {rates.high[row]:.2%} convert, each worth "
+            f"{value}), and costs {cost}.",
+            f"From {seen.clicks:,.0f} clicks and {seen.conversions:,.0f} conversions in {DAYS} days.",
         ],
         doubts=[
             "The gain assumes that clicks follow the bid in proportion; auctions may answer more or less.",

@@ -1,4 +1,4 @@
-"""What to bid, for whoever asks: from the probability to convert, what a conversion is worth, and the goal."""
+"""What to bid, for whoever asks: from the probability to convert, the worth of a conversion, and the goal."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
