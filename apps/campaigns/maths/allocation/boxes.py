@@ -14,7 +14,7 @@ from .hill import HillDemand, MovingHillDemand, inflection
 from .plan import Plan
 
 GOOD_ENOUGH = 1e-6  # of the revenue: no box is opened for less
-_MOST_BOXES, _FEWEST_BOXES, _MOST_WORK = 400, 20, 20_000
+_MOST_BOXES, _FEWEST_BOXES, _MOST_WORK = 400, 8, 20_000
 Relaxation = Callable[[Demand], Plan]
 
 
