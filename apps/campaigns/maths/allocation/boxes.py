@@ -75,7 +75,7 @@ class Search:
         return [self._box(box.low, below), self._box(above, box.high)]
 
     def _polished(self, box: _Box) -> Plan:
-        """The best budgets near those of the box: what is past its inflection is free to move, but for that."""
+        """The best budgets near those of the box: only what is past its inflection is free to move."""
         budgets, bend = box.plan.budgets, inflection(self.curves)
         past = budgets >= bend
         low = np.where(past, np.maximum(box.low, bend), budgets)

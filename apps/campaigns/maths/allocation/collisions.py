@@ -16,7 +16,7 @@ _MAXIMA = "the maxima of its campaigns and groups"
 def of_groups(problem: Problem, bounds: Limits, tree: Tree) -> tuple[tuple[Collision, ...], float, float]:
     """What collides inside groups, and the least and the most that all together may get.
 
-    A group that collides is taken to give way as little as it must, so that what lies around it is judged too.
+    A group that collides is taken to give way as little as it must, so that what is around it is judged too.
     """
     told: list[Collision] = []
     least = tree.sum_by_place(bounds.low)

@@ -119,7 +119,7 @@ class _Search:
         steep = self.bend * budgets
         steep *= budgets == taken
         spent, slope = budgets.sum(axis=1), steep.sum(axis=1)
-        there = (np.abs(spent - self.total) <= _CLOSE * self.total) & (slope > 0)
+        there = (np.abs(spent - self.total) <= _CLOSE * np.minimum(self.total, slope)) & (slope > 0)
         if there.any():
             self._settle(there, budgets[there], steep[there], spent[there], slope[there])
         is_over = spent > self.total

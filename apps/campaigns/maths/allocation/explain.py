@@ -84,7 +84,7 @@ def infeasible(problem: Problem, collisions: tuple[Collision, ...]) -> Answer:
 
 
 def _gap(bound: float, value: float, revenue: float) -> float:
-    """How much more there can be, against the revenue; 0 within rounding, infinite where there is no revenue."""
+    """How much more there can be, against the revenue; 0 within rounding, infinite where nothing is earned."""
     above = bound - value
     if above <= 0:
         return 0.0
@@ -141,8 +141,8 @@ def _codes(on: Ground, plan: Plan, sides: _Sides) -> NDArray[np.int64]:
 
 
 def _group_words(on: Ground, plan: Plan, told: NDArray[np.object_]) -> NDArray[np.object_]:
-    """Free campaigns are bound by the innermost group around them that binds; in a group whose cap leaves no more
-    than the minima, all of them are.
+    """Free campaigns are bound by the innermost group around them that binds; in a group whose cap leaves no
+    more than the minima, all of them are.
     """
     if on.tree is None:
         return told

@@ -22,7 +22,7 @@ class Period:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PeriodsAnswer:
-    """An answer for each period, whose gap, price and collisions are those of the whole plan, and their sums."""
+    """An answer for each period, with gap, price and collisions of the whole plan; and their sums."""
 
     answers: tuple[Answer, ...]
     total: float

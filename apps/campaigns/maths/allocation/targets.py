@@ -98,7 +98,7 @@ def _enough(on: Ground, is_enough: Callable[[float], bool]) -> float:
 
 
 def _log_miss(on: Ground, total: float, revenue: float) -> Earned:
-    """How far the logarithm of what is earned lies above the target's, and how fast that rises with log total."""
+    """How far the log of what is earned lies above the target's, and how fast that rises with log total."""
     earned, price = _earned(on, total)
     if earned <= 0:
         return -math.inf, math.nan
