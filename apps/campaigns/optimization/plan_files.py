@@ -76,7 +76,7 @@ def _check_columns(names: list[str]) -> None:
     if unknown:
         allowed = ", ".join(REQUIRED + OPTIONAL)
         raise PlanFileRefused(
-            f"Line 1: the column {_printable(unknown[0])!r} is not known. Columns are {allowed}: rename it, or"
+            f"Line 1: the column {_printable(unknown[0])!r} is not known. Known are {allowed}: rename it, or"
             " leave it out."
         )
 

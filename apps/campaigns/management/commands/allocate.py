@@ -18,9 +18,9 @@ from apps.campaigns.optimization.plan_tables import as_json, as_table
 class Command(BaseCommand):
     help = (
         "Divide a total budget among campaigns so that it earns the most. FILE is CSV, JSON Lines or Parquet,"
-        " also gzipped, with the columns campaign and a, and perhaps k, min_budget, max_budget, current_budget:"
-        f" a budget b earns a * b ** k; k is {FALLBACK_EXPONENT} where none is given. Says what binds each"
-        " budget, how far from the best the answer can be at most, and what collides if there is none."
+        " also gzipped, with the columns campaign and a, and perhaps k, min_budget, max_budget,"
+        f" current_budget: a budget b earns a * b ** k; k is {FALLBACK_EXPONENT} where none is given. Says"
+        " what binds each budget, how far from the best the answer can be, and what collides if there is none."
     )
     requires_system_checks = ()
 
@@ -87,7 +87,7 @@ def _known(plan: PlanFile) -> list[float]:
     if missing:
         raise PlanFileRefused(
             f"--max-change-percent needs a current_budget for each campaign; {missing[0]!r} has none"
-            f"{f', nor have {len(missing) - 1:,} more' if missing[1:] else ''}. Write it, or leave the option out."
+            f"{f', nor have {len(missing) - 1:,} more' if missing[1:] else ''}. Write it, or drop the option."
         )
     return [now for now in plan.current if now is not None]
 

@@ -84,7 +84,7 @@ def infeasible(problem: Problem, collisions: tuple[Collision, ...]) -> Answer:
 
 
 def _gap(bound: float, value: float, revenue: float) -> float:
-    """How much more there can be, against the revenue; 0 within rounding, infinite where nothing is earned."""
+    """How much more there can be, against the revenue; 0 within rounding, infinite if nothing is earned."""
     above = bound - value
     if above <= 0:
         return 0.0

@@ -26,8 +26,8 @@ def frontier(
 ) -> tuple[Point, ...]:
     """The best revenue at totals that the limits allow; none where the limits themselves collide.
 
-    totals: those that are asked for; impossible ones are left out. Otherwise `points` of them, evenly from the
-    least that must be spent to `reach` times the problem's total, or to the most that may be spent.
+    totals: those that are asked for; impossible ones are left out. Otherwise `points` of them, evenly from
+    the least that must be spent to `reach` times the problem's total, or to the most that may be spent.
     """
     on = ground(problem)
     if on.collisions:

@@ -20,8 +20,8 @@ def solve(curves: PowerCurves, low: Floats, high: Floats, total: float) -> Plan 
 
     low, high: (n,) with sum(low) < total < sum(high); high may be infinite. total: > 0.
 
-    At price p = exp(m) campaign i takes b = clip((a k / p) ** (1 / (1 - k)), low, high). log sum(b) falls with
-    m, and is all but straight where no bound binds, so that Newton needs 4 to 8 steps from a finite bracket.
+    At price p = exp(m) campaign i takes b = clip((a k / p) ** (1 / (1 - k)), low, high). log sum(b) falls as
+    m rises, all but straight where no bound binds, so that Newton needs 4 to 8 steps from a finite bracket.
     Source: Karush-Kuhn-Tucker conditions; derived in docs/models/allocation.md.
     """
     if not curves.a.min() > 0:
