@@ -20,7 +20,7 @@ class Command(BaseCommand):
         "Divide a total budget among campaigns so that it earns the most. FILE is CSV, JSON Lines or Parquet,"
         " also gzipped, with the columns campaign and a, and perhaps k, min_budget, max_budget,"
         f" current_budget: a budget b earns a * b ** k; k is {FALLBACK_EXPONENT} where none is given. Says"
-        " what binds each budget, how far from the best the answer can be, and what collides if there is none."
+        " what binds each budget, how far from the best the answer may be, and what collides if none is."
     )
     requires_system_checks = ()
 

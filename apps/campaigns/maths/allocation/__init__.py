@@ -2,6 +2,6 @@
 
 Curves say what a budget earns. Power curves with bounds alone are solved by a safeguarded Newton (power,
 draws); groups, a cost of moving and S-shaped curves by prices nested like the groups (nested, prices), the
-latter inside a search by boxes (boxes). Targets, periods and the frontier ask the question several times. What it
-rests on: docs/models/allocation.md.
+latter inside a search by boxes (boxes). Targets, periods and the frontier ask it several times. What
+it rests on: docs/models/allocation.md.
 """
