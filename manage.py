@@ -14,6 +14,7 @@ from config import embedded
 
 # These answer from files: they need neither database nor Redis.
 NEEDS_NOTHING = {
+    "allocate",
     "attribute",
     "check",
     "collectstatic",

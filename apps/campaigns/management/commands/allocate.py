@@ -1,0 +1,100 @@
+"""`manage.py allocate FILE --total-budget B`: curves in, the best budgets out; no database is needed."""
+
+import argparse
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from apps.campaigns.maths.allocation.curves import FALLBACK_EXPONENT, PowerCurves
+from apps.campaigns.maths.allocation.problem import Problem
+from apps.campaigns.maths.allocation.solve import allocate
+from apps.campaigns.optimization.plan_files import PlanFile, PlanFileRefused, read
+from apps.campaigns.optimization.plan_tables import as_json, as_table
+
+
+class Command(BaseCommand):
+    help = (
+        "Divide a total budget among campaigns so that it earns the most. FILE is CSV (or JSON Lines, or Parquet,"
+        " also gzipped) with the columns campaign and a, and perhaps k, min_budget, max_budget, current_budget: a"
+        f" budget b earns a * b ** k; k is {FALLBACK_EXPONENT} where none is given. Says what binds each budget,"
+        " how far from the best the answer can be at most, and which constraints collide if there is none."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", metavar="FILE")
+        parser.add_argument("--total-budget", type=_amount, required=True, metavar="B")
+        parser.add_argument(
+            "--max-change-percent",
+            type=_amount,
+            metavar="P",
+            help="how far a budget may rise or fall from its current_budget",
+        )
+        parser.add_argument("--format", choices=("table", "json"), default="table")
+
+    def handle(self, **options: Any) -> None:
+        name = options["file"]
+        try:
+            plan = read(Path(name))
+            answer = allocate(_problem(plan, options))
+        except PlanFileRefused as error:
+            raise CommandError(f"{name} cannot be used.\n{error}") from error
+        except ValueError as error:
+            raise CommandError(f"{name}: {error}.") from error
+        notes = _notes(plan)
+        if options["format"] == "json":
+            self._write(json.dumps(as_json(answer, notes), allow_nan=False))
+        else:
+            self._write(as_table(answer, notes))
+
+    def _write(self, text: str) -> None:
+        """A terminal that lacks a character gets a question mark."""
+        encoding = getattr(self.stdout, "encoding", None) or "utf-8"
+        self.stdout.write(text.encode(encoding, "replace").decode(encoding))
+
+
+def _amount(text: str) -> float:
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = math.nan
+    if not 0 <= amount < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no finite number of at least 0")
+    return amount
+
+
+def _problem(plan: PlanFile, options: dict[str, Any]) -> Problem:
+    percent = options["max_change_percent"]
+    current = None
+    if percent is not None:
+        current = _known(plan)
+    return Problem(
+        curves=PowerCurves(plan.a, plan.k),
+        names=plan.campaigns,
+        total=options["total_budget"],
+        lower=plan.lower,
+        upper=plan.upper,
+        current=current,
+        max_change=None if percent is None else percent / 100,
+    )
+
+
+def _known(plan: PlanFile) -> list[float]:
+    missing = [name for name, now in zip(plan.campaigns, plan.current, strict=True) if now is None]
+    if missing:
+        raise PlanFileRefused(
+            f"--max-change-percent needs current_budget, which {missing[0]!r} lacks"
+            f"{f' and {len(missing) - 1:,} more do' if missing[1:] else ''}. Fill it in, or leave the option out."
+        )
+    return [now for now in plan.current if now is not None]
+
+
+def _notes(plan: PlanFile) -> list[str]:
+    if not plan.guessed:
+        return []
+    return [
+        f"k is {FALLBACK_EXPONENT} (the fallback) for {plan.guessed:,} of {len(plan.campaigns):,} campaigns."
+    ]
