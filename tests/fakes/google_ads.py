@@ -291,10 +291,8 @@ class GoogleAds(Fake):
             details = [{"@type": FAILURE, "errors": failed, "requestId": "fZ5eX"}]
             told = {"code": 400, "message": "invalid", "status": "INVALID_ARGUMENT", "details": details}
             return json_reply({"error": told}, status=400)
-        if body.get("validateOnly"):
-            return json_reply({})
         self._tell_world()
-        answer: dict[str, Any] = {"mutateOperationResponses": done}
+        answer: dict[str, Any] = {} if body.get("validateOnly") else {"mutateOperationResponses": done}
         if failed:
             details = [{"@type": FAILURE, "errors": failed}]
             answer["partialFailureError"] = {"code": 3, "message": "Some failed", "details": details}

@@ -29,7 +29,7 @@ from apps.integrations.connectors.ads.platform import (
 )
 from apps.integrations.events import AdChangeSettled
 from apps.integrations.models import Call, Connection
-from apps.integrations.money import Money
+from apps.integrations.money import Form, Money, to_wire
 from apps.integrations.outbox import Due, Handler, handles
 from apps.integrations.rehearsal import Planned, Rehearsal
 from apps.integrations.resilience.outcomes import OK, Kind, Outcome
@@ -221,7 +221,7 @@ def _segment_in(change: Change) -> Segment | None:
 
 def _words(state: State) -> str:
     amounts = [
-        f"{name} {money.amount} {money.currency}"
+        f"{name} {to_wire(money, Form.DECIMAL)} {money.currency}"
         for name, money in (("budget", state.budget), ("bid", state.bid))
         if money is not None
     ]
