@@ -202,6 +202,15 @@ class Meta(Fake):
     def list_ads(self, request: Seen) -> Reply:
         return self._refused(request) or self._paged(request, list(self.ads.values()))
 
+    @route("GET", r"/v[\d.]+/search")
+    def find_region(self, request: Seen) -> Reply:
+        found = [
+            {"key": str(number), "name": name, "type": "region", "country_code": "GB"}
+            for number, name in enumerate(SHARES["region"], start=1_079)
+            if request.query["q"].lower() in name.lower()
+        ]
+        return self._refused(request) or json_reply({"data": found})
+
     @route("GET", r"/v[\d.]+/(?P<id>\d+)/adsets")
     def adsets_of(self, request: Seen) -> Reply:
         rows = [one for one in self.adsets.values() if one["campaign_id"] == request.args["id"]]
@@ -340,9 +349,11 @@ def _left_out(targeting: dict[str, Any]) -> Iterator[tuple[str, str]]:
                 yield "placement", one
             else:
                 yield from (("device", value) for value in SHARES["device"] if value.startswith(one))
+    for region in targeting.get("excluded_geo_locations", {}).get("regions", []):
+        yield "region", region["name"]
     for ages in SHARES["age"]:
         youngest, oldest = int(ages[:2]), int(ages[3:] or 65)
-        if oldest < targeting["age_min"] or youngest > targeting["age_max"]:
+        if oldest < targeting.get("age_min", 18) or youngest > targeting.get("age_max", 65):
             yield "age", ages
 
 

@@ -373,3 +373,19 @@ def test_of_several_ad_sets_the_first_that_is_refused_ends_it(connection, there,
 def test_a_change_that_no_target_can_have_is_no_call(there, level, change):
     with pytest.raises(ValueError, match=r"chang|ad has"):
         writes.payload_of_change(Target(level, "1"), change)
+
+
+@pytest.mark.parametrize("there", WITH_PARTS, indirect=True)
+def test_an_amount_in_another_currency_is_not_sent(workspace, connection, there, told):
+    target = Target(Level.CAMPAIGN, campaign_of(there))
+    ads_pull.pull(workspace_id=workspace.pk, connection_id=connection.pk)
+    change = Change(budget=Money(Decimal(30), "JPY"))
+
+    order(connection, target, change)
+    relay()
+
+    assert [(one["state"], one["reason"]) for one in told()] == [
+        ("refused", "The account is in USD, and the change in JPY.")
+    ]
+    assert writes.preview(connection, target, change).verdict.kind == Kind.REFUSED_HERE
+    assert written(there) == []

@@ -198,8 +198,8 @@ def test_ages_are_cut_off_at_an_end(ads, there, targeting, segment, wanted):
         (Segment(Dimension.AGE, "25-34"), "Meta reaches one span of ages, here 18 to 65: 25-34 is no end."),
         (Segment(Dimension.AGE, "Unknown"), "Unknown is no span of ages."),
         (
-            Segment(Dimension.REGION, "Wales"),
-            "Meta reports regions by name and leaves them out by number: leave out Wales in Ads Manager.",
+            Segment(Dimension.REGION, "Avalon"),
+            "Meta knows 0 regions called Avalon: leave it out in Ads Manager.",
         ),
         (
             Segment(Dimension.HOUR, "3"),
@@ -215,6 +215,20 @@ def test_what_meta_cannot_leave_out_is_refused_with_the_reason(ads, there, segme
 
     assert (outcome.kind, outcome.reason) == (Kind.REFUSED_HERE, reason)
     assert there.asked("POST", ".*") == []
+
+
+def test_a_region_is_left_out_by_its_number_and_reached_again_without(ads, there):
+    key = there.add("Spring")
+    group = there.add_adset(key, "All")
+    before, wales = dict(there.adsets[group]["targeting"]), Segment(Dimension.REGION, "Wales")
+
+    assert ads.change(key, Change(exclude=wales)).outcome.is_good
+
+    left_out = there.adsets[group]["targeting"]["excluded_geo_locations"]
+    assert left_out == {"regions": [{"key": "1081", "name": "Wales"}]}
+    assert ads.is_excluded(key, wales)
+    ads.change(key, Change(include=wales))
+    assert there.adsets[group]["targeting"] == before
 
 
 def test_the_last_placement_is_not_taken_away(ads, there):
@@ -462,6 +476,27 @@ def test_a_throttle_puts_off_the_rest(connection, there):
 
     assert counts()[:2] == [8, 0]
     assert AdDay.objects.count() == 8 * 90
+
+
+def test_an_ad_that_is_listed_twice_is_kept_once(connection, there):
+    there.furnish()
+    key, ad = next(iter(there.ads.items()))
+    there.ads["again"] = ad
+
+    pull(connection)
+
+    assert AdCreative.objects.count() == 24
+    assert AdCreative.objects.filter(external_id=key).count() == 1
+
+
+def test_the_page_says_what_can_be_read_and_left_out(page, connection, there):
+    there.furnish()
+    pull(connection)
+
+    shown = page.get(f"/integrations/{connection.public_id}/").content.decode()
+
+    assert "24 ads in 8 groups" in shown.replace("\N{NO-BREAK SPACE}", " ")
+    assert "age, device, placement, region; the rest at meta_ads" in shown
 
 
 def test_what_is_listed_no_more_has_ended(connection, there):

@@ -222,6 +222,7 @@ GOOGLE = services.register(
         sign=sign,
         classify=classify,
         check="apps.integrations.connectors.ads.google.check",
+        facts="apps.integrations.connectors.ads.facts.of",
     )
 )
 

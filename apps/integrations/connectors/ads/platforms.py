@@ -1,7 +1,5 @@
 """Which class speaks to which platform."""
 
-from collections.abc import Callable
-
 from apps.integrations.client import Client
 from apps.integrations.connectors.ads.google import GoogleAds
 from apps.integrations.connectors.ads.linkedin import LinkedInAds
@@ -10,7 +8,7 @@ from apps.integrations.connectors.ads.platform import AdPlatform
 from apps.integrations.connectors.ads.tiktok import TikTokAds
 from apps.integrations.connectors.ads.x import XAds
 
-_PLATFORMS: dict[str, Callable[[Client], AdPlatform]] = {
+_PLATFORMS: dict[str, type[GoogleAds | LinkedInAds | MetaAds | TikTokAds | XAds]] = {
     "google_ads": GoogleAds,
     "linkedin_ads": LinkedInAds,
     "meta_ads": MetaAds,
@@ -22,3 +20,10 @@ _PLATFORMS: dict[str, Callable[[Client], AdPlatform]] = {
 def of(client: Client) -> AdPlatform:
     """The platform at a connection. Raises KeyError for a service that is none."""
     return _PLATFORMS[client.service.key](client)
+
+
+def kind_of(service: str) -> type[AdPlatform]:
+    """What is known of a platform without a connection: dimensions, excludes, can_validate, reread_days.
+    Raises KeyError for a service that is none.
+    """
+    return _PLATFORMS[service]

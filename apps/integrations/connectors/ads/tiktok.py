@@ -132,6 +132,7 @@ TIKTOK = services.register(
         sign=sign,
         classify=classify,
         check="apps.integrations.connectors.ads.tiktok.check",
+        facts="apps.integrations.connectors.ads.facts.of",
     )
 )
 

@@ -94,6 +94,8 @@ def preview(connection: Connection, target: Target, change: Change) -> Preview:
     Raises errors.ServiceError where what has to be known first cannot be read.
     """
     _check(target, change)
+    if told := _of_another_currency(connection, change):
+        return Preview(requests=(), verdict=told, is_checked=False)
     rehearsal = Rehearsal(connection)
     platform = platforms.of(rehearsal)
     answer = _ask(platform, target, change)
@@ -185,6 +187,8 @@ def _look_up(client: Client, due: Due) -> Outcome:
 def _change(client: Client, dues: Sequence[Due]) -> Answer:
     told = dues[0].payload
     target, change = Target(Level(told["level"]), told["id"]), change_forms.from_json(told["change"])
+    if wrong := _of_another_currency(client.connection, change):
+        return Answer(outcome=wrong)
     platform = platforms.of(client)
     try:
         if "before" in told and (
@@ -197,6 +201,16 @@ def _change(client: Client, dues: Sequence[Due]) -> Answer:
     if answer.outcome.is_good:
         memory.remember(client.connection, target, change)
     return answer
+
+
+def _of_another_currency(connection: Connection, change: Change) -> Outcome | None:
+    """Most platforms take a number and mean the account's currency by it."""
+    known = memory.currency_of(connection)
+    given = [money.currency for money in (change.budget, change.bid) if money is not None]
+    if not known or all(one == known for one in given):
+        return None
+    reason = f"The account is in {known}, and the change in {given[0]}."
+    return Outcome(kind=Kind.REFUSED_HERE, reason=reason, was_sent=False)
 
 
 def _unread(outcome: Outcome) -> Outcome:
