@@ -110,11 +110,11 @@ class Meta(Fake):
         self.world: World | None = None
         self._changes: dict[str, list[float]] = {}
 
-    def furnish(self) -> None:
-        """Eight campaigns with ad sets and ads, and three months of figures that follow what is set."""
+    def furnish(self, plans: tuple[Plan, ...] = PLANS) -> None:
+        """Campaigns with ad sets and ads, and three months of figures that follow what is set."""
         self.page = 500
-        self.world = World("meta", PLANS, SHARES, self.now)
-        for plan in PLANS:
+        self.world = World("meta", plans, SHARES, self.now)
+        for plan in plans:
             key = self.add(plan.name, daily_budget=f"{plan.budget * 100:.0f}")
             bid = {"bid_strategy": "COST_CAP", "bid_amount": round(plan.bid * 100)} if plan.bid else {}
             group = self.add_adset(key, f"{plan.name}, everybody", **bid)

@@ -328,7 +328,7 @@ def test_a_device_is_left_out_by_a_bid_of_nothing(search, google):
     assert sent[0].body == (
         b'{"mutateOperations":[{"campaignCriterionOperation":{"create":{"campaign":'
         b'"customers/1234567890/campaigns/%s","device":{"type":"TABLET"},"bidModifier":0.0}}}],'
-        b'"partialFailure":true,"validateOnly":false}' % key.encode()
+        b'"partialFailure":false,"validateOnly":false}' % key.encode()
     )
     assert search.is_excluded(key, tablets)
     search.change(key, Change(include=tablets))
@@ -426,14 +426,14 @@ def counts():
 
 
 def test_a_pull_reads_the_parts_and_again_only_after_some_hours(connection, there):
-    there.furnish()
+    there.furnish(meta.PLANS[:2])
 
     pull(connection)
     first = counts()
     pull(connection)
 
-    # Six values of devices by targeting's count of two, four regions, 24 hours, six ages, four placements.
-    assert first == [8, 24, 24 * 90, 8 * 28 * (2 + 4 + 24 + 6 + 4)]
+    # Two devices as targeting has them, four regions, 24 hours, six ages, four placements.
+    assert first == [2, 6, 6 * 90, 2 * 28 * (2 + 4 + 24 + 6 + 4)]
     assert counts() == first
     assert len(there.asked("GET", r".*/adsets")) == 1
     AdGroup.objects.update(read_at=timezone.now() - timedelta(hours=4))
@@ -443,7 +443,7 @@ def test_a_pull_reads_the_parts_and_again_only_after_some_hours(connection, ther
 
 
 def test_segments_add_up_to_the_campaigns_day(google_connection, google):
-    google.furnish()
+    google.furnish(google_ads.PLANS[4:5])
     pull(google_connection)
     on = timezone.now().date() - timedelta(days=3)
     campaign = AdCampaign.objects.get(name="Last-minute dates")
@@ -458,7 +458,7 @@ def test_segments_add_up_to_the_campaigns_day(google_connection, google):
 
 
 def test_a_breakdown_that_is_refused_loses_none_of_the_others(connection, there):
-    there.furnish()
+    there.furnish(meta.PLANS[:2])
     pull(connection)
     days, read = AdDay.objects.count(), len(there.asked("GET", ".*/insights"))
     refusal = meta.error(100, "This breakdown is not available.")
@@ -470,44 +470,44 @@ def test_a_breakdown_that_is_refused_loses_none_of_the_others(connection, there)
 
 
 def test_a_throttle_puts_off_the_rest(connection, there):
-    there.furnish()
+    there.furnish(meta.PLANS[:2])
     there.misbehave(meta.throttled(), path="/ads$")
     pull(connection)
 
-    assert counts()[:2] == [8, 0]
-    assert AdDay.objects.count() == 8 * 90
+    assert counts()[:2] == [2, 0]
+    assert AdDay.objects.count() == 2 * 90
 
 
 def test_an_ad_that_is_listed_twice_is_kept_once(connection, there):
-    there.furnish()
+    there.furnish(meta.PLANS[:2])
     key, ad = next(iter(there.ads.items()))
     there.ads["again"] = ad
 
     pull(connection)
 
-    assert AdCreative.objects.count() == 24
+    assert AdCreative.objects.count() == 6
     assert AdCreative.objects.filter(external_id=key).count() == 1
 
 
 def test_the_page_says_what_can_be_read_and_left_out(page, connection, there):
-    there.furnish()
+    there.furnish(meta.PLANS[:2])
     pull(connection)
 
     shown = page.get(f"/integrations/{connection.public_id}/").content.decode()
 
-    assert "24 ads in 8 groups" in shown.replace("\N{NO-BREAK SPACE}", " ")
+    assert "6 ads in 2 groups" in shown.replace("\N{NO-BREAK SPACE}", " ")
     assert "age, device, placement, region; the rest at meta_ads" in shown
 
 
 def test_what_is_listed_no_more_has_ended(connection, there):
-    there.furnish()
+    there.furnish(meta.PLANS[:2])
     pull(connection)
     gone = there.ads.popitem()[0]
 
     pull_parts(connection)
 
     assert AdCreative.objects.get(external_id=gone).status == "ended"
-    assert AdCreative.objects.filter(status="active").count() == 23
+    assert AdCreative.objects.filter(status="active").count() == 5
 
 
 # What the fakes' accounts do

@@ -29,6 +29,7 @@ from apps.integrations.connectors.ads.platform import (
     Segment,
     SegmentDay,
     Status,
+    after,
     merged,
     nothing,
     refused,
@@ -301,7 +302,7 @@ class MetaAds:
             form = {"targeting": meta_targeting.written(wanted[key])}
             answer = self._write("adsets.change", f"/{key}", form, only_validate, nothing)
             if not answer.outcome.is_good:
-                return _after(done, len(others), answer)
+                return after(f"{done} of {len(others)} ad sets were changed", answer) if done else answer
         return answer
 
     def _region_key(self, name: str) -> str:
@@ -368,13 +369,6 @@ def _form(change: Change) -> dict[str, Any]:
     if change.bid is not None:
         form["bid_amount"] = str(to_wire(change.bid, Form.META_MINOR))
     return form
-
-
-def _after(done: int, all_of_them: int, answer: "Answer[None]") -> "Answer[None]":
-    if not done:
-        return answer
-    reason = f"{done} of {all_of_them} ad sets were changed, then: {answer.outcome.reason}"[:300]
-    return replace(answer, outcome=replace(answer.outcome, reason=reason))
 
 
 def _id(response: Response) -> str:
