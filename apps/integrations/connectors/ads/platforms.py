@@ -25,3 +25,10 @@ def excludes(service: str) -> frozenset[Dimension]:
 def of(client: Client) -> AdPlatform:
     """The platform at a connection. Raises KeyError for a service that is none."""
     return _PLATFORMS[client.service.key](client)
+
+
+def kind_of(service: str) -> type[AdPlatform]:
+    """What is known of a platform without a connection: dimensions, excludes, can_validate, reread_days.
+    Raises KeyError for a service that is none.
+    """
+    return _PLATFORMS[service]
