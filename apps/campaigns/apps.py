@@ -8,5 +8,6 @@ class CampaignsConfig(AppConfig):
     label = "campaigns"
 
     def ready(self) -> None:
-        """Say to the outbox how changes are made."""
-        import_module("apps.campaigns.optimization.sending")
+        """Say to the outbox how changes are made, to jobs how runs are, and to rules what is measured."""
+        for room in ("gauges", "optimization.runs", "optimization.sending"):
+            import_module(f"apps.campaigns.{room}")

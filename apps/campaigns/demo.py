@@ -73,7 +73,6 @@ def recall(actor: Actor, *, now: datetime) -> Recommendation | None:
     run = Run.objects.create(
         workspace=workspace,
         cadence=Run.Cadence.DAILY,
-        state=Run.State.DONE,
         started_at=done_at,
         finished_at=done_at,
         last_day=done_on - timedelta(days=1),

@@ -20,7 +20,8 @@ def propose(policy: Policy, figures: Figures, parts: Sequence[Part]) -> list[Pro
     if not parts:
         return []
     judged = read(
-        np.array([one.impressions for one in parts]),
+        # A day on which nobody says how often people saw it tells nothing of wear.
+        np.array([np.where(np.isnan(one.frequency), np.nan, one.impressions) for one in parts]),
         np.array([np.minimum(one.clicks, one.impressions) for one in parts]),
         np.array([one.frequency for one in parts]),
     )
