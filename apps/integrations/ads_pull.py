@@ -20,6 +20,7 @@ from apps.integrations.connectors.ads import platforms
 from apps.integrations.connectors.ads.platform import Campaign, DayFigures
 from apps.integrations.events import AdFiguresRead
 from apps.integrations.models import AdCampaign, AdDay, Connection
+from apps.integrations.resilience.lanes import Lane
 from apps.integrations.services import Family
 
 # The first pull of an account goes back so far.
@@ -62,7 +63,7 @@ def sweep() -> int:
 def pull(*, connection_id: int) -> int:
     """Read one account. Returns the number of days' figures read. Raises errors.ServiceError."""
     connection = Connection.objects.get(pk=connection_id)
-    platform = platforms.of(Client(connection))
+    platform = platforms.of(Client(connection, lane=Lane.MARKETING))
     now = timezone.now()
     _keep_campaigns(connection, platform.campaigns(), now=now)
     known = AdDay.objects.filter(campaign__connection=connection).exists()

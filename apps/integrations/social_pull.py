@@ -50,7 +50,7 @@ def pull(*, connection_id: int) -> bool:
     _forget(connection, now=now)
     if not account.reads_are_on or not _is_time(account, prices, now=now):
         return False
-    network = networks.of(Client(connection, lane=Lane.BACKFILL))
+    network = networks.of(Client(connection, lane=Lane.MARKETING))
     try:
         _read_account(connection, network, prices, now=now)
         _read_mentions(connection, account, network, prices, now=now)
