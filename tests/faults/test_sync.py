@@ -1,5 +1,5 @@
-"""A worker that reads a customer system, killed in the middle of it: the next one goes on, and nothing is lost
-or there twice.
+"""A worker that reads a customer system, killed in the middle of it: the next one goes on, and nothing is
+lost or there twice.
 """
 
 import json

@@ -368,14 +368,20 @@ def _note(stream: SyncStream, works: Sequence[_Work], reading: Reading) -> None:
 
 
 def _step(stream: SyncStream, work: _Work, reading: Reading) -> Step:
-    told: dict[str, Any] = {"external": work.remote.id} if work.external.is_own_id else {}
+    told: dict[str, Any] = {}
     if reading.batch is not None:
         told["batch"] = str(reading.batch.public_id)
     if work.was_gone:
         told["restored"] = True
     kind = "made" if work.is_new else reading.kind
     return record_fields.step(
-        work.record, kind, work.changes, by=stream.connection.service, now=reading.now, **told
+        work.record,
+        kind,
+        work.changes,
+        by=stream.connection.service,
+        now=reading.now,
+        external=work.remote.id if work.external.is_own_id else "",
+        **told,
     )
 
 
@@ -440,8 +446,10 @@ def gone(external: SyncExternal | None, *, now: datetime) -> int:
     )
     is_last = not SyncExternal.objects.filter(record=record, gone_at=None, is_own_id=True).exists()
     service = external.connection.service
-    told: dict[str, Any] = {"external": external.external_id} if external.is_own_id else {}
-    trail.append(record_fields.step(record, "gone", {}, by=service, now=now, is_last=is_last, **told))
+    known_as = external.external_id if external.is_own_id else ""
+    trail.append(
+        record_fields.step(record, "gone", {}, by=service, now=now, external=known_as, is_last=is_last)
+    )
     if is_last and was_unpushed:
         disputes.deleted(external, record, now=now)
     elif is_last:
