@@ -135,7 +135,7 @@ def _begin(stream: SyncStream, *, is_full: bool, now: datetime) -> SyncStream:
     fresh.is_full = is_full or _is_full_due(fresh, now)
     fresh.window_from = fresh.watermark - OVERLAP if fresh.watermark and not fresh.is_full else None
     fresh.run, fresh.page, fresh.highest, fresh.counts = fresh.run + 1, 1, None, {}
-    fresh.began_at, fresh.trouble = now, ""
+    fresh.began_at = now
     fresh.save()
     return fresh
 
