@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 import time_machine
-from django.db import ProgrammingError, connection as database, connections, transaction
+from django.db import ProgrammingError, connections, transaction
+from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 

@@ -211,7 +211,8 @@ def _window(points: Iterable[Point], *, since: datetime) -> Window:
 
 def _span(window: Window, times: Sketch | None) -> Span:
     success = 1 - window.failures / window.calls if window.calls else None
-    return Span(window.calls, success, round(times.quantile(0.95), 3) if times else None)
+    slow = times.quantile(0.95) if times else None
+    return Span(window.calls, success, None if slow is None else round(slow, 3))
 
 
 def _uptime(hours: list[Point]) -> float | None:
