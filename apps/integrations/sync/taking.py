@@ -427,7 +427,8 @@ def _make_elsewhere(stream: SyncStream, records: Sequence[SyncRecord]) -> list[S
     others = [
         one for one in streams.that_make_new(stream.entity) if one.connection_id != stream.connection_id
     ]
-    return [record for other in others for record in records if waiting.make_there(record, other) is not None]
+    made = [place.record for other in others for place in waiting.make_there(records, other)]
+    return list({one.pk: one for one in made}.values())
 
 
 def gone(external: SyncExternal | None, *, now: datetime) -> int:
