@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from apps.integrations import sealed_json, services, trail
+from apps.integrations import many_rows, sealed_json, services, trail
 from apps.integrations.connectors.crm.system import Entity, Remote
 from apps.integrations.models import (
     SyncConflict,
@@ -326,7 +326,7 @@ def _write(stream: SyncStream, works: Sequence[_Work], reading: Reading, counts:
     unlinked = {work.record.public_id for work in works if work.record.person_id is None}
     if stream.entity == Entity.CONTACT:
         people_links.link([work.record for work in works], now=reading.now)
-    SyncRecord.objects.bulk_create([work.record for work in works if work.is_new])
+    many_rows.insert([work.record for work in works if work.is_new])
     old = [work for work in works if not work.is_new]
     changed = [
         work.record
@@ -337,7 +337,7 @@ def _write(stream: SyncStream, works: Sequence[_Work], reading: Reading, counts:
         SyncRecord.objects.bulk_update(changed, record_fields.COLUMNS)
     for work in works:
         work.external.record = work.record
-    SyncExternal.objects.bulk_create([work.external for work in works if not work.is_stored])
+    many_rows.insert([work.external for work in works if not work.is_stored])
     kept = [work.external for work in works if work.is_stored]
     if kept:
         SyncExternal.objects.bulk_update(kept, EXTERNAL_COLUMNS)
