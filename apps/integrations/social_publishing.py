@@ -34,7 +34,7 @@ from apps.integrations.connectors.social.network import (
 from apps.integrations.events import SocialPostFailed, SocialPostPublished
 from apps.integrations.models import Call, Connection, SocialPost
 from apps.integrations.outbox import Due, Handler
-from apps.integrations.resilience.outcomes import Kind, Outcome
+from apps.integrations.resilience.outcomes import OK, Kind, Outcome
 from apps.integrations.resilience.policy import Answer
 from apps.integrations.social_spend import Deed
 
@@ -289,10 +289,39 @@ def delete(client: Client, dues: Sequence[Due]) -> Answer[Any]:
     except errors.ServiceError as error:
         return Answer(outcome=error.outcome)
     if answer.outcome.is_good:
-        SocialPost.objects.filter(pk=post.pk).update(deleted_at=client.clock())
+        _keep_down(post, now=client.clock())
     elif answer.outcome.kind in FINAL:
         social_spend.give_back(post, Deed.DELETE)
     return answer
+
+
+def is_being_taken_down(post: SocialPost) -> bool:
+    asked = Call.objects.filter(
+        connection=post.connection_id, operation=DELETE, dedup_key__startswith=f"{post.public_id}:"
+    )
+    return bool(asked.exclude(state__in=Call.TERMINAL).exists())
+
+
+def look_up_deletion(client: Client, due: Due) -> Outcome:
+    """Whether the post is still there: then it is to be taken down again."""
+    post = _post_of(due)
+    if post is None or not post.is_out:
+        return OK
+    now, prices = client.clock(), social_spend.prices_of(post.connection)
+    if prices is not None:
+        social_spend.reserve(post.connection, Deed.LOOK_UP, prices.read, post=post, now=now, is_owed=True)
+    try:
+        is_there = networks.of(client).is_there(post.external_id)
+    except errors.ServiceError as error:
+        return settling.not_told(error.outcome)
+    if is_there:
+        return Outcome(kind=Kind.PERMANENT_DATA, reason="It is still there.")
+    _keep_down(post, now=now)
+    return OK
+
+
+def _keep_down(post: SocialPost, *, now: datetime) -> None:
+    SocialPost.objects.filter(pk=post.pk, deleted_at=None).update(deleted_at=now)
 
 
 def content_of(post: SocialPost) -> Post:
@@ -313,4 +342,4 @@ def _post_of(due: Due) -> SocialPost | None:
 
 for _service in networks.KEYS:
     outbox.handles(_service, PUBLISH, Handler(perform=perform, look_up=look_up))
-    outbox.handles(_service, DELETE, Handler(perform=delete, look_up=None))
+    outbox.handles(_service, DELETE, Handler(perform=delete, look_up=look_up_deletion))

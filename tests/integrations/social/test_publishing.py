@@ -550,6 +550,47 @@ def test_a_post_that_is_gone_there_is_taken_down_all_the_same(open_, publish, bo
     assert SocialPost.objects.get().deleted_at is not None
 
 
+@pytest.mark.parametrize("name", ["facebook_pages", "linkedin_pages", "x_social"])
+def test_a_take_down_whose_worker_died_is_looked_up_before_it_is_tried_again(open_, publish, boss, name):
+    fake, connection = open_(name)
+    post = publish(connection)
+    social.take_down(boss, post.public_id, now=timezone.now())
+    outbox.claim(lane=int(Lane.MARKETING), now=timezone.now())  # and its worker dies
+
+    later(minutes=3)
+    later(minutes=20)
+    assert (published(fake), len(fake.asked("DELETE", ".*"))) == (0, 1)
+    later(minutes=40)
+
+    assert SocialPost.objects.get().deleted_at is not None
+    assert set(Call.objects.values_list("state", flat=True)) == {Call.State.DONE}
+
+
+def test_a_take_down_that_costs_money_and_whose_answer_was_lost_is_not_paid_twice(open_, publish, boss):
+    fake, connection = open_("x_social")
+    post = publish(connection)
+    fake.misbehave(ResetAfter(), path=r"/2/tweets/\d+")
+    social.take_down(boss, post.public_id, now=timezone.now())
+
+    relay()
+    assert SocialPost.objects.get().deleted_at is None
+    later(minutes=20)
+
+    assert SocialPost.objects.get().deleted_at is not None
+    assert (published(fake), len(fake.asked("DELETE", ".*"))) == (0, 1)
+    assert fake.bill <= social_spend.spent_on(connection, timezone.now().date())
+
+
+def test_a_take_down_that_is_asked_for_twice_is_paid_once(open_, publish, boss):
+    _, connection = open_("x_social")
+    post = publish(connection)
+    for _ in range(2):
+        social.take_down(boss, post.public_id, now=timezone.now())
+
+    assert SocialSpend.objects.filter(deed="delete").count() == 1
+    assert Call.objects.filter(operation="post.delete").count() == 1
+
+
 def test_instagram_takes_nothing_down(open_, publish, boss):
     _, connection = open_("instagram")
     post = publish(connection)
