@@ -39,6 +39,8 @@ from apps.integrations.resilience.policy import Answer
 from apps.integrations.social_spend import Deed
 
 PUBLISH, DELETE = "post.publish", "post.delete"
+# So many are looked at for one that can be paid for.
+DUE_AT_ONCE = 50
 PAUSED_SECONDS, FULL_SECONDS = 300.0, 3_600.0
 FINAL = {Kind.PERMANENT_DATA, Kind.REFUSED_HERE}
 State = SocialPost.State
@@ -46,25 +48,32 @@ State = SocialPost.State
 
 @transaction.atomic
 def advance(connection: Connection, *, now: datetime) -> SocialPost | None:
-    """Start the account's next post that is approved and due, unless one is on its way. Locks the account."""
+    """Start the account's next post that is approved, due and within the limit, unless one is on its way.
+    Locks the account.
+    """
     account = social_spend.locked(connection)
     posts = SocialPost.objects.filter(connection=connection)
     if account.is_paused or not connection.is_usable or posts.filter(state__in=SocialPost.IN_FLIGHT).exists():
         return None
     due = posts.filter(Q(scheduled_at=None) | Q(scheduled_at__lte=now), state=State.APPROVED)
-    post = due.order_by("approved_at", "pk").select_for_update().first()
+    waiting = due.order_by("approved_at", "pk").select_for_update()[:DUE_AT_ONCE]
+    post = next((one for one in waiting if _is_paid(one, now=now)), None)
     if post is None:
-        return None
-    try:
-        social_spend.reserve(connection, Deed.PUBLISH, post.price, post=post, now=now)
-    except social_spend.SpendLimitReached as refusal:
-        _hold_back(post, refusal.detail, now=now)
         return None
     key = f"{post.public_id}:{post.approved_at:%Y%m%d%H%M%S%f}"
     post.call = outbox.enqueue(connection, PUBLISH, {"post": str(post.public_id)}, dedup_key=key, now=now)
     post.state, post.reason, post.changed_at = State.QUEUED, "", now
     post.save()
     return post
+
+
+def _is_paid(post: SocialPost, *, now: datetime) -> bool:
+    try:
+        social_spend.reserve(post.connection, Deed.PUBLISH, post.price, post=post, now=now)
+    except social_spend.SpendLimitReached as refusal:
+        _hold_back(post, refusal.detail, now=now)
+        return False
+    return True
 
 
 def _hold_back(post: SocialPost, reason: str, *, now: datetime) -> None:
