@@ -36,6 +36,7 @@ from apps.integrations.resilience.policy import Answer
 log = structlog.get_logger(__name__)
 
 CLAIMED_AT_ONCE = 50
+WRITTEN_AT_ONCE = 1_000
 PER_TASK = 500
 # Where a duplicate is dropped, what was done is written down in groups: a worker that dies repeats so many.
 SETTLED_TOGETHER, SETTLED_WITHIN_SECONDS = 25, 1.0
@@ -52,6 +53,17 @@ class Due:
 
     call: Call
     payload: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A call that is to be made. dedup_key: the same deed twice has the same. due_at: None is at once."""
+
+    payload: Any
+    dedup_key: str
+    person_id: int | None = None
+    due_at: datetime | None = None
+    expires_at: datetime | None = None
 
 
 Perform = Callable[[Client, Sequence[Due]], Answer]
@@ -92,7 +104,6 @@ def handles(service: str, operation: str, handler: Handler) -> None:
         settling.announces(service, operation, handler.news)
 
 
-@transaction.atomic
 def enqueue(
     connection: Connection,
     operation: str,
@@ -105,34 +116,70 @@ def enqueue(
     due_at: datetime | None = None,
     expires_at: datetime | None = None,
 ) -> Call:
-    """Write the call down in the open transaction; it starts once that commits. The same key twice is one
-    call.
+    """Write a call down, as enqueue_many does."""
+    wanted = Wanted(
+        payload=payload, dedup_key=dedup_key, person_id=person_id, due_at=due_at, expires_at=expires_at
+    )
+    [call] = enqueue_many(connection, operation, [wanted], now=now, lane=lane)
+    return call
+
+
+@transaction.atomic
+def enqueue_many(
+    connection: Connection,
+    operation: str,
+    wanted: Sequence[Wanted],
+    *,
+    now: datetime,
+    lane: Lane = Lane.MARKETING,
+) -> list[Call]:
+    """Write calls down in the open transaction, in a statement for each thousand; they start once that
+    commits. The call of each that is wanted, in order: the same key twice is one call.
     """
     if (connection.service, operation) not in _handlers:
         raise KeyError((connection.service, operation))
+    calls: dict[str, Call] = {}
+    for start in range(0, len(wanted), WRITTEN_AT_ONCE):
+        batch = {one.dedup_key: one for one in reversed(wanted[start : start + WRITTEN_AT_ONCE])}
+        made = [_call(connection, operation, one, now=now, lane=lane) for one in reversed(batch.values())]
+        calls |= _written(connection, operation, made, now=now)
+    return [calls[one.dedup_key] for one in wanted]
+
+
+def _call(connection: Connection, operation: str, wanted: Wanted, *, now: datetime, lane: Lane) -> Call:
     call = Call(
         workspace_id=connection.workspace_id,
         connection=connection,
         service=connection.service,
         operation=operation,
         lane=lane,
-        dedup_key=dedup_key,
-        person_id=person_id,
-        due_at=due_at or now,
-        expires_at=expires_at,
+        dedup_key=wanted.dedup_key,
+        person_id=wanted.person_id,
+        due_at=wanted.due_at or now,
+        expires_at=wanted.expires_at,
     )
     if not connection.is_usable:
         call.state, call.due_at = Call.State.HELD, None
-    sealed_json.put(call, "payload_sealed", payload)
-    made = Call.objects.bulk_create([call], ignore_conflicts=True)
-    same = Call.objects.filter(connection=connection, operation=operation, dedup_key=dedup_key)
-    kept: Call = same.get()
-    if kept.public_id == made[0].public_id:
-        settling.note(
-            [(kept, "enqueued", {"operation": operation, "lane": int(lane), "state": kept.state})], now=now
-        )
-        if kept.due_at is not None and kept.due_at <= now:
-            relay_soon(connection.workspace_id, lane)
+    sealed_json.put(call, "payload_sealed", wanted.payload)
+    return call
+
+
+def _written(
+    connection: Connection, operation: str, made: Sequence[Call], *, now: datetime
+) -> dict[str, Call]:
+    """Key → the call that there is: the one that was made, or the one that was there before."""
+    Call.objects.bulk_create(made, ignore_conflicts=True)
+    rows = Call.objects.filter(
+        connection=connection, operation=operation, dedup_key__in=[one.dedup_key for one in made]
+    )
+    kept = {row.dedup_key: row for row in rows}
+    new = [kept[one.dedup_key] for one in made if kept[one.dedup_key].public_id == one.public_id]
+    told = [
+        (one, "enqueued", {"operation": operation, "lane": int(one.lane), "state": one.state}) for one in new
+    ]
+    settling.note(told, now=now)
+    if any(one.due_at is not None and one.due_at <= now for one in new):
+        relay_soon(connection.workspace_id, Lane(new[0].lane))
     return kept
 
 

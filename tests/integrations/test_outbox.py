@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.db import ProgrammingError, connections, transaction
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.accounts import scoping
@@ -12,6 +14,7 @@ from apps.accounts.models import AuditEntry
 from apps.accounts.redis_link import link
 from apps.integrations import connection_states, outbox, sealed_json, settling, trail
 from apps.integrations.models import Call, Connection, TrailEntry
+from apps.integrations.outbox import Wanted
 from apps.integrations.resilience.lanes import Lane
 from apps.integrations.resilience.outcomes import Kind, Outcome
 from tests.conftest import committed
@@ -61,6 +64,55 @@ def test_the_same_deed_twice_is_one_call(enqueue, post):
 
     assert first.pk == second.pk
     assert post.taken == 1
+
+
+def test_many_calls_are_written_in_one_statement(
+    enqueue, connection, post, django_capture_on_commit_callbacks
+):
+    before = enqueue("n7")
+    keys = [f"n{number}" for number in range(300)]
+    wanted = [Wanted(payload={"to": key}, dedup_key=key) for key in [*keys, "n0"]]
+
+    with CaptureQueriesContext(database) as asked, django_capture_on_commit_callbacks() as after:
+        calls = outbox.enqueue_many(
+            connection, "parcels.send", wanted, now=timezone.now(), lane=Lane.TRANSACTIONAL
+        )
+
+    assert [call.dedup_key for call in calls] == [*keys, "n0"]
+    assert (calls[7].pk, calls[300].pk) == (before.pk, calls[0].pk)
+    assert Call.objects.count() == 300
+    inserts = [one for one in asked if one["sql"].startswith('INSERT INTO "integrations_call"')]
+    assert (len(inserts), len(after)) == (1, 1)
+    assert len(asked) < 10
+    for call in Call.objects.all():
+        assert [step.kind for step in trail.steps_of(call.stream)] == ["enqueued"]
+    relay()
+    assert post.taken == 300
+
+
+def test_no_calls_are_none(connection):
+    assert outbox.enqueue_many(connection, "parcels.send", [], now=timezone.now()) == []
+
+
+def test_many_calls_of_a_connection_that_needs_a_person_are_held(
+    connection, post, django_capture_on_commit_callbacks
+):
+    connection_states.ask_for_sign_in(connection, reason="It ended.", now=timezone.now())
+
+    with django_capture_on_commit_callbacks() as after:
+        wanted = [Wanted(payload={}, dedup_key=key) for key in "abc"]
+        outbox.enqueue_many(connection, "parcels.send", wanted, now=timezone.now())
+
+    assert set(Call.objects.values_list("state", "due_at")) == {(S.HELD, None)}
+    assert after == []
+
+
+@committed
+def test_many_calls_reach_no_other_workspace(connection, other_workspace):
+    with scoping.workspace(other_workspace), pytest.raises(ProgrammingError, match="row-level security"):
+        outbox.enqueue_many(
+            connection, "parcels.send", [Wanted(payload={}, dedup_key="a")], now=timezone.now()
+        )
 
 
 def test_the_content_is_sealed_at_rest(enqueue):
