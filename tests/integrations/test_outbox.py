@@ -10,7 +10,7 @@ from django.utils import timezone
 from apps.accounts import scoping
 from apps.accounts.models import AuditEntry
 from apps.accounts.redis_link import link
-from apps.integrations import connection_states, outbox, sealed_json, settling, trail
+from apps.integrations import connection_states, leases, outbox, sealed_json, settling, trail
 from apps.integrations.models import Call, Connection, TrailEntry
 from apps.integrations.resilience.lanes import Lane
 from apps.integrations.resilience.outcomes import Kind, Outcome
@@ -146,7 +146,7 @@ def test_a_worker_that_dies_leaves_a_lease_that_runs_out_and_a_fate_to_look_up(e
     outbox.claim(lane=Lane.TRANSACTIONAL, now=timezone.now())
     assert relay() == 0
 
-    with time_machine.travel(timezone.now() + settling.LEASE + timedelta(seconds=1)):
+    with time_machine.travel(timezone.now() + leases.LEASE + timedelta(seconds=1)):
         relay()
         assert fresh(call).state == S.UNKNOWN
         assert post.taken == 0
@@ -155,7 +155,7 @@ def test_a_worker_that_dies_leaves_a_lease_that_runs_out_and_a_fate_to_look_up(e
 def test_a_worker_that_comes_back_late_changes_nothing_but_for_good_news(enqueue, post):
     call = enqueue()
     [claimed] = outbox.claim(lane=Lane.TRANSACTIONAL, now=timezone.now())
-    with time_machine.travel(timezone.now() + settling.LEASE + timedelta(seconds=1)):
+    with time_machine.travel(timezone.now() + leases.LEASE + timedelta(seconds=1)):
         relay()
 
     outbox.settle([(claimed, Outcome(kind=Kind.PERMANENT_DATA))])
@@ -278,7 +278,7 @@ def test_what_a_worker_does_not_come_to_within_its_lease_is_given_back_untouched
     with time_machine.travel(timezone.now(), tick=False) as clock:
 
         def slow(request, connection, answer=post.answer):
-            clock.shift(settling.LEASE - outbox.LONGEST_CALL + timedelta(seconds=1))
+            clock.shift(leases.LEASE - outbox.LONGEST_CALL + timedelta(seconds=1))
             answer(request, connection)
 
         post.answer = slow
@@ -313,7 +313,7 @@ def test_a_worker_that_dies_before_it_settles_a_group_repeats_it_only_where_that
         relay()
     assert set(Call.objects.values_list("state", flat=True)) == {S.SENDING}
 
-    with time_machine.travel(timezone.now() + settling.LEASE + timedelta(seconds=1)):
+    with time_machine.travel(timezone.now() + leases.LEASE + timedelta(seconds=1)):
         assert relay() == 3
     assert set(Call.objects.values_list("state", flat=True)) == {S.DONE}
     assert set(world.effects.values()) == {1}

@@ -1,3 +1,5 @@
+from datetime import datetime
+
 from django.db import models
 from django.db.models.functions import Now
 
@@ -49,6 +51,9 @@ class Call(WorkspaceOwned):
     # When the first attempt began whose fate is open, or the one that did it; null while none is.
     sent_at = models.DateTimeField(null=True, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
+
+    # When this worker took it under its lease; of the process, not of the row.
+    claimed_at: datetime | None = None
 
     class Meta:
         constraints = [
