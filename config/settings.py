@@ -352,7 +352,7 @@ WEDDING_DAY_TEMPLATES = frozenset(
     )
 )
 # On these days, by the workspace's clock, only what cannot wait is done, unless a workspace sets its own.
-WEDDING_DAYS = env.list("WEDDING_DAYS", default=["saturday"])
+WEDDING_DAYS: list[str] = env.list("WEDDING_DAYS", default=["saturday"])
 # Of this product at Google, beside its id and secret.
 GOOGLE_ADS_DEVELOPER_TOKEN = env.str("GOOGLE_ADS_DEVELOPER_TOKEN", default="")
 # How old a conversion may be at a destination, in days, where that is not what its module knows:
