@@ -12,7 +12,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core import signals
 from django.core.handlers.asgi import ASGIHandler
-from django.db import close_old_connections, reset_queries
+from django.db import close_old_connections, connections, reset_queries
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -119,9 +119,15 @@ async def _lifespan(scope: Message, receive: Receive, send: Send) -> None:
             await asyncio.to_thread(_committer.close)
             _aside.shutdown(wait=True)
             _pool.shutdown(wait=True)
+            await asyncio.to_thread(_write_figures)
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return
+
+
+def _write_figures() -> None:
+    metrics.flush()
+    connections.close_all()
 
 
 async def application(scope: Message, receive: Receive, send: Send) -> None:
@@ -144,6 +150,7 @@ async def _with_connection(function: Callable[..., Any], *arguments: Any) -> Any
 django.setup(set_prefix=False)
 from apps.attribution.door.app import Door  # noqa: E402 - its models need Django set up
 from apps.attribution.door.commit import Committer  # noqa: E402
+from apps.integrations import metrics  # noqa: E402
 from apps.integrations.inbound import LARGEST_BODY  # noqa: E402
 
 # They close and reset per thread, which ThreadedHandler does in the thread that has the connection.
