@@ -333,6 +333,8 @@ MARKETING_ALERT_WEBHOOK_SECRET = (
 DEAD_MAN_URL = env.str("DEAD_MAN_URL", default="")
 # The share of calls to a service that should succeed in 30 days.
 INTEGRATION_OBJECTIVE = env.float("INTEGRATION_OBJECTIVE", default=0.995)
+if not 0 < INTEGRATION_OBJECTIVE < 1:
+    raise ImproperlyConfigured("INTEGRATION_OBJECTIVE is a share between 0 and 1, such as 0.995")
 # Whether VSCO Workspace counts money in the minor unit; its description says "an integer" and no more.
 VSCO_COUNTS_CENTS = env.bool("VSCO_COUNTS_CENTS", default=True)
 # Its quota is not published either.
