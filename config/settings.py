@@ -243,6 +243,11 @@ WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not IS_PRODUCTION
 MEDIA_ROOT = env.path("MEDIA_ROOT", default=str(BASE_DIR / ".bellwether" / "media"))
 UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=1024**3)
+# How long the body of a request may take to arrive.
+BODY_SECONDS, UPLOAD_SECONDS = (
+    env.float("BODY_SECONDS", default=30),
+    env.float("UPLOAD_SECONDS", default=3600),
+)
 API_BODY_MAX_BYTES = env.int("API_BODY_MAX_BYTES", default=5 * 1024**2)
 DATA_UPLOAD_MAX_MEMORY_SIZE = API_BODY_MAX_BYTES
 

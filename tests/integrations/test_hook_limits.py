@@ -1,7 +1,10 @@
 """A flood at the addresses where services reach us: it stores nothing, and starves nobody who is verified."""
 
 import http.client
+import socket
 import threading
+import time
+from contextlib import suppress
 from urllib.parse import urlencode
 
 import pytest
@@ -187,3 +190,21 @@ def test_a_large_body_is_refused_by_its_length_before_it_is_sent(port, settings)
 
     assert client.getresponse().status == 413
     client.close()
+
+
+@committed
+@pytest.mark.parametrize("path", ["/hooks/slack/01930000-0000-7000-8000-000000000000/", "/login/"])
+def test_a_body_that_drips_is_cut_off(port, settings, path):
+    settings.BODY_SECONDS = 0.5
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n".encode())
+        client.settimeout(0.1)
+        answer = b""
+        while not answer and time.monotonic() - began < 5:
+            client.sendall(b"x")
+            with suppress(TimeoutError):
+                answer = client.recv(1_000)
+
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert time.monotonic() - began < 3
