@@ -30,7 +30,7 @@ from apps.integrations.client import Client
 from apps.integrations.models import Call, Connection, TrailEntry
 from apps.integrations.resilience.classify import of_exception
 from apps.integrations.resilience.lanes import Lane
-from apps.integrations.resilience.outcomes import Kind, Outcome
+from apps.integrations.resilience.outcomes import Kind, Outcome, Then
 from apps.integrations.resilience.policy import Answer
 
 log = structlog.get_logger(__name__)
@@ -41,6 +41,9 @@ PER_TASK, PER_TASK_SECONDS = 500, 600.0
 SETTLED_TOGETHER, SETTLED_WITHIN_SECONDS = 25, 1.0
 # A call is begun only while this much of its lease is left; what takes longer makes it longer (leases.py).
 LONGEST_CALL = timedelta(seconds=45)
+
+# What says nothing of the next call of the connection.
+GOES_ON = {Then.SETTLE, Then.RESCHEDULE, Then.LOOK_UP, Then.BURY}
 
 sealed_json.seals("integrations_call")
 S = Call.State
@@ -240,8 +243,8 @@ def _has_time(call: Call) -> bool:
 
 
 def _send_in_batches(handler: Handler, calls: list[Call]) -> None:
-    """Settled in groups, where a worker that dies before does no harm; at once where anything went wrong, so
-    that a connection that stops is seen before the next call.
+    """Settled in groups, where a worker that dies before does no harm; at once where the connection is to
+    stop or to pause, so that it is seen before the next call.
     """
     waiting: list[tuple[Call, Outcome]] = []
     began, client = monotonic(), _client(calls[0])
@@ -252,8 +255,8 @@ def _send_in_batches(handler: Handler, calls: list[Call]) -> None:
             break
         sent = _sent(handler, client, batch)
         waiting += sent
-        is_good = bool(handler.repeats_for) and all(outcome.is_good for _, outcome in sent)
-        if is_good and len(waiting) < SETTLED_TOGETHER and monotonic() - began < SETTLED_WITHIN_SECONDS:
+        may_wait = bool(handler.repeats_for) and all(outcome.handling.then in GOES_ON for _, outcome in sent)
+        if may_wait and len(waiting) < SETTLED_TOGETHER and monotonic() - began < SETTLED_WITHIN_SECONDS:
             continue
         settle(waiting)
         waiting, began, client = [], monotonic(), _client(calls[0])

@@ -63,9 +63,7 @@ def settle(settled: Sequence[tuple[Call, Outcome]], *, repeats_for: timedelta) -
         _apply(call, outcome, repeats_for, now=now)
     _save([call for call, _ in mine])
     note([(call, "settled", _told(call, outcome)) for call, outcome in mine], now=now)
-    for call, _ in mine:
-        if call.state in Call.TERMINAL:
-            tell(call)
+    tell(*(call for call, _ in mine if call.state in Call.TERMINAL))
 
 
 def finish(call: Call, state: str, now: datetime) -> None:
@@ -81,16 +79,19 @@ def note(notes: Sequence[tuple[Call, str, dict[str, Any]]], *, now: datetime) ->
         trail.append(*(trail.Step(call.stream, kind, data, now) for call, kind, data in notes))
 
 
-def tell(call: Call) -> None:
-    """Publish that a call is over."""
-    events.publish(
-        CallSettled(
-            workspace_id=call.workspace_id,
-            call_id=call.pk,
-            service=call.service,
-            operation=call.operation,
-            state=call.state,
-        )
+def tell(*calls: Call) -> None:
+    """Publish of each call that it is over."""
+    events.publish_many(
+        [
+            CallSettled(
+                workspace_id=call.workspace_id,
+                call_id=call.pk,
+                service=call.service,
+                operation=call.operation,
+                state=call.state,
+            )
+            for call in calls
+        ]
     )
 
 
