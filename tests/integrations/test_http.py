@@ -1,5 +1,6 @@
 """http.py against a server on a real port: what is told apart, and what it does not do."""
 
+import gzip
 import socket
 import time
 
@@ -39,6 +40,16 @@ class Shop(Fake):
     @route("GET", r"/large")
     def large(self, request):
         return Reply(200, b"x" * (http.LARGEST_ANSWER + 1))
+
+    @route("GET", r"/packed/(?P<encoding>[^/]+)/(?P<size>[0-9]+)")
+    def packed(self, request):
+        body = gzip.compress(b"0" * int(request.args["size"]))
+        return Reply(200, body, {"Content-Encoding": request.args["encoding"]})
+
+    @route("GET", r"/half")
+    def half(self, request):
+        body = gzip.compress(b"0" * 10_000)
+        return Reply(200, body[:-8], {"Content-Encoding": "gzip"})
 
 
 @pytest.fixture
@@ -119,6 +130,18 @@ def test_a_page_instead_of_json_is_unreadable(shop):
 def test_an_endless_answer_is_cut(shop):
     with pytest.raises(Failed, match="larger"):
         http.send(Request(method="GET", url=f"{shop.url}/large"), timeout_seconds=10)
+
+
+def test_an_answer_that_is_packed_is_unpacked(shop):
+    for encoding in ("gzip", "x-gzip", "GZIP"):
+        answer = http.send(Request(method="GET", url=f"{shop.url}/packed/{encoding}/20"), timeout_seconds=10)
+        assert answer.body == b"0" * 20
+
+
+@pytest.mark.parametrize("path", ["packed/gzip/40000000", "packed/br/10", "packed/gzip,gzip/10", "half"])
+def test_a_small_answer_that_unpacks_to_a_large_one_or_to_none_is_refused(shop, path):
+    with pytest.raises(Failed):
+        http.send(Request(method="GET", url=f"{shop.url}/{path}"), timeout_seconds=20)
 
 
 @pytest.mark.parametrize(
