@@ -115,7 +115,7 @@ def finish_sign_in(
     An account that was connected before, and needs to be again, gets the new token and goes on.
     """
     begun = session.pop(SESSION_KEY, None)
-    is_ours = begun is not None and secrets.compare_digest(begun["state"], state)
+    is_ours = begun is not None and secrets.compare_digest(begun["state"].encode(), state.encode())
     is_late = begun is not None and now.timestamp() - begun["began"] > SIGN_IN_MINUTES * 60
     if begun is None or not is_ours or is_late or begun["workspace"] != actor.workspace_id:
         raise SignInLost("This sign-in was not begun here, or too long ago. Begin it again.")
