@@ -401,6 +401,23 @@ def cancel(actor: Actor, public_id: Any, *, now: datetime) -> Call:
     return call
 
 
+def cancel_all(connection: Connection, *, now: datetime) -> int:
+    """Stop all calls of a connection that wait, in the open transaction. Audited by the caller. How many."""
+    waiting = Call.objects.filter(connection=connection, state__in=[S.WAITING, S.HELD])
+    cancelled = 0
+    while calls := list(
+        waiting.defer("data_key", "payload_sealed").order_by("pk").select_for_update()[:1_000]
+    ):
+        for call in calls:
+            call.state = S.CANCELLED
+        rows = Call.objects.filter(pk__in=[call.pk for call in calls])
+        rows.update(state=S.CANCELLED, due_at=None, settled_at=now, data_key=None, payload_sealed=None)
+        settling.note([(call, "cancelled", {"state": call.state}) for call in calls], now=now)
+        settling.tell(*calls)
+        cancelled += len(calls)
+    return cancelled
+
+
 def state_after(state: str, step: TrailEntry) -> str:
     """The reducer of a call's trail: every step that changes the state says it."""
     return str(step.data.get("state", state))

@@ -178,6 +178,22 @@ def test_an_expired_sign_in_holds_all_calls_and_restoring_it_lets_them_go(enqueu
     assert [fresh(one).state for one in (first, second)] == [S.DONE, S.DONE]
 
 
+def test_however_many_were_held_all_are_let_go_a_few_at_a_time(
+    enqueue, post, connection, actor, monkeypatch, django_assert_max_num_queries
+):
+    monkeypatch.setattr(connection_states, "AT_ONCE", 10)
+    connection_states.switch_off(connection, reason="a person", now=timezone.now())
+    calls = [enqueue(f"n{number}") for number in range(25)]
+    assert {fresh(call).state for call in calls} == {S.HELD}
+
+    with django_assert_max_num_queries(20) as queries:
+        connection_states.restore(connection, actor, now=timezone.now())
+
+    assert {fresh(call).state for call in calls} == {S.WAITING}
+    assert not any("payload_sealed" in one["sql"] for one in queries.captured_queries)
+    assert trail.steps_of(calls[-1].stream)[-1].kind == "released"
+
+
 def test_what_comes_too_late_is_not_sent(enqueue, post):
     call = enqueue(expires_at=timezone.now() + timedelta(minutes=1))
 
