@@ -78,6 +78,11 @@ class Call(WorkspaceOwned):
             ),
             models.Index(fields=["workspace", "connection", "state", "-id"], name="calls_of_connection"),
             models.Index(
+                fields=["workspace", "settled_at"],
+                condition=models.Q(state="dead"),
+                name="calls_given_up",
+            ),
+            models.Index(
                 fields=["workspace", "person"],
                 condition=models.Q(person__isnull=False),
                 name="calls_by_person",
