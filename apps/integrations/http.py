@@ -27,6 +27,7 @@ CONNECTIONS = 40
 KEEP_ALIVE_SECONDS = 4.0
 CONNECT_SECONDS = 5.0
 USER_AGENT = "Bellwether/1.0 (+integrations)"
+UNSENDABLE = "A header of the request cannot be sent; a key with a line break in it, mostly."
 
 _deadline: ContextVar[float] = ContextVar("deadline")
 
@@ -115,6 +116,8 @@ def send(request: Request, *, timeout_seconds: float) -> Response:
         raise NotSent(_words(error)) from error
     except httpcore2.TimeoutException as error:
         raise (TooLate if sent.any else NotSent)(_words(error)) from error
+    except httpcore2.LocalProtocolError as error:  # its words show the header, which may be a credential
+        raise (Failed if sent.any else Refused)(UNSENDABLE) from error
     except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError) as error:
         raise (Failed if sent.any else NotSent)(_words(error)) from error
     finally:

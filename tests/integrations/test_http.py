@@ -152,6 +152,15 @@ def test_what_is_no_web_address_is_refused(url):
         http.send(Request(method="GET", url=url), timeout_seconds=1)
 
 
+@pytest.mark.parametrize("key", ["sk-secret\nX-Other: 1", "sk-secret\r\n\r\nGET / HTTP/1.1", "sk-secret\0"])
+def test_a_header_that_would_break_out_is_not_sent_and_its_content_not_told(shop, key):
+    with pytest.raises(Refused) as refused:
+        order(shop, headers={"Authorization": f"Bearer {key}"})
+
+    assert "secret" not in str(refused.value)
+    assert shop.seen == []
+
+
 def test_an_address_from_elsewhere_does_not_reach_this_machine(shop):
     for host in ("127.0.0.1", "localhost", "[::1]", "0.0.0.0", "2130706433", "0x7f.1", "127.1"):
         with pytest.raises((Refused, NotSent)):

@@ -111,6 +111,16 @@ def test_a_strange_token_is_no_error_of_ours(page, town, token, is_connected):
     assert "e" * 200 not in answer.content.decode()
 
 
+def test_a_key_with_a_line_break_in_it_is_refused_at_its_field(page):
+    fields = {"account": "shop.example.com", "api_key": "re_123\nre_456"}
+
+    answer = page.post("/integrations/connect/resend/", fields)
+
+    assert answer.status_code == 400
+    assert "One line without control characters." in answer.content.decode()
+    assert not Connection.objects.exists()
+
+
 def test_the_policy_of_forms_lets_the_browser_go_where_people_sign_in(page, town):
     shown = page.get("/integrations/connect/meta_ads/")
 
