@@ -4,12 +4,13 @@ import http.client
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from urllib.parse import urlencode
 
 import pytest
 import uvicorn
-from django.db import connections
+from django.db import connection, connections
 
 from apps.accounts import scoping
 from apps.integrations import inbound, sealed_json
@@ -208,3 +209,23 @@ def test_a_body_that_drips_is_cut_off(port, settings, path):
 
     assert answer.startswith(b"HTTP/1.1 408")
     assert time.monotonic() - began < 3
+
+
+def of_the_database() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        return int(cursor.fetchone()[0])
+
+
+@committed
+def test_the_threads_that_answer_give_their_database_connections_back(port, settings):
+    workspace = WorkspaceFactory()
+    with scoping.workspace(workspace):
+        hook = connected(workspace)
+    path, body, headers, _ = slack(hook, "mine")
+    before = of_the_database()
+    with ThreadPoolExecutor(8) as senders:
+        codes = list(senders.map(lambda _: knock(port, path, body, headers), range(24)))
+
+    assert set(codes) <= {200, 429}
+    eventually(lambda: of_the_database() <= before)
