@@ -12,7 +12,7 @@ from django.utils import timezone
 from apps.accounts import scoping
 from apps.accounts.models import AuditEntry
 from apps.accounts.redis_link import link
-from apps.integrations import connection_states, outbox, sealed_json, settling, trail
+from apps.integrations import connection_states, leases, outbox, sealed_json, settling, trail
 from apps.integrations.models import Call, Connection, TrailEntry
 from apps.integrations.outbox import Wanted
 from apps.integrations.resilience.lanes import Lane
@@ -198,7 +198,7 @@ def test_a_worker_that_dies_leaves_a_lease_that_runs_out_and_a_fate_to_look_up(e
     outbox.claim(lane=Lane.TRANSACTIONAL, now=timezone.now())
     assert relay() == 0
 
-    with time_machine.travel(timezone.now() + settling.LEASE + timedelta(seconds=1)):
+    with time_machine.travel(timezone.now() + leases.LEASE + timedelta(seconds=1)):
         relay()
         assert fresh(call).state == S.UNKNOWN
         assert post.taken == 0
@@ -207,7 +207,7 @@ def test_a_worker_that_dies_leaves_a_lease_that_runs_out_and_a_fate_to_look_up(e
 def test_a_worker_that_comes_back_late_changes_nothing_but_for_good_news(enqueue, post):
     call = enqueue()
     [claimed] = outbox.claim(lane=Lane.TRANSACTIONAL, now=timezone.now())
-    with time_machine.travel(timezone.now() + settling.LEASE + timedelta(seconds=1)):
+    with time_machine.travel(timezone.now() + leases.LEASE + timedelta(seconds=1)):
         relay()
 
     outbox.settle([(claimed, Outcome(kind=Kind.PERMANENT_DATA))])
@@ -228,6 +228,22 @@ def test_an_expired_sign_in_holds_all_calls_and_restoring_it_lets_them_go(enqueu
     connection_states.restore(stopped, actor, now=timezone.now())
     relay()
     assert [fresh(one).state for one in (first, second)] == [S.DONE, S.DONE]
+
+
+def test_however_many_were_held_all_are_let_go_a_few_at_a_time(
+    enqueue, post, connection, actor, monkeypatch, django_assert_max_num_queries
+):
+    monkeypatch.setattr(connection_states, "AT_ONCE", 10)
+    connection_states.switch_off(connection, reason="a person", now=timezone.now())
+    calls = [enqueue(f"n{number}") for number in range(25)]
+    assert {fresh(call).state for call in calls} == {S.HELD}
+
+    with django_assert_max_num_queries(20) as queries:
+        connection_states.restore(connection, actor, now=timezone.now())
+
+    assert {fresh(call).state for call in calls} == {S.WAITING}
+    assert not any("payload_sealed" in one["sql"] for one in queries.captured_queries)
+    assert trail.steps_of(calls[-1].stream)[-1].kind == "released"
 
 
 def test_what_comes_too_late_is_not_sent(enqueue, post):
@@ -330,7 +346,7 @@ def test_what_a_worker_does_not_come_to_within_its_lease_is_given_back_untouched
     with time_machine.travel(timezone.now(), tick=False) as clock:
 
         def slow(request, connection, answer=post.answer):
-            clock.shift(settling.LEASE - outbox.LONGEST_CALL + timedelta(seconds=1))
+            clock.shift(leases.LEASE - outbox.LONGEST_CALL + timedelta(seconds=1))
             answer(request, connection)
 
         post.answer = slow
@@ -365,7 +381,7 @@ def test_a_worker_that_dies_before_it_settles_a_group_repeats_it_only_where_that
         relay()
     assert set(Call.objects.values_list("state", flat=True)) == {S.SENDING}
 
-    with time_machine.travel(timezone.now() + settling.LEASE + timedelta(seconds=1)):
+    with time_machine.travel(timezone.now() + leases.LEASE + timedelta(seconds=1)):
         assert relay() == 3
     assert set(Call.objects.values_list("state", flat=True)) == {S.DONE}
     assert set(world.effects.values()) == {1}
