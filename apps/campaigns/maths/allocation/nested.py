@@ -13,7 +13,7 @@ from .demand import Demand
 from .groups import Ints, Tree
 from .plan import Plan
 
-_NUDGE = 1e-13  # relative: at the very least and the very most any price will do, and none is finite
+_ROUNDING = 1e-14  # relative
 
 
 @dataclass(eq=False)
@@ -52,9 +52,13 @@ def _start(nodes: int, campaigns: int) -> _State:
 def _binding(tree: Tree, state: _State, nodes: Ints) -> tuple[Ints, Floats]:
     """The groups that take more than their cap or less than their floor, and what they get."""
     (raw_most, most, _), (raw_least, least, _) = tree.sums(state.most), tree.sums(state.least)
-    binds = (raw_most != most)[nodes] | (raw_least != least)[nodes]
+    binds = _differ(raw_most, most)[nodes] | _differ(raw_least, least)[nodes]
     gets = most + state.part * (least - most)
     return nodes[binds], gets[nodes[binds]]
+
+
+def _differ(raw: Floats, held: Floats) -> NDArray[np.bool_]:
+    return np.abs(raw - held) > _ROUNDING * held
 
 
 def _solve(demand: Demand, tree: Tree, state: _State, solved: Ints, target: Floats, *, guess: Floats) -> None:

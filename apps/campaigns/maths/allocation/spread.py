@@ -22,9 +22,9 @@ def spread(on: Ground, total: float) -> Plan:
     """The best budgets; total: least <= total <= most, but for rounding."""
     problem, low = on.problem, on.bounds.low
     room = total - float(low.sum())
-    high = np.minimum(on.bounds.high, low + max(room, 0.0))
+    high = np.minimum(on.high, low + 2 * max(room, 0.0))  # finite, and beyond what anybody gets
     if room <= 0 or (on.tree is None and total >= on.most):
-        return _corner(problem, low, on.bounds.high, is_least=room <= 0)
+        return _corner(problem, low, on.high, is_least=room <= 0)
     if isinstance(problem.curves, PowerCurves) and on.tree is None and problem.move_cost is None:
         plan = power.solve(problem.curves, low, high, total)
         if plan is not None:
