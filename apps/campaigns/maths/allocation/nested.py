@@ -34,6 +34,8 @@ def solve(demand: Demand, tree: Tree, total: float, *, guess: float) -> Plan:
     floor and cap. Where that binds, the group is a problem of its own with floor or cap as its total, solved
     at a price of its own. From the top down, all groups of a depth at once.
     """
+    if float(demand.low.sum()) >= total * (1 - _ROUNDING):
+        return _corner(demand, tree, guess)
     state = _start(len(tree), len(demand.low))
     target = np.full(len(tree), total)
     for depth, nodes in enumerate(tree.levels):
@@ -47,6 +49,13 @@ def solve(demand: Demand, tree: Tree, total: float, *, guess: float) -> Plan:
 
 def _start(nodes: int, campaigns: int) -> _State:
     return _State(np.zeros(nodes), np.zeros(nodes), np.zeros(nodes), np.zeros(campaigns), np.zeros(campaigns))
+
+
+def _corner(demand: Demand, tree: Tree, price: float) -> Plan:
+    """The minima are all that the total allows."""
+    worth = demand.worth(demand.low)
+    none, same = np.zeros(len(tree) - 1), np.full(len(worth), price)
+    return Plan(demand.low, price, float(worth.sum()), same, none, worth)
 
 
 def _binding(tree: Tree, state: _State, nodes: Ints) -> tuple[Ints, Floats]:
@@ -76,7 +85,9 @@ def _solve(demand: Demand, tree: Tree, state: _State, solved: Ints, target: Floa
         raw, _, slope = tree.sums(budgets, steep)
         return raw[solved], slope[solved]
 
-    ends = prices.find(spending, target, least=demand.least_price, guess=guess, jumps=demand.jumps)
+    within = (demand.least_price, demand.most_price)
+    with np.errstate(over="ignore"):  # next to a price of nothing, spending falls infinitely fast
+        ends = prices.find(spending, target, within=within, guess=guess, jumps=demand.jumps)
     state.cheap = price_all(state.cheap, ends.cheap)
     state.dear = price_all(state.dear, ends.dear)
     state.part = price_all(state.part, ends.part)

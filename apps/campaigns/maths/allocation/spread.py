@@ -6,10 +6,10 @@ from functools import partial
 
 import numpy as np
 
-from . import nested, power, prices
+from . import nested, power
 from .boxes import Search
 from .curves import Floats, PowerCurves
-from .demand import MovingDemand, PowerDemand
+from .demand import HIGHEST, MovingDemand, PowerDemand
 from .ground import Ground
 from .groups import tree
 from .plan import Plan
@@ -56,9 +56,7 @@ def _nested(on: Ground, low: Floats, high: Floats, total: float, room: float) ->
     with np.errstate(all="ignore"):
         fair = problem.curves.marginal(np.minimum(low + room / len(low), high))
     guess = float(fair.max())
-    relax = partial(
-        nested.solve, tree=groups, total=total, guess=guess if 0 < guess < prices.HIGHEST else 1.0
-    )
+    relax = partial(nested.solve, tree=groups, total=total, guess=guess if 0 < guess < HIGHEST else 1.0)
     curves = problem.curves
     if not isinstance(curves, PowerCurves):
         return Search(curves, relax, problem.now, problem.move_cost).best(low, high)
