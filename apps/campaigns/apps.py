@@ -8,5 +8,6 @@ class CampaignsConfig(AppConfig):
     label = "campaigns"
 
     def ready(self) -> None:
-        """Say to the outbox how changes are made."""
+        """Say to the outbox how changes are made, and to the first page what waits."""
         import_module("apps.campaigns.optimization.sending")
+        import_module("apps.campaigns.headline")

@@ -1,0 +1,89 @@
+"""The engine at work: what it does now, what it did, when it looks again, and whether it is stopped."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+
+from apps.accounts import jobs
+from apps.accounts.models import Job, Workspace
+from apps.campaigns.models import Change, Policy, Recommendation, Run
+from apps.campaigns.optimization import policies, runs
+
+State = Recommendation.State
+MOST_SHOWN = 20
+LATEST = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Switch:
+    """The kill switch, and what is on its way at this moment: the first of them, and how many in all."""
+
+    policy: Policy
+    on_the_way: Sequence[Change]
+    count: int
+
+    @property
+    def is_stopped(self) -> bool:
+        return self.policy.stopped_at is not None
+
+    @property
+    def more(self) -> int:
+        return self.count - len(self.on_the_way)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """next_run_at: None while nothing is planned. waiting: approved changes that have not left."""
+
+    switch: Switch
+    running: Run | None
+    job: Job | None
+    waiting: int
+    runs: Sequence[Run]
+    next_run_at: datetime | None
+
+    @property
+    def last(self) -> Run | None:
+        return self.runs[0] if self.runs else None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is under way that somebody who looks on would see move."""
+        is_leaving = self.waiting > 0 and not self.switch.is_stopped
+        return bool(self.running or self.job or self.switch.count or is_leaving)
+
+
+def switch() -> Switch:
+    policy = policies.get()
+    rows = Change.objects.filter(state__in=Change.OPEN)
+    shown = rows.select_related("recommendation", "campaign__connection").order_by("-pk")[: MOST_SHOWN + 1]
+    found = list(shown)
+    count = len(found) if len(found) <= MOST_SHOWN else rows.count()
+    return Switch(policy=policy, on_the_way=found[:MOST_SHOWN], count=count)
+
+
+def read(*, now: datetime, latest: int = LATEST) -> Engine:
+    seen, workspace = switch(), Workspace.objects.get()
+    shown = list(Run.objects.order_by("-pk")[:latest])
+    return Engine(
+        switch=seen,
+        running=next((one for one in shown if is_alive(one, now=now)), None),
+        job=Job.objects.filter(kind=runs.JOB, state__in=jobs.UNFINISHED).order_by("-pk").first(),
+        waiting=Recommendation.objects.filter(state=State.APPROVED).count(),
+        runs=shown,
+        next_run_at=next_run_at(seen.policy, workspace, now=now),
+    )
+
+
+def is_alive(run: Run, *, now: datetime) -> bool:
+    return run.state == Run.State.RUNNING and run.started_at > now - runs.LOST_AFTER
+
+
+def next_run_at(policy: Policy, workspace: Workspace, *, now: datetime) -> datetime | None:
+    """When the schedule looks at the campaigns again; None while it is off, or waits for first figures."""
+    if not policy.is_on or policy.daily_done_on is None:
+        return None
+    local = now.astimezone(workspace.zone)
+    is_done_today = policy.daily_done_on >= local.date()
+    day = local.date() + timedelta(days=1 if is_done_today else 0)
+    return max(now, datetime.combine(day, time(policy.daily_at_hour), workspace.zone))
