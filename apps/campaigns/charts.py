@@ -31,8 +31,8 @@ def frontier(points: Sequence[Point], plan: Plan | None, *, now: tuple[float, fl
         traces.append(_place("Where the plan is", ends, "var(--brass)", "diamond", f"{money}<extra></extra>"))
     return _figure(
         traces,
-        xaxis={"title": {"text": "total budget a day"}, "rangemode": "tozero"},
-        yaxis={"title": {"text": "revenue a day"}, "rangemode": "tozero"},
+        xaxis=_money_axis("total budget a day", sign),
+        yaxis=_money_axis("revenue a day", sign),
     )
 
 
@@ -79,8 +79,8 @@ def curve(found: Curve, *, sign: str) -> Drawn:
             _place("Budget now", now, "var(--ink-2)", "circle-open", f"{money} now<extra></extra>"),
             _place("Budget planned", planned, "var(--brass)", "diamond", f"{money} planned<extra></extra>"),
         ],
-        xaxis={"title": {"text": "spend a day"}, "rangemode": "tozero"},
-        yaxis={"title": {"text": "revenue a day"}, "rangemode": "tozero"},
+        xaxis=_money_axis("spend a day", sign),
+        yaxis=_money_axis("revenue a day", sign),
     )
 
 
@@ -120,7 +120,7 @@ def daily(days: Sequence[Day], *, sign: str) -> Drawn:
                 "hovertemplate": "%{x|%-d %b %Y}: changed<extra></extra>",
             }
         )
-    return _figure(traces, xaxis={"type": "date", "tickformat": "%-d %b\n%Y"}, yaxis={"rangemode": "tozero"})
+    return _figure(traces, xaxis={"type": "date", "tickformat": "%-d %b\n%Y"}, yaxis=_money_axis("", sign))
 
 
 def reliability(bins: Sequence[Bin]) -> Drawn:
@@ -168,6 +168,10 @@ def _place(name: str, at: tuple[float, float], colour: str, symbol: str, told: s
         "marker": {"color": colour, "symbol": symbol, "size": 12, "line": {"width": 2, "color": colour}},
         "hovertemplate": told,
     }
+
+
+def _money_axis(title: str, sign: str) -> Drawn:
+    return {"title": {"text": title}, "rangemode": "tozero", "tickprefix": _plain(sign), "tickformat": ",~r"}
 
 
 def _plain(text: str) -> str:

@@ -86,11 +86,11 @@ class PolicyForm(forms.Form):
         "Highest cost of a conversion", "Bids aim below it. Empty: they aim at profit."
     )
     largest_change_percent = forms.IntegerField(
-        label="Largest change of a budget at once, %",
+        label="Largest change at once, %",
         help_text="Platforms learn anew after larger steps; 20 is what most of them bear.",
     )
     cooldown_hours = forms.IntegerField(
-        label="Hours between two changes of a campaign", help_text="Its figures need time to settle."
+        label="Hours between changes", help_text="Of one campaign: its figures need time to settle."
     )
     data_age_hours = forms.IntegerField(
         label="Oldest figures to act on, hours", help_text="Nothing is carried out on older ones."
@@ -98,7 +98,7 @@ class PolicyForm(forms.Form):
     acts_from_hour = forms.TypedChoiceField(label="Acts by itself from", coerce=int, choices=HOURS[:24])
     acts_until_hour = forms.TypedChoiceField(label="until", coerce=int, choices=HOURS[1:])
     four_eyes_above = _amount(
-        "Two people must approve above",
+        "Two people approve above",
         "By how much a day's budget changes. Empty: one person is always enough.",
     )
     rests_on_wedding_days = forms.BooleanField(

@@ -2,14 +2,13 @@
 
 from datetime import datetime
 
-from django.db.models import Sum
 from django.urls import reverse
 
 from apps.accounts import today
 from apps.accounts.figures import ago, count
 from apps.accounts.permissions import Actor, may
 from apps.campaigns import wording
-from apps.campaigns.models import Policy, Recommendation
+from apps.campaigns.models import Policy, Recommendation, Run
 from apps.campaigns.optimization import what_if
 
 State = Recommendation.State
@@ -20,21 +19,24 @@ def waiting_headline(actor: Actor, now: datetime) -> today.Headline | None:
     """The changes that wait for a yes, and what they would bring."""
     if not may(actor, "optimization:read"):
         return None
-    rows = Recommendation.objects.filter(state=State.PROPOSED, expires_at__gt=now)
-    waiting = rows.count()
+    waiting = Recommendation.objects.filter(state=State.PROPOSED, expires_at__gt=now).count()
     run = what_if.latest() if waiting else None
     if run is None:
         return None
-    gain = rows.aggregate(sum=Sum("gain"))["sum"]
-    brings = f", worth about {wording.amount(gain, run.currency)} a day" if gain and gain > 0 else ""
+    size, age = count(run.campaigns, "campaign"), ago(run.started_at, now=now)
+    wait = "waits" if waiting == 1 else "wait"
+    brings = "" if run.gain is None else f"The plan is worth {_worth(run)} a day: from "
     return today.Headline(
-        sentence=f"{count(waiting, 'change', 'changes')} of budgets and bids "
-        f"{'waits' if waiting == 1 else 'wait'} for a yes{brings}.",
-        note=f"From {count(run.campaigns, 'campaign')}, computed {ago(run.started_at, now=now)}; each says "
-        "how sure it is and what would make it wrong.",
+        sentence=f"{count(waiting, 'change')} of budgets and bids {wait} for a yes.",
+        note=f"{brings or 'From '}{size}, computed {age}. Each says what would make it wrong.",
         href=reverse("optimization:recommendations"),
         label="Decide",
     )
+
+
+def _worth(run: Run) -> str:
+    ends = wording.span(run.gain_low, run.gain_high, run.currency)
+    return f"{wording.amount(run.gain, run.currency)} (95 % {ends})"
 
 
 @today.headline("optimisation stopped")

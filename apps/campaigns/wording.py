@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from apps.accounts.figures import DASH, Number, count, money
+from apps.accounts.figures import DASH, SPACE, Number, count, money, percent
 from apps.campaigns.models import Kind, Recommendation
 
 OF_MONEY = {Kind.BUDGET, Kind.BUDGET_TEST, Kind.BID}
@@ -52,6 +52,11 @@ def span(low: Number | None, high: Number | None, currency: str) -> str:
         return DASH
     is_exact = max(abs(float(low)), abs(float(high))) < SMALL
     return f"{money(low, currency, exact=is_exact)} to {money(high, currency, exact=is_exact)}"
+
+
+def sure(confidence: float) -> str:
+    """A confidence in percent; nothing that is yet to happen is certain."""
+    return f"over 99{SPACE}%" if confidence > 0.995 else percent(confidence, 0)
 
 
 def binds(code: str) -> str:

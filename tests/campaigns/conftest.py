@@ -16,8 +16,8 @@ from apps.campaigns.models import Kind, Recommendation, Run
 from apps.campaigns.optimization import ledger
 from apps.integrations import ads_pull, calling, metrics
 from apps.integrations.models import AdCampaign, AdDay, Connection
-from tests.fakes.meta import TOKEN, Meta
 from tests.factories import NOW
+from tests.fakes.meta import TOKEN, Meta
 from tests.integrations.connected import connection_to
 
 
@@ -124,9 +124,6 @@ def recommend(campaign: AdCampaign, after: str, *, confidence: float = 0.95, **m
     )
 
 
-
 def person(workspace: Workspace, number: int = 1) -> Actor:
     """Somebody who may approve; each number is somebody else."""
-    return Actor(
-        kind="user", id=number, label=f"person-{number}", workspace_id=workspace.pk, role="owner"
-    )
+    return Actor(kind="user", id=number, label=f"person-{number}", workspace_id=workspace.pk, role="owner")

@@ -39,6 +39,10 @@ class Item:
     outcome: Outcome | None
 
     @property
+    def sure(self) -> str:
+        return wording.sure(self.found.confidence)
+
+    @property
     def first_reason(self) -> str:
         return self.found.reasons[0] if self.found.reasons else ""
 

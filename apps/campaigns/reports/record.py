@@ -13,8 +13,9 @@ def line_of(record: Record, currency: str) -> Line:
     if not record.decided:
         measured = count(record.measured, "change was", "changes were")
         return Line(f"{measured} measured, and", "chance alone", "could still explain what came of them.")
+    they = "they perhaps" if record.gain_low <= 0 <= record.gain_high else "they"
     return Line(
-        f"{record.came_true} of {count(record.decided, 'claim')} came true, and together they",
+        f"{record.came_true} of {count(record.decided, 'claim')} came true, and together {they}",
         f"{'bring' if record.gain >= 0 else 'cost'} {wording.amount(abs(record.gain), currency)} a day.",
         "",
     )

@@ -84,6 +84,8 @@ def recommendation(request: HttpRequest, public_id: UUID) -> HttpResponse:
     [item] = inbox.items([found], policies.get(), request.workspace, now=now)
     seen = evidence.read(found, until=timezone.localdate(now) - timedelta(days=1))
     sign = SIGNS.get(request.workspace.currency, f"{request.workspace.currency} ")
+    can_roll_back = found.state in Recommendation.IN_FORCE and found.is_doable
+    can_see_calls = found.is_doable and (item.can_be_rejected or can_roll_back)
     context = {
         "item": item,
         "found": found,
@@ -91,9 +93,9 @@ def recommendation(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "kind_word": wording.KIND_WORDS[Kind(found.kind)],
         "steps": history.steps(found, with_audit=may(request.actor, "audit:read")),
         "outcomes": list(Outcome.objects.filter(recommendation=found).order_by("after_days")),
-        "can_roll_back": found.state in Recommendation.IN_FORCE and found.is_doable,
-        "can_see_calls": found.is_doable
-        and found.state in {State.PROPOSED, State.APPROVED, *Recommendation.IN_FORCE},
+        "can_roll_back": can_roll_back,
+        "can_see_calls": can_see_calls,
+        "has_buttons": may(request.actor, "optimization:write") and (item.can_be_rejected or can_roll_back),
         **_drawn(seen.days, seen.curve, request.workspace.currency, sign),
     }
     return shown(request, "recommendation.html", context)
