@@ -56,7 +56,9 @@ PUBLIC = {
 SIGNED = {"unsubscribe", "account_confirm_email", "account_reset_password_from_key", "hooks:hook"}
 # Events that no code of ours waits for: for the webhooks, the activity feed and apps to come.
 WEBHOOK_ONLY = {
-    "integrations.ad_change.settled": "for the floors to come",
+    "campaigns.auto_rule.demoted": "people are told on the pages, programs by webhook",
+    "campaigns.recommendation.settled": "people are told on the pages, programs by webhook",
+    "campaigns.run.finished": "people are told by e-mail and on the pages, programs by webhook",
     "integrations.call.settled": "for the floors to come",
     "integrations.connection.restored": "for the floors to come",
     "integrations.connection.stopped": "for the floors to come",

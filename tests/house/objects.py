@@ -33,6 +33,8 @@ from apps.integrations.models import (
 from apps.integrations.monitoring import incidents, rules
 from apps.integrations.sync import imports, integrity, records, streams
 from tests.factories import NOW, ChannelFactory, GoalFactory, PersonFactory
+from tests.house.optimization import BODIES as OPTIMIZATION_BODIES
+from tests.house.optimization import recommendation
 from tests.house.rows import row_of
 
 SOCIAL_ACCOUNT = "01900000-0000-7000-8000-000000000001"
@@ -277,6 +279,11 @@ OBJECTS: dict[str, Builder] = {
         f"integrations{part}:import-undo": _public(lambda workspace: _file(workspace, "applied"), "import_id")
         for part in ("", "-api")
     },
+    "optimization-api:recommendation": recommendation("proposed"),
+    "optimization-api:approve": recommendation("proposed"),
+    "optimization-api:reject": recommendation("proposed"),
+    "optimization-api:execute": recommendation("approved"),
+    "optimization-api:rollback": recommendation("done"),
     "attribution:channel": _id_of(Channel, "key", "key"),
     "attribution:person": _id_of(Person, "public_id", "public_id"),
     "attribution:import-file": _id_of(FileImport, "import_id"),
@@ -361,6 +368,7 @@ _goal_body = {
 
 # (method, route) → a body that is accepted. A route that takes no body has none.
 BODIES: dict[tuple[str, str], Any] = {
+    **OPTIMIZATION_BODIES,
     ("post", "integrations-api:webhooks"): {"url": "https://example.com/hook", "event_names": ["*"]},
     ("delete", "integrations-api:webhook"): None,
     **{

@@ -49,7 +49,7 @@ def analyse(policy: Policy, *, until: date, seed: int) -> Analysis:
     return Analysis(
         lines=_lines(known, curves, held, plan),
         proposals=proposals,
-        summary=_summary(known, plan),
+        summary=_summary(policy, known, plan),
     )
 
 
@@ -77,10 +77,12 @@ def _lines(known: Figures, curves: Curves, held: Sequence[str], plan: Plan | Non
                 "binds": plan.answer.binds[place],
             }
         found.append(Line(campaign_id=campaign.pk, values=values))
-    return found
+    return found + [
+        Line(campaign_id=key, values={"silent_because": why[:300]}) for key, why in known.left_out.items()
+    ]
 
 
-def _summary(known: Figures, plan: Plan | None) -> dict[str, Any]:
+def _summary(policy: Policy, known: Figures, plan: Plan | None) -> dict[str, Any]:
     summary: dict[str, Any] = {
         "first_day": known.first_day,
         "last_day": known.last_day,
@@ -94,9 +96,10 @@ def _summary(known: Figures, plan: Plan | None) -> dict[str, Any]:
         summary["note"] = " ".join(str(one) for one in plan.answer.infeasible)[:500]
         return summary
     low, high = np.quantile(plan.gains, [0.025, 0.975])
-    if plan.price < 1:
+    last_pound = float(policy.margin) * plan.answer.marginal_return
+    if last_pound < 1:
         summary["note"] = (
-            f"The last unit spent brings {plan.price:.2f} of profit: less in all would earn more. The "
+            f"The last unit spent brings {last_pound:.2f} of profit: less in all would earn more. The "
             "frontier shows how much."
         )
     return summary | {

@@ -10,8 +10,9 @@ from apps.accounts.figures import money
 from apps.attribution import exchange
 from apps.campaigns.maths.allocation.problem import Answer, Group, PowerCurves, Problem
 from apps.campaigns.maths.allocation.solve import allocate
-from apps.campaigns.maths.response.confidence import Payoff, pays
+from apps.campaigns.maths.moves import Moves, moves
 from apps.campaigns.maths.response.curves import Curves
+from apps.campaigns.maths.response.panel import Reason
 from apps.campaigns.models import BudgetTest, Kind, Policy, SpendCap
 from apps.campaigns.optimization import ledger
 from apps.campaigns.optimization.figures import Figures, Floats
@@ -20,20 +21,30 @@ from apps.campaigns.optimization.rounding import whole
 from apps.integrations.models import AdCampaign
 
 DRAWS = 1_000
+MOST_NAMED = 3
 # A change smaller than this share of a budget is not worth a platform's learning anew.
 LEAST_CHANGE = 0.03
 # A campaign that spends less of its budget than this is not held back by it.
 LEAST_DELIVERY = 0.85
 # Below this probability nothing is proposed at all.
 LEAST_CONFIDENCE = 0.6
+WHY_SILENT = {
+    Reason.NO_SPEND: "it has not spent anything",
+    Reason.NO_OUTCOME: "it has no revenue",
+    Reason.FEW_DAYS: "too few days of it are known",
+    Reason.PAUSED: "it has been paused lately",
+    Reason.CONSTANT_SPEND: "it has always spent the same, so nobody can say what more would bring",
+    Reason.NOTHING_TO_LEARN_FROM: "its spend and its revenue say nothing of each other",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """The best budgets of those campaigns that may move. places: their rows in the figures.
 
-    now, planned: (n,) home money a day. price: what a pound is worth elsewhere, in profit. gains: profit a
-    day of the whole plan, one a posterior draw.
+    now, planned: (n,) home money a day. revenue_now: of all of them. gains: profit a day of the whole plan,
+    one a posterior draw. moves: (draws, n), the profit of each move with its part of what it displaces
+    (maths/moves.py).
     """
 
     places: Sequence[int]
@@ -41,9 +52,8 @@ class Plan:
     planned: Floats
     answer: Answer
     revenue_now: float
-    price: float
     gains: Floats
-    payoff: Payoff | None
+    moves: Moves
 
 
 def budget_at_home(campaign: AdCampaign) -> float | None:
@@ -68,8 +78,8 @@ def _held(campaign: AdCampaign, curves: Curves, row: int, testing: set[int]) -> 
         return "It has no daily budget of its own."
     if campaign.pk in testing:
         return "Its budget is being tested."
-    if not curves.has_level[row]:
-        return f"Not enough data: {curves.reasons[row] or 'it has no revenue yet'}."
+    if (reason := curves.reasons[row]) is not None or not curves.has_level[row]:
+        return f"Not enough data yet: {WHY_SILENT[reason] if reason else 'it has no revenue'}."
     if curves.reference[row] < LEAST_DELIVERY * budget:
         share = curves.reference[row] / budget
         return f"It spends {share:.0%} of its budget only, so another budget would change nothing."
@@ -97,19 +107,17 @@ def plan(policy: Policy, figures: Figures, curves: Curves, held: Sequence[str], 
         )
     )
     planned = now if answer.infeasible else answer.budgets
-    price = 1.0 if answer.infeasible else float(policy.margin) * answer.marginal_return
     draws_a, draws_k = (drawn[:, places] for drawn in curves.draws(np.random.default_rng(seed), DRAWS))
-    earned = (draws_a * (planned**draws_k - now**draws_k)).sum(axis=1)
-    gains = float(policy.margin) * earned - (planned.sum() - now.sum())
+    earned = draws_a * (planned**draws_k - now**draws_k)
+    found = moves(earned, planned - now, margin=float(policy.margin))
     return Plan(
         places=places,
         now=now,
         planned=planned,
         answer=answer,
         revenue_now=float((a * now**k).sum()),
-        price=price,
-        gains=gains,
-        payoff=_payoff(figures, curves, places, now, planned, policy, price),
+        gains=float(policy.margin) * earned.sum(axis=1) - float(planned.sum() - now.sum()),
+        moves=found,
     )
 
 
@@ -145,64 +153,41 @@ def _groups(campaigns: Sequence[AdCampaign], now: Floats) -> list[Group]:
     return found
 
 
-def _payoff(
-    figures: Figures,
-    curves: Curves,
-    places: Sequence[int],
-    now: Floats,
-    planned: Floats,
-    policy: Policy,
-    price: float,
-) -> Payoff | None:
-    """Of each move by itself, with money at the price that it has elsewhere in the plan."""
-    if not price > 0:
-        return None
-    factor = np.ones(len(figures.campaigns))
-    spend = curves.reference.copy()
-    factor[places], spend[places] = planned / now, now
-    return pays(curves, factor, margin=float(policy.margin) / price, spend=spend)
-
-
 def propose(policy: Policy, figures: Figures, curves: Curves, found: Plan) -> list[Proposal]:
     """The changes of the plan that pay with some certainty, surest first."""
-    if found.payoff is None or found.answer.infeasible:
+    if found.answer.infeasible:
         return []
-    made = []
-    for place, row in enumerate(found.places):
-        share = found.planned[place] / found.now[place] - 1
-        confidence = float(found.payoff.probability[row])
-        if abs(share) >= LEAST_CHANGE and confidence >= LEAST_CONFIDENCE:
-            made.append(_proposal(policy, figures, curves, found, place, confidence))
+    shares = np.abs(found.planned / found.now - 1)
+    sure = found.moves.probability
+    made = [
+        _proposal(policy, figures, curves, found, place)
+        for place in np.flatnonzero((shares >= LEAST_CHANGE) & (sure >= LEAST_CONFIDENCE)).tolist()
+    ]
     return sorted(made, key=lambda one: -one.confidence)
 
 
-def _proposal(
-    policy: Policy, figures: Figures, curves: Curves, found: Plan, place: int, confidence: float
-) -> Proposal:
+def _proposal(policy: Policy, figures: Figures, curves: Curves, found: Plan, place: int) -> Proposal:
     row = found.places[place]
-    campaign, payoff = figures.campaigns[row], found.payoff
-    if payoff is None or campaign.budget is None:
-        raise ValueError("a campaign of a plan has a budget, and the plan a payoff")
-    before = campaign.budget.normalize()
+    campaign = figures.campaigns[row]
+    if campaign.budget is None:
+        raise ValueError("a campaign of a plan has a budget")
     wanted = campaign.budget * Decimal(repr(float(found.planned[place] / found.now[place])))
     after = whole(wanted, towards=campaign.budget, currency=campaign.currency)
     rise = (after - campaign.budget) * Decimal(str(round(found.now[place], 2))) / campaign.budget
     verb = "Raise" if after > campaign.budget else "Lower"
-    home = exchange.purse().home
-    bound = found.answer.binds[place]
+    shown = [money(one, campaign.currency, exact=True) for one in (campaign.budget, after)]
     return Proposal(
         kind=Kind.BUDGET,
         campaign=campaign,
-        title=f"{verb} the daily budget of {campaign.name} from {_shown(campaign, campaign.budget)} to "
-        f"{_shown(campaign, after)}",
-        before=format(before, "f"),
-        after=format(after.normalize(), "f"),
+        title=f"{verb} the daily budget of {campaign.name} from {shown[0]} to {shown[1]}",
+        before=f"{campaign.budget.normalize():f}",
+        after=f"{after.normalize():f}",
         amount=rise.quantize(Decimal("0.01")),
-        gain=found.price * float(payoff.gain[row]),
-        gain_low=found.price * float(payoff.low[row]),
-        gain_high=found.price * float(payoff.high[row]),
-        confidence=confidence,
-        reasons=_reasons(figures, curves, found, place, home=home, bound=bound),
+        gain=float(found.moves.gain[place]),
+        gain_low=float(found.moves.low[place]),
+        gain_high=float(found.moves.high[place]),
+        confidence=float(found.moves.probability[place]),
+        reasons=_reasons(figures, curves, found, place),
         doubts=_doubts(curves, row),
         evidence={
             "scale": float(curves.a[row]),
@@ -212,10 +197,10 @@ def _proposal(
             "spend_now": float(curves.reference[row]),
             "budget_now": float(found.now[place]),
             "budget_planned": float(found.planned[place]),
-            "marginal_return": float(_marginal(curves, row, found.now[place])),
-            "price_of_money": found.price,
+            "marginal_return": _marginal(curves, row, float(found.now[place])),
+            "price_of_money": float(found.moves.price[place]),
             "margin": float(policy.margin),
-            "binds": bound,
+            "binds": found.answer.binds[place],
             "from": figures.first_day.isoformat(),
             "until": figures.last_day.isoformat(),
         },
@@ -227,24 +212,39 @@ def _marginal(curves: Curves, row: int, spend: float) -> float:
     return float(curves.a[row] * curves.k[row] * spend ** (curves.k[row] - 1))
 
 
-def _reasons(
-    figures: Figures, curves: Curves, found: Plan, place: int, *, home: str, bound: str
-) -> list[str]:
-    row = found.places[place]
+def _reasons(figures: Figures, curves: Curves, found: Plan, place: int) -> list[str]:
+    row, home = found.places[place], exchange.purse().home
+    pound = money(1, home)
     next_pound = _marginal(curves, row, float(found.now[place]))
     average = float(curves.outcome(curves.reference)[row] / curves.reference[row])
     said = [
-        f"The next {money(1, home)} a day brings {money(next_pound, home, exact=True)} of revenue here; "
-        f"where the plan puts it, {money(found.answer.marginal_return, home, exact=True)}.",
-        f"It earns {money(average, home, exact=True)} for each {money(1, home)} on average, and less with "
-        f"each one more: revenue grows with spend to the power {curves.k[row]:.2f} "
+        f"The next {pound} a day brings {money(next_pound, home, exact=True)} of revenue here. "
+        + _other_side(figures, found, place, home),
+        f"It earns {money(average, home, exact=True)} for each {pound} on average, and less with each one "
+        f"more: revenue grows with spend to the power {curves.k[row]:.2f} "
         f"(± {1.96 * curves.k_error[row]:.2f}).",
         f"Learnt from {int(curves.days[row])} days of this campaign and {len(figures.campaigns)} campaigns "
         f"together, until {figures.last_day:%-d %B %Y}.",
     ]
-    if bound != "nothing":
+    if (bound := found.answer.binds[place]) != "nothing":
         said.append(f"What holds it there: {bound}.")
     return said
+
+
+def _other_side(figures: Figures, found: Plan, place: int, home: str) -> str:
+    """Where the money of a move comes from, or goes to."""
+    steps = found.planned - found.now
+    rises = steps[place] > 0
+    others = np.flatnonzero(steps < 0 if rises else steps > 0)
+    if not others.size:
+        return ""
+    largest = others[np.argsort(-np.abs(steps[others]))][:MOST_NAMED]
+    names = ", ".join(figures.campaigns[found.places[one]].name for one in largest.tolist())
+    more = f" and {others.size - MOST_NAMED} more" if others.size > MOST_NAMED else ""
+    price = money(found.moves.price[place], home, exact=True)
+    if rises:
+        return f"It comes from {names}{more}, where {money(1, home)} brings {price} of profit."
+    return f"It goes to {names}{more}, where {money(1, home)} brings {price} of profit."
 
 
 def _doubts(curves: Curves, row: int) -> list[str]:
@@ -260,7 +260,3 @@ def _doubts(curves: Curves, row: int) -> list[str]:
     if curves.is_fallback:
         said.append("There was nothing to learn from: the power of 0.8 is a rule of thumb.")
     return said
-
-
-def _shown(campaign: AdCampaign, amount: Decimal) -> str:
-    return money(amount, campaign.currency, exact=True)

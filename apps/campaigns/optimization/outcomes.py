@@ -96,7 +96,8 @@ def _realised(
         revenue[after],
         beside[:, before].sum(axis=0),
         beside[:, after].sum(axis=0),
-        extra_spend=float(spend[after].mean() - spend[before].mean()),
+        extra_spend=float(spend[after].mean() - spend[before].mean())
+        * float(found.evidence.get("price_of_money", 1)),
         margin=float(policy.margin),
     )
     held = f"held against {len(others)} campaigns that were not changed" if others else "held against itself"

@@ -66,8 +66,8 @@ def read(path: Path) -> PlanFile:
 def _check_columns(names: list[str]) -> None:
     if "a" not in names and {"date", "spend"} <= set(names):
         raise PlanFileRefused(
-            f"It is a history ({', '.join(HISTORY)}), from which no curves can be fitted here yet. Give a file"
-            f" with the columns {', '.join(REQUIRED)} and perhaps {', '.join(OPTIONAL)}."
+            f"It is a history ({', '.join(HISTORY)}), from which no curves can be fitted here yet. Give a"
+            f" file with the columns {', '.join(REQUIRED)} and perhaps {', '.join(OPTIONAL)}."
         )
     missing = [name for name in REQUIRED if name not in names]
     unknown = [name for name in names if name not in REQUIRED + OPTIONAL]
@@ -76,7 +76,8 @@ def _check_columns(names: list[str]) -> None:
     if unknown:
         allowed = ", ".join(REQUIRED + OPTIONAL)
         raise PlanFileRefused(
-            f"Line 1: the column {_printable(unknown[0])!r} is not known. Columns are {allowed}; remove or rename it."
+            f"Line 1: the column {_printable(unknown[0])!r} is not known. Known are {allowed}: rename it, or"
+            " leave it out."
         )
 
 

@@ -92,11 +92,11 @@ def _finite(number: float) -> float | None:
 
 
 def _rate(number: float) -> str:
-    return f"{number:,.4f}" if math.isfinite(number) else "–"
+    return f"{number:,.4f}" if math.isfinite(number) else "-"
 
 
 def _pennies(amounts: Floats) -> list[str]:
-    """Each to two places, and the sum last; they add up, unless they are too large to tell the pennies apart."""
+    """Each to two places, and the sum last; they add up, unless too large for their pennies to be told."""
     total = round(float(amounts.sum()) * 100)
     if total > MOST_MINOR:
         return [f"{amount:,.2f}" for amount in [*amounts.tolist(), float(amounts.sum())]]
@@ -120,4 +120,7 @@ def _lines(table: Table) -> list[str]:
 def _certificate(answer: Answer) -> str:
     if math.isinf(answer.gap):
         return "Nothing is earned, so that no gap can be stated."
-    return f"Certified: no other budgets within these limits earn more than {answer.gap:.1e} of the revenue on top."
+    return (
+        "Certified: no other budgets within these limits earn more than"
+        f" {answer.gap:.1e} of the revenue on top."
+    )

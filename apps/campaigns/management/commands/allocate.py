@@ -17,10 +17,10 @@ from apps.campaigns.optimization.plan_tables import as_json, as_table
 
 class Command(BaseCommand):
     help = (
-        "Divide a total budget among campaigns so that it earns the most. FILE is CSV (or JSON Lines, or Parquet,"
-        " also gzipped) with the columns campaign and a, and perhaps k, min_budget, max_budget, current_budget: a"
-        f" budget b earns a * b ** k; k is {FALLBACK_EXPONENT} where none is given. Says what binds each budget,"
-        " how far from the best the answer can be at most, and which constraints collide if there is none."
+        "Divide a total budget among campaigns so that it earns the most. FILE is CSV, JSON Lines or Parquet,"
+        " also gzipped, with the columns campaign and a, and perhaps k, min_budget, max_budget,"
+        f" current_budget: a budget b earns a * b ** k; k is {FALLBACK_EXPONENT} where none is given. Says"
+        " what binds each budget, how far from the best the answer may be, and what collides if none is."
     )
     requires_system_checks = ()
 
@@ -86,8 +86,8 @@ def _known(plan: PlanFile) -> list[float]:
     missing = [name for name, now in zip(plan.campaigns, plan.current, strict=True) if now is None]
     if missing:
         raise PlanFileRefused(
-            f"--max-change-percent needs current_budget, which {missing[0]!r} lacks"
-            f"{f' and {len(missing) - 1:,} more do' if missing[1:] else ''}. Fill it in, or leave the option out."
+            f"--max-change-percent needs a current_budget for each campaign; {missing[0]!r} has none"
+            f"{f', nor have {len(missing) - 1:,} more' if missing[1:] else ''}. Write it, or drop the option."
         )
     return [now for now in plan.current if now is not None]
 

@@ -14,7 +14,7 @@ from .hill import HillDemand, MovingHillDemand, inflection
 from .plan import Plan
 
 GOOD_ENOUGH = 1e-6  # of the revenue: no box is opened for less
-_MOST_BOXES, _FEWEST_BOXES, _MOST_WORK = 400, 20, 20_000
+_MOST_BOXES, _FEWEST_BOXES, _MOST_WORK = 400, 8, 20_000
 Relaxation = Callable[[Demand], Plan]
 
 
@@ -75,7 +75,7 @@ class Search:
         return [self._box(box.low, below), self._box(above, box.high)]
 
     def _polished(self, box: _Box) -> Plan:
-        """The best budgets near those of the box: what is past its inflection is free to move, but for that."""
+        """The best budgets near those of the box: only what is past its inflection is free to move."""
         budgets, bend = box.plan.budgets, inflection(self.curves)
         past = budgets >= bend
         low = np.where(past, np.maximum(box.low, bend), budgets)

@@ -1,4 +1,4 @@
-"""Floors, caps and the total: which of them cannot all hold, and what would let them."""
+"""Floors and caps: which of them cannot all hold, and what would let them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MAXIMA = "the maxima of its campaigns and groups"
 def of_groups(problem: Problem, bounds: Limits, tree: Tree) -> tuple[tuple[Collision, ...], float, float]:
     """What collides inside groups, and the least and the most that all together may get.
 
-    A group that collides is taken to give way as little as it must, so that what lies around it is judged too.
+    A group that collides is taken to give way as little as it must, so that what is around it is judged too.
     """
     told: list[Collision] = []
     least = tree.sum_by_place(bounds.low)
@@ -29,28 +29,6 @@ def of_groups(problem: Problem, bounds: Limits, tree: Tree) -> tuple[tuple[Colli
         np.add.at(least, tree.parent[nodes], low)
         np.add.at(most, tree.parent[nodes], high)
     return tuple(told), float(least[0]), float(most[0])
-
-
-def of_total(total: float, least: float, most: float) -> tuple[Collision, ...]:
-    if total < least * (1 - SLACK):
-        by = least - total
-        return (
-            Collision(
-                (f"the total of {total:,.2f}", f"minima, floors and locks of {least:,.2f} together"),
-                by,
-                f"Raise the total by {by:,.2f}, or lower minima by that much.",
-            ),
-        )
-    if total > most * (1 + SLACK):
-        by = total - most
-        return (
-            Collision(
-                (f"the total of {total:,.2f}", f"maxima, caps and locks of {most:,.2f} together"),
-                by,
-                f"Lower the total by {by:,.2f}, or raise maxima by that much.",
-            ),
-        )
-    return ()
 
 
 def _of_group(problem: Problem, tree: Tree, node: int, least: Floats, most: Floats) -> list[Collision]:

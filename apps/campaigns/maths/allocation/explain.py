@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .curves import Floats
+from .ground import Ground
 from .limits import change_range
 from .plan import Plan
 from .problem import Answer, Collision, Problem
-from .spread import Ground
 
 _WORDS: NDArray[np.object_] = np.array(
     [
@@ -27,7 +27,7 @@ _WORDS: NDArray[np.object_] = np.array(
 )
 _NOTHING, _MINIMUM, _MAXIMUM, _DOWN, _UP, _LOCKED, _STAYS = range(len(_WORDS))
 _SAME = 1e-9  # relative: prices that differ by less are the same
-_NO_PRICE = 1e200  # what a cap of nothing costs is infinite; the search for it ends somewhere above
+_NO_PRICE = 1e100  # what a cap of nothing costs is infinite; the search for it ends somewhere above
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,7 @@ def infeasible(problem: Problem, collisions: tuple[Collision, ...]) -> Answer:
 
 
 def _gap(bound: float, value: float, revenue: float) -> float:
-    """How much more there can be, against the revenue; 0 within rounding, infinite where there is no revenue."""
+    """How much more there can be, against the revenue; 0 within rounding, infinite if nothing is earned."""
     above = bound - value
     if above <= 0:
         return 0.0
@@ -141,11 +141,14 @@ def _codes(on: Ground, plan: Plan, sides: _Sides) -> NDArray[np.int64]:
 
 
 def _group_words(on: Ground, plan: Plan, told: NDArray[np.object_]) -> NDArray[np.object_]:
-    """Free campaigns are bound by the innermost group around them that binds."""
-    words = np.array(["nothing"] * (len(on.problem.groups) + 1), dtype=object)
-    binding = _binding_groups(on, plan)
+    """Free campaigns are bound by the innermost group around them that binds; in a group whose cap leaves no
+    more than the minima, all of them are.
+    """
     if on.tree is None:
         return told
+    words = np.array(["nothing"] * len(on.tree), dtype=object)
+    binding = _binding_groups(on, plan)
+    is_shut = on.tree.cap <= on.tree.sums(on.bounds.low)[1]
     for nodes in on.tree.levels[1:]:
         for node in nodes.tolist():
             side = binding.get(node - 1, 0.0)
@@ -153,7 +156,10 @@ def _group_words(on: Ground, plan: Plan, told: NDArray[np.object_]) -> NDArray[n
             words[node] = words[on.tree.parent[node]]
             if side:
                 words[node] = f"cap of {name}" if side > 0 else f"floor of {name}"
-    return np.where(told == _WORDS[_NOTHING], words[on.tree.place], told)
+            is_shut[node] &= side > 0
+    bound = words[on.tree.place]
+    by_group = (told == _WORDS[_NOTHING]) | ((told == _WORDS[_MINIMUM]) & is_shut[on.tree.place])
+    return np.where(by_group, bound, told)
 
 
 def _binding_groups(on: Ground, plan: Plan) -> dict[int, float]:

@@ -1,4 +1,4 @@
-"""Channels and platforms: sets of campaigns, apart from each other or one in the other, so that they are a tree."""
+"""Channels and platforms: sets of campaigns, apart from each other or one in the other, hence a tree."""
 
 from __future__ import annotations
 

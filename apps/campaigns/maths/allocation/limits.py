@@ -38,10 +38,10 @@ def limits(problem: Problem) -> tuple[Limits, tuple[Collision, ...]]:
 
 
 def change_range(now: Floats, max_change: ArrayLike) -> tuple[Floats, Floats]:
-    """How far the largest change lets each campaign fall and rise."""
+    """How far the largest change lets each campaign fall and rise; an infinite one lets it do anything."""
     change = np.asarray(max_change, dtype=np.float64)
     with np.errstate(invalid="ignore"):
-        reach = np.where(now > 0, change * now, 0.0)
+        reach = np.where(np.isinf(change), np.inf, change * now)
     return np.maximum(now - reach, 0.0), now + reach
 
 

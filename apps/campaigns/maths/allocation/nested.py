@@ -1,4 +1,4 @@
-"""Prices nested like the groups: one for the total, another one inside each group whose floor or cap binds."""
+"""Prices nested like the groups: one for the total, another inside each group whose floor or cap binds."""
 
 from __future__ import annotations
 

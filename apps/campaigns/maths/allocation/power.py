@@ -10,7 +10,9 @@ from .curves import Floats, PowerCurves
 from .plan import Plan
 
 _MOST_STEPS = 100
-_CLOSE = 1e-10  # of the total: what is left is divided in one more step, whose error is the square of it
+# Of the total, and of how steeply spending falls: what is left is divided in one more step, whose error is
+# the square of it.
+_CLOSE = 1e-10
 
 
 def solve(curves: PowerCurves, low: Floats, high: Floats, total: float) -> Plan | None:
@@ -18,8 +20,8 @@ def solve(curves: PowerCurves, low: Floats, high: Floats, total: float) -> Plan 
 
     low, high: (n,) with sum(low) < total < sum(high); high may be infinite. total: > 0.
 
-    At price p = exp(m) campaign i takes b = clip((a k / p) ** (1 / (1 - k)), low, high). log sum(b) falls with m, and is
-    all but straight where no bound binds, so that Newton on it needs 4 to 8 steps from a finite bracket.
+    At price p = exp(m) campaign i takes b = clip((a k / p) ** (1 / (1 - k)), low, high). log sum(b) falls as
+    m rises, all but straight where no bound binds, so that Newton needs 4 to 8 steps from a finite bracket.
     Source: Karush-Kuhn-Tucker conditions; derived in docs/models/allocation.md.
     """
     if not curves.a.min() > 0:
@@ -48,8 +50,8 @@ def _solve(curves: PowerCurves, low: Floats, high: Floats, total: float) -> Plan
 def _newton(
     start: Floats, bend: Floats, low: Floats, high: Floats, total: float, bracket: tuple[float, float, float]
 ) -> tuple[float, float, Floats, Floats] | None:
-    """The log price, one more step to it, the budgets, which add up to the total, and those of the price before
-    that step, which nearly do.
+    """The log price, one more step to it, the budgets, which add up to the total, and those of the price
+    before that step, which nearly do.
     """
     left, right, m = bracket
     m = min(max(m, left), right)
@@ -61,7 +63,7 @@ def _newton(
         spent, slope = float(budgets.sum()), float(steep.sum())
         if spent == total:
             return m, 0.0, budgets, budgets
-        if abs(spent - total) <= _CLOSE * total and slope > 0:
+        if abs(spent - total) <= _CLOSE * min(total, slope):
             settled = _settle(budgets, steep / slope, low, high, total - spent)
             return (m, (spent - total) / slope, settled, budgets) if settled is not None else None
         left, right = (m, right) if spent > total else (left, m)

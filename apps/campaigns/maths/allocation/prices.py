@@ -22,8 +22,8 @@ _NEAR = 64  # floats
 class Ends:
     """Prices (m,) next to each other between which the spending passes the target, or the same price twice.
 
-    part: how far from the cheap end to the dear one it does: where a price brings campaigns to jump, that part
-    of the jump is made.
+    part: how far from the cheap end to the dear one it does: where a price brings campaigns to jump, that
+    part of the jump is made.
     """
 
     cheap: Floats
@@ -34,8 +34,8 @@ class Ends:
 def find(spending: Spending, target: Floats, *, least: float, guess: Floats, jumps: Floats) -> Ends:
     """spending: of prices (m,), to what is spent (m,), which falls as they rise, and -d spent / d price.
 
-    target: (m,) >= 0, at most what is spent at the price `least`. guess: (m,) where to begin. jumps: prices at
-    which campaigns take all at once; they are tried first, by halving.
+    target: (m,) >= 0, at most what is spent at the price `least`. guess: (m,) where to begin. jumps: prices
+    at which campaigns take much all at once; they are tried first, by halving.
     Then Newton on logarithms inside the bracket, which is halved between the floats themselves where it does
     not help, so that 64 halvings reach two neighbours from any scale.
     """

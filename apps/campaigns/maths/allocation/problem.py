@@ -42,7 +42,7 @@ class Group:
 class Problem:
     """Maximise revenue, less the cost of moving money, over budgets that obey everything said here.
 
-    Exactly one of these says how much money there is:
+    One of these says how much money there is; only as a part of a longer plan (periods) may all be missing:
     total: to be spent to the last penny, >= 0.
     target_revenue: the least total that earns this is asked for; > 0.
     target_roas: the largest total is asked for that still earns this much for each unit of money; > 0.
@@ -155,14 +155,12 @@ def _check_goal(problem: Problem) -> None:
         for name in ("total", "target_revenue", "target_roas")
         if (value := getattr(problem, name)) is not None
     }
-    if len(goals) != 1:
-        raise ValueError(
-            f"say one of total, target_revenue and target_roas; got {', '.join(goals) or 'none of them'}"
-        )
-    ((name, value),) = goals.items()
-    if not (0 <= value < math.inf) or (value == 0 and name != "total"):
-        least = "at least 0" if name == "total" else "above 0"
-        raise ValueError(f"{name} must be a finite number {least}; got {value:g}")
+    if len(goals) > 1:
+        raise ValueError(f"say only one of total, target_revenue and target_roas; got {', '.join(goals)}")
+    for name, value in goals.items():
+        if not (0 <= value < math.inf) or (value == 0 and name != "total"):
+            least = "at least 0" if name == "total" else "above 0"
+            raise ValueError(f"{name} must be a finite number {least}; got {value:g}")
 
 
 def _now(problem: Problem, length: int) -> Floats | None:

@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from . import collisions, nested, power, prices
+from . import nested, power, prices
 from .boxes import Search
 from .curves import Floats, PowerCurves
 from .demand import MovingDemand, PowerDemand
-from .groups import Tree, tree
-from .limits import Limits, limits
+from .ground import Ground
+from .groups import tree
 from .plan import Plan
-from .problem import Collision, Problem
+from .problem import Problem
 
 _NUDGE = 1e-13  # relative: at the very least and the very most any price will do, and none is finite
-
-
-@dataclass(frozen=True, eq=False)
-class Ground:
-    """A problem without its total. least, most: what may be spent at all. tree: None without groups."""
-
-    problem: Problem
-    bounds: Limits
-    tree: Tree | None
-    least: float
-    most: float
-    collisions: tuple[Collision, ...]
-
-
-def ground(problem: Problem) -> Ground:
-    bounds, found = limits(problem)
-    if not problem.groups:
-        return Ground(problem, bounds, None, float(bounds.low.sum()), float(bounds.high.sum()), found)
-    groups = tree(problem.groups, len(problem))
-    in_groups, least, most = collisions.of_groups(problem, bounds, groups) if not found else ((), 0.0, 0.0)
-    return Ground(problem, bounds, groups, least, most, found + in_groups)
 
 
 def spread(on: Ground, total: float) -> Plan:

@@ -51,7 +51,7 @@ NONE = SharedBias(kinds=(Kind(chance=1.0, mean=0.0, spread=1e-6),))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class TestedSlopes:
+class RandomisedSlopes:
     """Slopes from a randomised test, free of bias. slope, error: (n,), error infinite where not tested."""
 
     slope: Floats

@@ -21,7 +21,8 @@ class Curves:
     where it is. k_error: standard error of k, with all doubt; a_error: of a at the k given. raw_k,
     raw_k_error: from the campaign's own history alone, infinite error where it tells nothing. level, centre:
     log outcome at log spend `centre`, which is where it is known best; level_error: the campaign's own,
-    demand_error: shared by all. reference: mean spend of the campaign's last four weeks. reasons: why a
+    demand_error: shared by all. demand: (days,) log demand of each day. dispersion: variance over mean of a
+    day's outcome, 0 without a level. reference: mean spend of the campaign's last four weeks. reasons: why a
     campaign is not to be acted on, None where it has enough data; days: of its history that count.
     bias: what slopes from history are believed to be too high by. is_fallback: nothing to learn from, k is
     .8.
@@ -39,6 +40,8 @@ class Curves:
     centre: Floats
     reference: Floats
     days: Floats
+    demand: Floats
+    dispersion: Floats
     reasons: tuple[Reason | None, ...]
     belief: Shrunk
     bias: float

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .bias import BY_DEFAULT, NONE, SharedBias, TestedSlopes
+from .bias import BY_DEFAULT, NONE, RandomisedSlopes, SharedBias
 from .curves import LEAST_K, MOST_K, Curves
 from .doubt import doubt
 from .panel import Floats, Panel, Reason, panel
@@ -24,7 +24,7 @@ def fit_curves(
     outcome: ArrayLike,
     *,
     bias: SharedBias = BY_DEFAULT,
-    tested: TestedSlopes | None = None,
+    tested: RandomisedSlopes | None = None,
 ) -> Curves:
     """Response curves of all campaigns of an account.
 
@@ -51,6 +51,8 @@ def fit_curves(
         level=raw.level,
         level_error=raw.level_error,
         demand_error=raw.demand_error,
+        demand=raw.demand,
+        dispersion=raw.dispersion,
         centre=raw.centre,
         reference=seen.reference,
         days=seen.counted.sum(axis=1).astype(np.float64),
@@ -70,20 +72,24 @@ class _Raw:
     slope: Floats
     slope_error: Floats
     centre: Floats
+    dispersion: Floats
     demand_error: float
+    demand: Floats
 
 
 def _raw(seen: Panel) -> _Raw:
     n, usable = len(seen.spend), seen.usable
     level, slope, centre, level_error = np.zeros(n), np.full(n, MEAN_K), np.zeros(n), np.zeros(n)
     slope_error, demand_error = np.full(n, np.inf), 0.0
+    dispersion, demand = np.zeros(n), np.zeros(seen.spend.shape[1])
     if usable.any():
         outcome, counted = seen.outcome[usable], seen.counted[usable]
         fitted = regress(seen.spend[usable], outcome, counted)
         found = doubt(fitted, outcome, counted)
         level[usable], centre[usable], slope[usable] = fitted.level, fitted.centre, fitted.slope
         level_error[usable], slope_error[usable] = found.level_error, found.slope_error
-        demand_error = found.demand_error
+        dispersion[usable] = found.dispersion
+        demand_error, demand = found.demand_error, fitted.demand
     constant = [reason in (Reason.CONSTANT_SPEND, Reason.FEW_DAYS) for reason in seen.reasons]
     slope_error[np.array(constant, dtype=np.bool_)] = np.inf
     return _Raw(
@@ -92,11 +98,13 @@ def _raw(seen: Panel) -> _Raw:
         slope=slope,
         slope_error=slope_error,
         centre=centre,
+        dispersion=dispersion,
         demand_error=demand_error,
+        demand=demand,
     )
 
 
-def _belief(raw: _Raw, seen: Panel, bias: SharedBias, tested: TestedSlopes | None) -> tuple[Shrunk, bool]:
+def _belief(raw: _Raw, seen: Panel, bias: SharedBias, tested: RandomisedSlopes | None) -> tuple[Shrunk, bool]:
     if int(seen.usable.sum()) < FEWEST_FOR_DAYS and bias != NONE:
         bias = bias.widened(FEW_CAMPAIGNS_SPREAD)
     belief = shrink(raw.slope, raw.slope_error, bias=bias, tested=tested)

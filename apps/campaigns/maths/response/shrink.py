@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .bias import BY_DEFAULT, SharedBias, TestedSlopes
+from .bias import BY_DEFAULT, RandomisedSlopes, SharedBias
 from .panel import Floats
 
 MEAN_K, MEAN_K_ERROR = 0.6, 0.2  # of an account's mean slope, before anything is seen
@@ -61,7 +61,7 @@ def shrink(
     error: Floats,
     *,
     bias: SharedBias = BY_DEFAULT,
-    tested: TestedSlopes | None = None,
+    tested: RandomisedSlopes | None = None,
 ) -> Shrunk:
     """Beliefs about each campaign's k.
 
@@ -134,7 +134,7 @@ def _account(
 
 
 def _told(
-    slope: Floats, error: Floats, tested: TestedSlopes | None
+    slope: Floats, error: Floats, tested: RandomisedSlopes | None
 ) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
     """(precision, slope) from history and from a test; 0 where nothing is told."""
     nothing = (np.full(slope.shape, np.inf), np.zeros(slope.shape))

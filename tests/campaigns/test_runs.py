@@ -1,0 +1,266 @@
+"""The engine's runs: when they are due, what they find, and what they leave behind when something fails."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+import time_machine
+
+from apps.accounts import jobs
+from apps.accounts.models import OutboxEvent
+from apps.campaigns.models import Kind, Outcome, PlanLine, Policy, Recommendation, Run, SpendCap
+from apps.campaigns.optimization import decisions, outcomes, policies, runs, track_record, what_if
+from apps.integrations.models import AdCampaign, AdDay
+from tests.campaigns.conftest import person, with_history
+from tests.campaigns.conftest import recommend as recommended
+from tests.factories import NOW
+
+Cadence, State = Run.Cadence, Recommendation.State
+
+
+def make(cadence=Cadence.DAILY, now=NOW) -> Run:
+    return runs.make(cadence, now=now)
+
+
+def test_money_moves_from_where_it_earns_little_to_where_it_earns_much(account):
+    with_history(account)
+
+    run = make()
+
+    assert run.state == Run.State.DONE
+    assert (run.campaigns, run.gap < 1e-9) == (3, True)
+    assert run.gain_low < run.gain < run.gain_high
+    found = {one.campaign.name: one for one in Recommendation.objects.filter(kind=Kind.BUDGET)}
+    raised = found["Spring brides"]
+    assert (raised.before, raised.after, raised.amount) == ("40", "48", Decimal("8.00"))
+    assert raised.confidence > 0.9
+    assert raised.gain_low < raised.gain < raised.gain_high
+    assert [one.amount < 0 for name, one in found.items() if name != "Spring brides"] == [True]
+    assert all("£" in one.reasons[0] and one.doubts for one in found.values())
+    total = sum(one.budget_planned for one in PlanLine.objects.filter(run=run))
+    assert total == pytest.approx(120)
+
+
+def test_a_run_that_is_made_again_replaces_what_nobody_decided_on(account):
+    with_history(account)
+    make()
+    first = set(Recommendation.objects.values_list("pk", flat=True))
+
+    make(now=NOW + timedelta(hours=1))
+
+    old = Recommendation.objects.filter(pk__in=first)
+    assert set(old.values_list("state", flat=True)) == {State.EXPIRED}
+    assert Recommendation.objects.filter(state=State.PROPOSED).count() == len(first)
+
+
+def test_what_was_rejected_is_not_proposed_again_for_two_weeks(account, workspace):
+    with_history(account)
+    make()
+    one = Recommendation.objects.get(campaign__name="Spring brides", kind=Kind.BUDGET)
+    decisions.reject(person(workspace), one.public_id, reason="Not now.", now=NOW)
+    make(now=NOW + timedelta(days=1))
+    assert not Recommendation.objects.filter(state=State.PROPOSED, campaign=one.campaign).exists()
+
+
+def test_too_little_data_is_an_answer(account):
+    with_history(account, days=5)
+
+    run = make()
+
+    assert not Recommendation.objects.filter(kind=Kind.BUDGET).exists()
+    assert "Fewer than two campaigns" in run.note
+    assert PlanLine.objects.exclude(silent_because="").count() == 3
+
+
+def test_without_campaigns_a_run_says_so(workspace):
+    assert "No campaign" in make().note
+
+
+def test_a_currency_without_a_rate_is_left_out_and_told(account):
+    with_history(account)
+    AdCampaign.objects.filter(name="Albums").update(currency="EUR")
+
+    make()
+
+    line = PlanLine.objects.get(campaign__name="Albums")
+    assert "no exchange rate from EUR" in line.silent_because
+    assert line.budget_planned is None
+
+
+def test_a_paused_campaign_keeps_its_place_and_is_not_planned(account):
+    with_history(account)
+    AdCampaign.objects.filter(name="Albums").update(status="paused")
+
+    make()
+
+    assert PlanLine.objects.get(campaign__name="Albums").silent_because == "It is paused."
+
+
+def test_a_budget_that_is_not_used_up_is_not_the_bound(account):
+    with_history(account)
+    AdCampaign.objects.filter(name="Spring brides").update(budget=Decimal(200))
+
+    make()
+
+    assert "of its budget only" in PlanLine.objects.get(campaign__name="Spring brides").silent_because
+
+
+def test_the_cap_of_a_campaign_holds_the_plan(account, workspace):
+    with_history(account)
+    SpendCap.objects.create(
+        workspace=workspace,
+        measure="daily_budget",
+        campaign=AdCampaign.objects.get(name="Spring brides"),
+        amount=Decimal(42),
+    )
+
+    run = make()
+
+    line = PlanLine.objects.get(run=run, campaign__name="Spring brides")
+    assert line.budget_planned == pytest.approx(42)
+    assert line.binds == "maximum"
+
+
+def test_the_first_run_is_due_once_there_are_figures(account, workspace):
+    policy = policies.get()
+    assert runs.due(policy, workspace, now=NOW) == ""
+
+    with_history(account)
+
+    assert runs.due(policy, workspace, now=NOW) == Cadence.WEEKLY
+
+
+def test_a_day_has_one_run_and_a_week_one_report(account, workspace):
+    with_history(account)
+    runs.tick()
+    assert Run.objects.get().cadence == Cadence.WEEKLY
+
+    runs.tick()
+    assert Run.objects.count() == 1
+    with time_machine.travel(NOW + timedelta(days=1), tick=True):
+        runs.tick()
+
+    assert list(Run.objects.order_by("pk").values_list("cadence", flat=True)) == ["weekly", "daily"]
+
+
+def test_before_its_hour_the_day_has_no_run(account, workspace):
+    with_history(account)
+    Policy.objects.update_or_create(workspace=workspace, defaults={"daily_done_on": "2026-11-19"})
+
+    assert runs.due(policies.get(), workspace, now=NOW.replace(hour=5)) == ""
+    assert runs.due(policies.get(), workspace, now=NOW.replace(hour=6)) != ""
+
+
+def test_switched_off_no_run_is_made(account, workspace):
+    with_history(account)
+    policies.change(person(workspace), {"is_on": False}, now=NOW)
+
+    runs.tick()
+
+    assert not Run.objects.exists()
+
+
+def test_a_run_whose_worker_died_is_marked_and_made_again(account, workspace):
+    with_history(account)
+    lost = Run.objects.create(
+        workspace=workspace, cadence=Cadence.DAILY, currency="GBP", started_at=NOW - timedelta(hours=1)
+    )
+
+    runs.tick()
+
+    lost.refresh_from_db()
+    assert lost.state == Run.State.FAILED
+    assert Run.objects.filter(state=Run.State.DONE).count() == 1
+
+
+def test_a_run_is_asked_for_by_a_job(account, actor):
+    with_history(account)
+
+    job = runs.ask(actor)
+    if job.state != job.State.DONE:
+        jobs.run(job_id=job.pk)
+
+    job.refresh_from_db()
+    assert job.result == {"run": str(Run.objects.get().public_id)}
+    assert OutboxEvent.objects.filter(name="campaigns.run.finished").count() == 1
+
+
+def test_a_change_is_measured_after_a_week_against_the_others(account):
+    """Spring brides earned 100 a day; raised 8 days ago, it earns 150, and the others as before."""
+    rows = []
+    today = NOW.date()
+    for campaign in account.campaigns:
+        for ago in range(1, 61):
+            is_raised = campaign.name == "Spring brides" and ago <= 8
+            wobble = ago % 3 - 1
+            rows.append(
+                AdDay(
+                    workspace_id=campaign.workspace_id,
+                    campaign=campaign,
+                    on=today - timedelta(days=ago),
+                    currency="GBP",
+                    spend=Decimal(48 if is_raised else 40),
+                    conversion_value=Decimal((150 if is_raised else 100) + wobble),
+                    read_at=NOW,
+                )
+            )
+    AdDay.objects.bulk_create(rows)
+    found = recommended(
+        account.campaigns[0], "48", state=State.DONE, done_at=NOW - timedelta(days=9), gain=30.0
+    )
+
+    assert outcomes.measure_due(now=NOW) == 1
+
+    outcome = Outcome.objects.get()
+    assert (outcome.after_days, outcome.claimed) == (7, 30.0)
+    assert outcome.realised == pytest.approx(42, abs=2)
+    assert outcome.realised_low < outcome.realised < outcome.realised_high
+    assert outcome.verdict == Outcome.Verdict.CAME_TRUE
+    found.refresh_from_db()
+    assert found.state == State.MEASURED
+    assert outcomes.measure_due(now=NOW) == 0
+    assert track_record.read().came_true == 1
+
+
+def test_a_kind_whose_claims_do_not_come_true_loses_the_right_to_act_alone(account, workspace):
+    boss = person(workspace)
+    policies.set_auto(
+        boss,
+        "budget",
+        policies.AutoTerms(is_on=True, least_confidence=0.9, most_amount=Decimal(50)),
+        now=NOW,
+    )
+    for number in range(12):
+        found = recommended(account.campaigns[0], "48", state=State.MEASURED, done_at=NOW, confidence=0.95)
+        Outcome.objects.create(
+            workspace=workspace,
+            recommendation=found,
+            after_days=7,
+            measured_at=NOW,
+            confidence=0.95,
+            claimed=5.0,
+            realised=-5.0 if number < 6 else 5.0,
+            realised_low=-6.0,
+            realised_high=6.0,
+            verdict=Outcome.Verdict.DID_NOT if number < 6 else Outcome.Verdict.CAME_TRUE,
+        )
+
+    assert track_record.review(now=NOW) == ["budget"]
+
+    rule = policies.auto_rules()["budget"]
+    assert not rule.is_on
+    assert "6 came true" in rule.demoted_because
+    assert OutboxEvent.objects.filter(name="campaigns.auto_rule.demoted").count() == 1
+
+
+def test_the_frontier_rises_and_flattens(account):
+    with_history(account)
+    found = what_if.curved(make())
+
+    points = what_if.frontier_of(found)
+
+    assert len(points) == 50
+    revenue = [one.revenue for one in points]
+    returns = [one.marginal_return for one in points]
+    assert revenue == sorted(revenue)
+    assert returns == sorted(returns, reverse=True)
