@@ -25,7 +25,7 @@ def waiting_headline(actor: Actor, now: datetime) -> today.Headline | None:
         return None
     size, age = count(run.campaigns, "campaign"), ago(run.started_at, now=now)
     wait = "waits" if waiting == 1 else "wait"
-    brings = "" if run.gain is None else f"The plan is worth {_worth(run)} a day: from "
+    brings = "" if run.gain is None else f"The plan is worth {_worth(run)}, from "
     return today.Headline(
         sentence=f"{count(waiting, 'change')} of budgets and bids {wait} for a yes.",
         note=f"{brings or 'From '}{size}, computed {age}. Each says what would make it wrong.",
@@ -36,7 +36,7 @@ def waiting_headline(actor: Actor, now: datetime) -> today.Headline | None:
 
 def _worth(run: Run) -> str:
     ends = wording.span(run.gain_low, run.gain_high, run.currency)
-    return f"{wording.amount(run.gain, run.currency)} (95 % {ends})"
+    return f"{wording.amount(run.gain, run.currency)} a day (95 % {ends})"
 
 
 @today.headline("optimisation stopped")

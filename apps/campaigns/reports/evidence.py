@@ -93,7 +93,7 @@ def read(found: Recommendation, *, until: date) -> Evidence:
         curve=_curve(found.evidence, [one for one in days if one.on <= learnt_until]),
         facts=[
             (LABELS.get(key, _words(key)), _told(value))
-            for key, value in found.evidence.items()
+            for key, value in sorted(found.evidence.items(), key=lambda item: _place(item[0]))
             if key not in NOT_TOLD and not isinstance(value, list | dict) and value not in {"", None}
         ],
         tables=[table for key, value in found.evidence.items() if (table := _table(key, value))],
@@ -177,7 +177,9 @@ def _table(key: str, value: Any) -> Table | None:
     """A list of figures with names, or with none."""
     if not isinstance(value, list) or not value or not all(isinstance(one, dict) for one in value):
         return None
-    columns = list(dict.fromkeys(name for one in value for name in one))
+    names = dict.fromkeys(name for one in value for name in one)
+    # The order in which they were written is not kept: words first, then figures.
+    columns = sorted(names, key=lambda name: (not any(isinstance(one.get(name), str) for one in value), name))
     rows = [[_told(one.get(name)) for name in columns] for one in value[:MOST_ROWS]]
     return Table(title=_words(key), columns=[_words(name) for name in columns], rows=rows)
 
@@ -199,6 +201,11 @@ def _told(value: Any) -> str:
     if isinstance(value, float):
         return number(value, 4 if abs(value) < 1 else 2)
     return number(value) if isinstance(value, int) else DASH if value is None else str(value)
+
+
+def _place(key: str) -> tuple[int, str]:
+    """Known figures as they are listed above, then the others."""
+    return (list(LABELS).index(key), key) if key in LABELS else (len(LABELS), key)
 
 
 def _words(key: str) -> str:

@@ -78,9 +78,9 @@ def approve_many(request: HttpRequest) -> HttpResponse:
 @chart_page
 @require_safe
 @page("optimization:read")
-def recommendation(request: HttpRequest, public_id: UUID) -> HttpResponse:
+def recommendation(request: HttpRequest, recommendation_id: UUID) -> HttpResponse:
     """What exactly, why, how sure, what would make it wrong, and what became of it."""
-    found, now = decisions.get(public_id), timezone.now()
+    found, now = decisions.get(recommendation_id), timezone.now()
     [item] = inbox.items([found], policies.get(), request.workspace, now=now)
     seen = evidence.read(found, until=timezone.localdate(now) - timedelta(days=1))
     sign = SIGNS.get(request.workspace.currency, f"{request.workspace.currency} ")
@@ -103,42 +103,43 @@ def recommendation(request: HttpRequest, public_id: UUID) -> HttpResponse:
 
 @require_POST
 @page("optimization:approve")
-def approve(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    found = decisions.approve(request.actor, public_id, now=timezone.now())
+def approve(request: HttpRequest, recommendation_id: UUID) -> HttpResponse:
+    found = decisions.approve(request.actor, recommendation_id, now=timezone.now())
     leaves = "It is approved, and leaves as soon as nothing stands in the way."
     messages.success(request, leaves if found.state == State.APPROVED else found.state_reason)
-    return back(request, fallback=_address(public_id))
+    return back(request, fallback=_address(recommendation_id))
 
 
 @require_POST
 @page("optimization:approve")
-def reject(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    decisions.reject(request.actor, public_id, reason=ReasonForm(request.POST).said, now=timezone.now())
+def reject(request: HttpRequest, recommendation_id: UUID) -> HttpResponse:
+    reason = ReasonForm(request.POST).said
+    decisions.reject(request.actor, recommendation_id, reason=reason, now=timezone.now())
     messages.success(request, "It is rejected, and the same is not proposed again for two weeks.")
-    return back(request, fallback=_address(public_id))
+    return back(request, fallback=_address(recommendation_id))
 
 
 @require_POST
 @page("optimization:approve")
-def carry_out(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    execute.begin(request.actor, public_id, now=timezone.now())
+def carry_out(request: HttpRequest, recommendation_id: UUID) -> HttpResponse:
+    execute.begin(request.actor, recommendation_id, now=timezone.now())
     messages.success(request, "It is on its way.")
-    return redirect(_address(public_id))
+    return redirect(_address(recommendation_id))
 
 
 @require_POST
 @page("optimization:approve")
-def roll_back(request: HttpRequest, public_id: UUID) -> HttpResponse:
-    execute.roll_back(request.actor, public_id, now=timezone.now())
+def roll_back(request: HttpRequest, recommendation_id: UUID) -> HttpResponse:
+    execute.roll_back(request.actor, recommendation_id, now=timezone.now())
     messages.success(request, "What was there before is being restored.")
-    return redirect(_address(public_id))
+    return redirect(_address(recommendation_id))
 
 
 @require_POST
 @page("optimization:write")
-def calls(request: HttpRequest, public_id: UUID) -> HttpResponse:
+def calls(request: HttpRequest, recommendation_id: UUID) -> HttpResponse:
     """A dry run. A POST, because it asks the platform and takes a while; it changes nothing."""
-    found = decisions.get(public_id)
+    found = decisions.get(recommendation_id)
     is_undo = found.state in Recommendation.IN_FORCE
     context = {
         "found": found,
@@ -150,8 +151,8 @@ def calls(request: HttpRequest, public_id: UUID) -> HttpResponse:
     return shown(request, template, context)
 
 
-def _address(public_id: UUID) -> str:
-    return reverse("optimization:recommendation", args=[public_id])
+def _address(recommendation_id: UUID) -> str:
+    return reverse("optimization:recommendation", args=[recommendation_id])
 
 
 def _known(request: HttpRequest, name: str, values: Any) -> str:
