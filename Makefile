@@ -35,8 +35,8 @@ hook: ## make check before every commit
 	@hook="$$(git rev-parse --git-path hooks)/pre-commit" && \
 	printf '#!/bin/sh\nexec make check\n' > "$$hook" && chmod +x "$$hook" && echo "Wrote $$hook"
 
-stop: ## the embedded services that a killed run left behind
-	@bin/bootstrap base && $(PY) -c 'from pathlib import Path; from config import embedded; embedded.stop(Path.cwd())'
+stop: ## end what make run started here, from any terminal, and what a killed run left behind
+	@bin/bootstrap base && $(PY) -m config.supervisor.stop
 
 clean: ## .venv and caches; the data under .bellwether/ stays
 	@rm -rf .venv .venv-warehouse .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles

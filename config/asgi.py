@@ -12,7 +12,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core import signals
 from django.core.handlers.asgi import ASGIHandler
-from django.db import close_old_connections, reset_queries
+from django.db import close_old_connections, connections, reset_queries
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -63,7 +63,9 @@ def _in_pool(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
 
 
 class BodyLimit:
-    """Refuse a request body that is larger than its path may carry, before it fills the disk."""
+    """Refuse a request body that is larger than its path may carry, before it fills the disk, and one that
+    takes for ever.
+    """
 
     def __init__(self, app: App) -> None:
         self.app = app
@@ -77,12 +79,16 @@ class BodyLimit:
         if declared.isdigit() and int(declared) > limit:
             await _too_large(send, limit)
             return
-        received = 0
+        received, is_whole = 0, False
+        ends_at = asyncio.get_running_loop().time() + _seconds_of(scope["path"])
 
         async def counted() -> Message:
-            nonlocal received
-            message = await receive()
+            nonlocal received, is_whole
+            # Once it is whole there is nothing to come but word that the other side is gone.
+            async with asyncio.timeout_at(None if is_whole else ends_at):
+                message = await receive()
             received += len(message.get("body", b""))
+            is_whole = not message.get("more_body", False)
             if received > limit:
                 raise _TooLarge
             return message
@@ -91,6 +97,10 @@ class BodyLimit:
             await self.app(scope, counted, send)
         except _TooLarge:
             await _too_large(send, limit)
+        except TimeoutError:
+            if is_whole:
+                raise
+            await _refuse(send, 408, "too_slow", "The body took too long. Send it again.")
 
 
 def _limit_of(path: str) -> int:
@@ -100,15 +110,24 @@ def _limit_of(path: str) -> int:
     return limit
 
 
+def _seconds_of(path: str) -> float:
+    seconds: float = settings.UPLOAD_SECONDS if path.startswith(UPLOADS) else settings.BODY_SECONDS
+    return seconds
+
+
 class _TooLarge(Exception):
     pass
 
 
 async def _too_large(send: Send, limit: int) -> None:
-    detail = f"The body is larger than {limit:,} bytes. Send it in smaller parts."
-    body = json.dumps({"detail": detail, "code": "too_large", "errors": {}}).encode()
+    words = f"The body is larger than {limit:,} bytes. Send it in smaller parts."
+    await _refuse(send, 413, "too_large", words)
+
+
+async def _refuse(send: Send, status: int, code: str, detail: str) -> None:
+    body = json.dumps({"detail": detail, "code": code, "errors": {}}).encode()
     headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
@@ -119,9 +138,15 @@ async def _lifespan(scope: Message, receive: Receive, send: Send) -> None:
             await asyncio.to_thread(_committer.close)
             _aside.shutdown(wait=True)
             _pool.shutdown(wait=True)
+            await asyncio.to_thread(_write_figures)
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return
+
+
+def _write_figures() -> None:
+    metrics.flush()
+    connections.close_all()
 
 
 async def application(scope: Message, receive: Receive, send: Send) -> None:
@@ -144,6 +169,7 @@ async def _with_connection(function: Callable[..., Any], *arguments: Any) -> Any
 django.setup(set_prefix=False)
 from apps.attribution.door.app import Door  # noqa: E402 - its models need Django set up
 from apps.attribution.door.commit import Committer  # noqa: E402
+from apps.integrations import metrics  # noqa: E402
 from apps.integrations.inbound import LARGEST_BODY  # noqa: E402
 
 # They close and reset per thread, which ThreadedHandler does in the thread that has the connection.

@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 from celery import Celery
-from celery.signals import setup_logging, worker_ready
+from celery.signals import setup_logging, task_postrun, worker_process_shutdown, worker_ready
 from django.conf import settings
 from kombu import Queue
 
@@ -201,3 +201,20 @@ def _keep_our_logging(**_: Any) -> None:
 def _say_ready(sender: Any, **_: Any) -> None:
     structlog.get_logger(__name__).info("worker.ready")
     app.send_task("accounts.health.beat", expires=30)
+
+
+@task_postrun.connect
+def _write_figures(**_: Any) -> None:
+    """A process may have nothing to do for long; what it has counted is not to wait for that."""
+    _metrics().flush_if_due()
+
+
+@worker_process_shutdown.connect
+def _write_last_figures(**_: Any) -> None:
+    _metrics().flush()
+
+
+def _metrics() -> Any:
+    from apps.integrations import metrics  # noqa: PLC0415 - its models need Django set up
+
+    return metrics

@@ -243,6 +243,11 @@ WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not IS_PRODUCTION
 MEDIA_ROOT = env.path("MEDIA_ROOT", default=str(BASE_DIR / ".bellwether" / "media"))
 UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=1024**3)
+# How long the body of a request may take to arrive.
+BODY_SECONDS, UPLOAD_SECONDS = (
+    env.float("BODY_SECONDS", default=30),
+    env.float("UPLOAD_SECONDS", default=3600),
+)
 API_BODY_MAX_BYTES = env.int("API_BODY_MAX_BYTES", default=5 * 1024**2)
 DATA_UPLOAD_MAX_MEMORY_SIZE = API_BODY_MAX_BYTES
 
@@ -333,6 +338,8 @@ MARKETING_ALERT_WEBHOOK_SECRET = (
 DEAD_MAN_URL = env.str("DEAD_MAN_URL", default="")
 # The share of calls to a service that should succeed in 30 days.
 INTEGRATION_OBJECTIVE = env.float("INTEGRATION_OBJECTIVE", default=0.995)
+if not 0 < INTEGRATION_OBJECTIVE < 1:
+    raise ImproperlyConfigured("INTEGRATION_OBJECTIVE is a share between 0 and 1, such as 0.995")
 # Whether VSCO Workspace counts money in the minor unit; its description says "an integer" and no more.
 VSCO_COUNTS_CENTS = env.bool("VSCO_COUNTS_CENTS", default=True)
 # Its quota is not published either.
@@ -352,7 +359,7 @@ WEDDING_DAY_TEMPLATES = frozenset(
     )
 )
 # On these days, by the workspace's clock, only what cannot wait is done, unless a workspace sets its own.
-WEDDING_DAYS = env.list("WEDDING_DAYS", default=["saturday"])
+WEDDING_DAYS: list[str] = env.list("WEDDING_DAYS", default=["saturday"])
 # Of this product at Google, beside its id and secret.
 GOOGLE_ADS_DEVELOPER_TOKEN = env.str("GOOGLE_ADS_DEVELOPER_TOKEN", default="")
 # How old a conversion may be at a destination, in days, where that is not what its module knows:

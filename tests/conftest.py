@@ -3,10 +3,10 @@
 import os
 import zlib
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import hypothesis
 import numpy as np
 import pytest
 from django.conf import settings
@@ -26,11 +26,14 @@ ROOT = Path(__file__).parent.parent
 # after it.
 committed = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
 
-# How fast examples come says how busy the machine is, and nothing of the product.
-hypothesis.settings.register_profile(
-    "shared machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
-hypothesis.settings.load_profile("shared machine")
+if find_spec("hypothesis") is not None:  # the tests in a warehouse's environment do without
+    import hypothesis
+
+    # How fast examples come says how busy the machine is, and nothing of the product.
+    hypothesis.settings.register_profile(
+        "shared machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("shared machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -144,9 +144,13 @@ def _rows(raw: bytes) -> Iterable[tuple[int, dict[str, str]]]:
     if "\0" in text:
         raise Invalid({"file": ["The file holds NUL characters."]})
     lines = csv.DictReader(io.StringIO(text, newline=""))
-    if missing := {"purpose", "granted"} - set(lines.fieldnames or ()):
+    try:
+        columns = set(lines.fieldnames or ())
+        rows = [(lines.line_num, {name: (row.get(name) or "").strip() for name in COLUMNS}) for row in lines]
+    except csv.Error as error:
+        raise Invalid({"file": [f"Line {lines.line_num} is no CSV: {error}."]}) from error
+    if missing := {"purpose", "granted"} - columns:
         raise Invalid({"file": [f"The first line names the columns; missing: {', '.join(sorted(missing))}."]})
-    rows = [(lines.line_num, {name: (row.get(name) or "").strip() for name in COLUMNS}) for row in lines]
     if not 1 <= len(rows) <= MOST_ROWS:
         raise Invalid({"file": [f"Give 1 to {MOST_ROWS:,} lines; this has {len(rows):,}."]})
     return rows

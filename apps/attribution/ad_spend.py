@@ -9,9 +9,11 @@ import structlog
 
 from apps.accounts import scoping
 from apps.accounts.permissions import system
-from apps.attribution import spend
+from apps.attribution import exchange, spend
 from apps.attribution.records import SpendIn
-from apps.integrations.models import AdDay
+from apps.integrations import currencies
+from apps.integrations.models import AdDay, Connection
+from apps.integrations.remarks import remarks
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +40,14 @@ def take_over(connection_id: int, *, since: date, now: datetime) -> int:
             log.warning("ad_spend.refused", connection=connection_id, reasons=sorted(refused))
         kept += sum(not one.errors for one in verdicts)
     return kept
+
+
+@remarks
+def what_cannot_be_counted(connection: Connection) -> list[str]:
+    """For each currency of the account that the workspace has no rate for, what to do."""
+    purse = exchange.purse()
+    unknown = [one for one in currencies.charged_in(connection) if purse.rate(one) is None]
+    return [f"What it costs is not counted. {purse.what_is_missing(one)}" for one in unknown]
 
 
 def _in_batches(connection_id: int, since: date) -> list[list[SpendIn]]:

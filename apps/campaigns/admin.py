@@ -57,8 +57,8 @@ class SpendCapAdmin(WorkspaceAdmin):
 @admin.register(Run)
 class RunAdmin(LargeTableAdmin):
     reads = READS
-    list_display = ("public_id", "cadence", "state", "started_at", "campaigns", "gain", "gap", "note")
-    list_filter = ("state", "cadence")
+    list_display = ("public_id", "cadence", "started_at", "campaigns", "gain", "gap", "note")
+    list_filter = ("cadence",)
     search_exact = ("public_id", "id")
 
 

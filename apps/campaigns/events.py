@@ -7,11 +7,10 @@ from apps.accounts.events import Event
 
 @dataclass(frozen=True, kw_only=True)
 class RunFinished(Event):
-    """The engine has looked at all campaigns: state is done or failed."""
+    """The engine has looked at all campaigns, and proposed so many changes."""
 
     name = "campaigns.run.finished"
     run_id: int
-    state: str
     proposed: int
 
 

@@ -182,10 +182,13 @@ def _end_others(model: Any, connection: Connection, now: datetime) -> None:
 
 
 def _upsert(model: Any, rows: Iterable[Any], *, unique: list[str], update: list[str]) -> int:
+    """A row that came twice, on two pages that shifted meanwhile, is written once."""
+    names = [model._meta.get_field(name).attname for name in unique]
     kept = 0
     for some in _batches(iter(rows)):
-        model.objects.bulk_create(some, update_conflicts=True, unique_fields=unique, update_fields=update)
-        kept += len(some)
+        once = list({tuple(getattr(row, name) for name in names): row for row in some}.values())
+        model.objects.bulk_create(once, update_conflicts=True, unique_fields=unique, update_fields=update)
+        kept += len(once)
     return kept
 
 

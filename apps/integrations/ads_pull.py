@@ -24,6 +24,7 @@ from apps.integrations.connectors.ads import platforms
 from apps.integrations.connectors.ads.platform import AdPlatform, Dimension
 from apps.integrations.events import AdFiguresRead
 from apps.integrations.models import AdCreativeDay, AdDay, AdGroup, Connection
+from apps.integrations.resilience.lanes import Lane
 from apps.integrations.services import Family
 
 log = structlog.get_logger(__name__)
@@ -53,7 +54,7 @@ def pull(*, connection_id: int) -> int:
     read. Raises errors.ServiceError.
     """
     connection = Connection.objects.get(pk=connection_id)
-    platform = platforms.of(Client(connection))
+    platform = platforms.of(Client(connection, lane=Lane.MARKETING))
     now = timezone.now()
     ad_rows.keep_campaigns(connection, platform.campaigns(), now=now)
     known = AdDay.objects.filter(campaign__connection=connection).exists()

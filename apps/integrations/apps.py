@@ -9,6 +9,7 @@ SPEAKERS = (
     "apps.integrations.social_publishing",
     "apps.integrations.sync.nudged",
     "apps.integrations.sync.push",
+    "apps.integrations.sync.watch",
     "apps.integrations.webhooks",
 )
 

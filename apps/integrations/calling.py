@@ -10,7 +10,7 @@ from prometheus_client import Counter, Histogram
 from apps.accounts import audit, scoping
 from apps.accounts.permissions import system
 from apps.accounts.redis_link import link
-from apps.integrations import metrics
+from apps.integrations import leases, metrics
 from apps.integrations.resilience.memory_store import MemoryStore
 from apps.integrations.resilience.outcomes import Health, Outcome
 from apps.integrations.resilience.policy import Answer, Operation, Policy
@@ -70,6 +70,7 @@ def _policy(redis_url: str) -> Policy:
         alone=MemoryStore(),
         watch=Watch(),
         share=1 / max(1, settings.CALLING_PROCESSES),
+        ready=leases.outlast,
     )
 
 

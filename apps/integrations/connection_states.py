@@ -9,6 +9,8 @@ from apps.integrations.events import ConnectionRestored, ConnectionStopped
 from apps.integrations.models import Call, Connection
 from apps.integrations.trail import Step
 
+AT_ONCE = 1_000
+
 
 def ask_for_sign_in(connection: Connection, *, reason: str, now: datetime) -> None:
     _stop(connection, Connection.State.NEEDS_SIGN_IN, reason=reason, now=now)
@@ -22,10 +24,16 @@ def switch_off(connection: Connection, *, reason: str, now: datetime) -> None:
 def restore(connection: Connection, actor: Actor, *, now: datetime) -> None:
     """It works again: what was held goes out."""
     _set(connection, Connection.State.CONNECTED, reason="", now=now, actor=actor)
-    held = list(Call.objects.select_for_update().filter(connection=connection, state=Call.State.HELD))
-    Call.objects.filter(pk__in=[call.pk for call in held]).update(state=Call.State.WAITING, due_at=now)
-    trail.append(*(Step(call.stream, "released", {"state": Call.State.WAITING}, now) for call in held))
+    while held := _some_held(connection):
+        Call.objects.filter(pk__in=[call.pk for call in held]).update(state=Call.State.WAITING, due_at=now)
+        trail.append(*(Step(call.stream, "released", {"state": Call.State.WAITING}, now) for call in held))
     events.publish(ConnectionRestored(workspace_id=connection.workspace_id, connection_id=connection.pk))
+
+
+def _some_held(connection: Connection) -> list[Call]:
+    """A few of what may be very many, without their content."""
+    held = Call.objects.filter(connection=connection, state=Call.State.HELD).only("public_id")
+    return list(held.order_by("pk").select_for_update()[:AT_ONCE])
 
 
 def _stop(connection: Connection, state: str, *, reason: str, now: datetime) -> None:

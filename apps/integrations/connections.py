@@ -1,6 +1,7 @@
 """Connect an account at a service, test it, and disconnect it: by keys typed in, or by signing in there."""
 
 import secrets
+import unicodedata
 from collections.abc import Mapping, MutableMapping
 from datetime import datetime
 from typing import Any
@@ -16,7 +17,7 @@ from apps.accounts.permissions import Actor
 from apps.integrations import connection_states, http, oauth, sealed_json, services, tokens
 from apps.integrations.client import Client
 from apps.integrations.models import Connection
-from apps.integrations.services import Service
+from apps.integrations.services import Field, Service
 
 SESSION_KEY = "integrations.sign_in"
 SIGN_IN_MINUTES = 15
@@ -115,7 +116,7 @@ def finish_sign_in(
     An account that was connected before, and needs to be again, gets the new token and goes on.
     """
     begun = session.pop(SESSION_KEY, None)
-    is_ours = begun is not None and secrets.compare_digest(begun["state"], state)
+    is_ours = begun is not None and secrets.compare_digest(begun["state"].encode(), state.encode())
     is_late = begun is not None and now.timestamp() - begun["began"] > SIGN_IN_MINUTES * 60
     if begun is None or not is_ours or is_late or begun["workspace"] != actor.workspace_id:
         raise SignInLost("This sign-in was not begun here, or too long ago. Begin it again.")
@@ -227,19 +228,26 @@ def _cleaned(service: Service, values: Mapping[str, str]) -> dict[str, str]:
     cleaned = {}
     for one in service.fields:
         text = str(values.get(one.key) or "").strip()
-        if not text and one.is_required:
-            errors[one.key] = [f"{one.label} is needed."]
-        elif len(text) > LONGEST_VALUE or "\0" in text:
-            errors[one.key] = [f"At most {LONGEST_VALUE:,} characters."]
-        elif text and one.choices and text not in dict(one.choices):
-            errors[one.key] = [f"Choose one of: {', '.join(dict(one.choices).values())}."]
-        elif text and not text.startswith(one.begins_with):
-            errors[one.key] = [f"It begins with {one.begins_with}"]
+        if fault := _fault(one, text):
+            errors[one.key] = [fault]
         elif text:
             cleaned[one.key] = text
     if errors:
         raise Invalid(errors)
     return cleaned
+
+
+def _fault(field: Field, text: str) -> str:
+    """What stands against a text that was typed in; empty when nothing does."""
+    if not text:
+        return f"{field.label} is needed." if field.is_required else ""
+    if len(text) > LONGEST_VALUE:
+        return f"At most {LONGEST_VALUE:,} characters."
+    if any(unicodedata.category(letter) == "Cc" for letter in text):
+        return "One line without control characters. Was more copied than was meant?"
+    if field.choices and text not in dict(field.choices):
+        return f"Choose one of: {', '.join(dict(field.choices).values())}."
+    return "" if text.startswith(field.begins_with) else f"It begins with {field.begins_with}"
 
 
 def _as_if_connected(connection: Connection) -> Connection:

@@ -30,8 +30,8 @@ class Telling:
     """How one destination does with the conversions that came in the period.
 
     sent: handed over, whatever became of it. confirmed: by the service's later word, where it has one.
-    repeated: events that came again and were not sent again. by_…: shares of what was sent; None while there
-    is too little to say.
+    steps: visits and clicks that were told beside them, counted nowhere else. repeated: events that came
+    again and were not sent again. by_…: shares of what was sent; None while there is too little to say.
     """
 
     connection: Connection
@@ -44,6 +44,7 @@ class Telling:
     waiting: int
     kept_back: int
     changes: int
+    steps: int
     repeated: int
     by_email: float | None
     by_phone: float | None
@@ -64,7 +65,8 @@ def tellings(*, days: int, now: datetime) -> list[Telling]:
 
 
 def _telling(connection: Connection, *, since: datetime) -> Telling:
-    rows = ForwardedConversion.objects.filter(connection=connection, created_at__gte=since)
+    every = ForwardedConversion.objects.filter(connection=connection, created_at__gte=since)
+    rows = every.exclude(stage=Stage.STEP)
     told = rows.filter(call__isnull=False)
     counts = rows.aggregate(**_COUNTS)
     sent = counts["sent"]
@@ -78,6 +80,7 @@ def _telling(connection: Connection, *, since: datetime) -> Telling:
         service=services.known(connection.service),
         oldest_waiting_at=waits["oldest"],
         reasons=_reasons(rows),
+        steps=every.filter(stage=Stage.STEP, call__isnull=False).count(),
         **{**counts, **by_key, "repeated": counts["repeated"] or 0},
     )
 

@@ -5,6 +5,7 @@ changes, what still waits is changed or cancelled, and what was told is taken ba
 way to do that.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -22,10 +23,13 @@ from apps.integrations.connectors.conversions import sending
 from apps.integrations.connectors.conversions.destination import OPERATION, Destination, obstacle, wants
 from apps.integrations.conversion_events import ConversionEvent, with_value
 from apps.integrations.models import Call, Connection, ForwardedConversion
+from apps.integrations.outbox import Wanted
 from apps.integrations.resilience.lanes import Lane
 
 Stage = ForwardedConversion.Stage
 BATCH = 1_000
+# An id that is longer goes into a call's key as its hash, so that what stands after it has room.
+LONGEST_ID = 160
 
 
 def connected() -> list[Connection]:
@@ -90,17 +94,18 @@ def _forward_to(connection: Connection, events: Sequence[ConversionEvent], *, no
     destination = sending.of_service(connection.service)
     options = options_of(connection)
     wanted = [event for event in events if event.is_step or wants(options, event.kind)]
-    known = _repeated(connection, [event.event_id for event in wanted])
+    known = _repeated(connection, wanted)
     fresh = {event.event_id: event for event in wanted if event.event_id not in known}
-    rows = [_told(connection, destination, event, options, now=now) for event in fresh.values()]
+    rows = _told(connection, destination, list(fresh.values()), options, now=now)
     ForwardedConversion.objects.bulk_create(rows, ignore_conflicts=True, batch_size=BATCH)
     return sum(row.call is not None for row in rows)
 
 
-def _repeated(connection: Connection, event_ids: list[str]) -> set[str]:
-    """Those that came before, each counted once more."""
+def _repeated(connection: Connection, events: Sequence[ConversionEvent]) -> set[str]:
+    """Those that came before, each counted once more. All are of one stage."""
+    event_ids = [event.event_id for event in events]
     rows = ForwardedConversion.objects.filter(
-        connection=connection, stage=Stage.CONVERSION, event_id__in=event_ids
+        connection=connection, stage__in={_stage_of(event) for event in events}, event_id__in=event_ids
     )
     known = set(rows.values_list("event_id", flat=True))
     if known:
@@ -111,24 +116,33 @@ def _repeated(connection: Connection, event_ids: list[str]) -> set[str]:
 def _told(
     connection: Connection,
     destination: Destination,
-    event: ConversionEvent,
+    events: Sequence[ConversionEvent],
     options: dict[str, Any],
     *,
     now: datetime,
-    stage: str = Stage.CONVERSION,
+) -> list[ForwardedConversion]:
+    """The rows of events, unsaved, each with its call unless something stands against it."""
+    reasons = [obstacle(destination, event, options, now=now) for event in events]
+    good = [event for event, reason in zip(events, reasons, strict=True) if not reason]
+    wanted = [_wanted(destination, event) for event in good]
+    calls = iter(outbox.enqueue_many(connection, OPERATION, wanted, now=now, lane=Lane.MARKETING))
+    return [
+        _row(connection, event, None if reason else next(calls), reason)
+        for event, reason in zip(events, reasons, strict=True)
+    ]
+
+
+def _row(
+    connection: Connection, event: ConversionEvent, call: Call | None, reason: str
 ) -> ForwardedConversion:
-    """The row of an event, unsaved, with its call unless something stands against it."""
-    step = "" if stage == Stage.CONVERSION else str(event.value)
-    reason = obstacle(destination, event, options, now=now)
-    call = None if reason else _enqueue(connection, destination, event, f"{event.event_id}:{step}", now=now)
     return ForwardedConversion(
         workspace_id=scoping.current_id(),
         connection=connection,
         call=call,
         person_id=event.person_id,
         event_id=event.event_id,
-        stage=stage,
-        step=step,
+        stage=_stage_of(event),
+        step=_step_of(event),
         kind=event.kind[:60],
         value=event.value,
         currency=event.currency,
@@ -140,16 +154,24 @@ def _told(
     )
 
 
-def _enqueue(
-    connection: Connection, destination: Destination, event: ConversionEvent, key: str, *, now: datetime
-) -> Call:
-    return outbox.enqueue(
-        connection,
-        OPERATION,
-        event.to_json(),
-        dedup_key=key[:200],
-        now=now,
-        lane=Lane.MARKETING,
+def _stage_of(event: ConversionEvent) -> str:
+    """A visit may have the id of the conversion that it ended in, and is told beside it."""
+    if event.is_step:
+        return Stage.STEP
+    return Stage.CONVERSION if event.taken_back is None else Stage.CHANGE
+
+
+def _step_of(event: ConversionEvent) -> str:
+    return "" if event.taken_back is None else str(event.value)
+
+
+def _wanted(destination: Destination, event: ConversionEvent) -> Wanted:
+    key = event.event_id
+    if len(key) > LONGEST_ID:
+        key = hashlib.sha256(key.encode()).hexdigest()
+    return Wanted(
+        payload=event.to_json(),
+        dedup_key=f"{key}:{Stage.STEP if event.is_step else _step_of(event)}",
         person_id=event.person_id,
         expires_at=event.at + destination.age_limit,
     )
@@ -189,7 +211,7 @@ def _tell_change(
     """A call that takes back what the value has lost, or a row that says why there is none."""
     change = replace(event, taken_back=row.value - event.value, changed_at=now)
     destination = sending.of_service(connection.service)
-    made = _told(connection, destination, change, options_of(connection), now=now, stage=Stage.CHANGE)
+    [made] = _told(connection, destination, [change], options_of(connection), now=now)
     ForwardedConversion.objects.bulk_create([made], ignore_conflicts=True)
     return made.call is not None
 

@@ -9,6 +9,7 @@ import atexit
 import json
 import ssl
 import time
+import zlib
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ CONNECTIONS = 40
 KEEP_ALIVE_SECONDS = 4.0
 CONNECT_SECONDS = 5.0
 USER_AGENT = "Bellwether/1.0 (+integrations)"
+UNSENDABLE = "A header of the request cannot be sent; a key with a line break in it, mostly."
 
 _deadline: ContextVar[float] = ContextVar("deadline")
 
@@ -114,6 +116,8 @@ def send(request: Request, *, timeout_seconds: float) -> Response:
         raise NotSent(_words(error)) from error
     except httpcore2.TimeoutException as error:
         raise (TooLate if sent.any else NotSent)(_words(error)) from error
+    except httpcore2.LocalProtocolError as error:  # its words show the header, which may be a credential
+        raise (Failed if sent.any else Refused)(UNSENDABLE) from error
     except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError) as error:
         raise (Failed if sent.any else NotSent)(_words(error)) from error
     finally:
@@ -149,7 +153,7 @@ def _exchange(pool: httpcore2.ConnectionPool, request: httpx2.Request, began: fl
     finally:
         answer.close()
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
-    body = httpx2.Response(answer.status, headers=answer.headers, content=body).content
+    body = _unpacked(body, headers.get("content-encoding", ""))
     return Response(answer.status, headers, body, time.monotonic() - began)
 
 
@@ -162,6 +166,24 @@ def _read(stream: Iterable[bytes]) -> bytes:
             raise Failed(f"The answer is larger than {LARGEST_ANSWER:,} bytes.")
         _left()
     return b"".join(parts)
+
+
+def _unpacked(body: bytes, encoding: str) -> bytes:
+    """The body without its encoding, no larger than any other: a few kilobytes may unpack to gigabytes."""
+    if encoding.strip().lower() in {"", "identity"} or not body:
+        return body
+    if encoding.strip().lower() not in {"gzip", "x-gzip", "deflate"}:
+        raise Failed(f"The answer is encoded as {encoding[:40]!r}, which was not asked for.")
+    unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # 32: of gzip and zlib whichever it is
+    try:
+        whole = unpacking.decompress(body, LARGEST_ANSWER)
+    except zlib.error as error:
+        raise Failed("The answer cannot be unpacked.") from error
+    if unpacking.unconsumed_tail:
+        raise Failed(f"The answer is larger than {LARGEST_ANSWER:,} bytes.")
+    if not unpacking.eof:
+        raise Failed("The answer was cut short.")
+    return whole
 
 
 def _build(request: Request) -> httpx2.Request:

@@ -27,7 +27,7 @@ from apps.accounts import audit, personal_fields
 from apps.accounts.errors import DomainError, Invalid
 from apps.accounts.models import Workspace
 from apps.accounts.permissions import system
-from apps.integrations import connection_states, errors, modes, outbox, services, suppressions
+from apps.integrations import connection_states, errors, leases, modes, outbox, services, suppressions
 from apps.integrations.client import Client
 from apps.integrations.connectors.email.provider import RECIPIENT, Fate, Message, fate_of, unknown
 from apps.integrations.connectors.email.providers import PROVIDERS, provider
@@ -270,8 +270,9 @@ class _Route:
 
     def _ask(self, client: Client) -> "Answer[str]":
         """Write down who is asked before it is, so that whoever finds a dead worker's call knows where to
-        look.
+        look; and nothing over the head of a worker that has taken over.
         """
+        leases.outlast(outbox.LONGEST_CALL.total_seconds())
         now, door = timezone.now(), client.connection
         is_open = self.delivery.connection_id == door.pk and self.delivery.state == State.ASKED
         asked_at = self.delivery.asked_at if is_open else now

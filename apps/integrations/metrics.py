@@ -12,11 +12,10 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 
 import structlog
-from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db import Error, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from apps.accounts import scoping
-from apps.accounts.errors import DomainError
 from apps.accounts.models import Workspace
 from apps.integrations.maths.sketch import Sketch
 from apps.integrations.models import MetricPoint
@@ -43,6 +42,7 @@ class Reading:
 
 
 Gauge = Callable[[], Iterable[Reading]]
+Point = tuple[str, str, datetime, Sketch]
 _gauges: dict[str, Gauge] = {}
 _buffer: dict[tuple[int, str, str, int], Sketch] = {}
 _lock = Lock()
@@ -76,19 +76,28 @@ def observe(name: str, value: float, *, labels: str = "", now: datetime | None =
     with _lock:
         key = (scoping.current_id(), name, labels, minute)
         _buffer.setdefault(key, Sketch()).add(value)
-        is_due = time.monotonic() - _flushed_at[0] > FLUSH_SECONDS
-    # Never in somebody's transaction: what goes wrong with a figure would take their change with it.
+    flush_if_due()
+
+
+def flush_if_due() -> None:
+    """Write what this process has gathered, a few times a minute.
+
+    Never in somebody's transaction: what goes wrong with a figure would take their change with it.
+    """
+    is_due = bool(_buffer) and time.monotonic() - _flushed_at[0] > FLUSH_SECONDS
     if is_due and not connection.in_atomic_block:
         flush()
 
 
 def flush() -> None:
-    """Write what this process has gathered. What cannot be written now is kept for the next time."""
+    """Write what this process has gathered; also before it ends. What cannot be written now is kept for the
+    next time.
+    """
     with _lock:
         gathered = dict(_buffer)
         _buffer.clear()
         _flushed_at[0] = time.monotonic()
-    by_workspace: dict[int, list[tuple[str, str, datetime, Sketch]]] = {}
+    by_workspace: dict[int, list[Point]] = {}
     for (workspace_id, name, labels, minute), sketch in gathered.items():
         at = datetime.fromtimestamp(minute * 60, UTC)
         by_workspace.setdefault(workspace_id, []).append((name, labels, at, sketch))
@@ -96,7 +105,7 @@ def flush() -> None:
         try:
             with scoping.workspace(workspace_id):
                 _add(points, Resolution.MINUTE)
-        except DatabaseError as error:
+        except Error as error:
             log.warning("metrics.not_written", error=type(error).__name__, workspace_id=workspace_id)
             if not (isinstance(error, IntegrityError) and _is_gone(workspace_id)):
                 _take_back(workspace_id, points)
@@ -118,21 +127,22 @@ def collect() -> None:
     """Read every gauge. One that fails is logged and leaves the others alone."""
     now = timezone.now()
     at = now.replace(second=0, microsecond=0)
-    points = []
+    points: list[Point] = []
     for name, read in _gauges.items():
         try:
             with transaction.atomic():
-                readings = list(read())
-        except (DomainError, DatabaseError, ArithmeticError, ValueError) as error:
-            log.warning("metrics.gauge_failed", metric=name, error=f"{type(error).__name__}: {error}")
-            continue
-        for reading in readings:
-            sketch = Sketch()
-            sketch.add(float(reading.value))
-            points.append((name, reading.labels, at, sketch))
+                points += [(name, one.labels, at, _sketch_of_one(one.value)) for one in read()]
+        except Exception:
+            log.exception("metrics.gauge_failed", metric=name)
     _add(points, Resolution.MINUTE)
     flush()
     roll_up(now=now)
+
+
+def _sketch_of_one(value: float) -> Sketch:
+    sketch = Sketch()
+    sketch.add(float(value))
+    return sketch
 
 
 def window(name: str, *, labels: str = "", seconds: int, now: datetime) -> tuple[Sketch, float | None]:
@@ -200,7 +210,7 @@ def _roll_up(shorter: int, longer: int, *, since: datetime, now: datetime) -> No
 
 
 @transaction.atomic
-def _add(points: list[tuple[str, str, datetime, Sketch]], resolution: int) -> None:
+def _add(points: list[Point], resolution: int) -> None:
     """Merge into what is there. One writer of a workspace at a time."""
     if not points:
         return
@@ -250,7 +260,7 @@ def _one_at_a_time() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, scoping.current_id() % 2**31])
 
 
-def _take_back(workspace_id: int, points: list[tuple[str, str, datetime, Sketch]]) -> None:
+def _take_back(workspace_id: int, points: list[Point]) -> None:
     with _lock:
         for name, labels, at, sketch in points:
             key = (workspace_id, name, labels, int(at.timestamp()) // 60)

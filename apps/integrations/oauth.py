@@ -15,6 +15,7 @@ from apps.integrations import http
 from apps.integrations.services import OAuth, Service
 
 TIMEOUT_SECONDS = 15.0
+LONGEST_TOKEN_SECONDS = 10 * 365 * 86_400
 
 
 class NoToken(Exception):
@@ -97,11 +98,21 @@ def _token(service: Service, grant: dict[str, str]) -> dict[str, Any]:
     answer = http.send(request, timeout_seconds=TIMEOUT_SECONDS)
     document = answer.json()
     found = document if isinstance(document, dict) else {}
-    if answer.status < 400 and found.get("access_token"):
-        wanted = ("access_token", "refresh_token", "expires_in", "scope")
-        return {name: found[name] for name in wanted if found.get(name) is not None}
-    problem = str(found.get("error") or f"HTTP {answer.status}")
+    if answer.status < 400 and isinstance(found.get("access_token"), str) and found["access_token"]:
+        told = {name: found[name] for name in ("access_token", "refresh_token", "scope") if found.get(name)}
+        seconds = _seconds(found.get("expires_in"))
+        return told if seconds is None else {**told, "expires_in": seconds}
+    problem = str(found.get("error") or f"HTTP {answer.status}")[:100]
     raise (GrantGone if problem == "invalid_grant" else NoToken)(f"{service.name} gave no token: {problem}.")
+
+
+def _seconds(told: Any) -> int | None:
+    """For how long a token is good; None where nothing that can be true is told."""
+    try:
+        seconds = int(told)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return seconds if 0 < seconds <= LONGEST_TOKEN_SECONDS else None
 
 
 def _flow(service: Service) -> OAuth:

@@ -8,7 +8,7 @@ is then of unknown fate unless the service drops duplicates. States are projecti
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from time import monotonic
@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 from celery import shared_task
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Case, DateTimeField, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -25,22 +25,26 @@ from apps.accounts import audit, scoping
 from apps.accounts.errors import DomainError, NotHere
 from apps.accounts.permissions import Actor
 from apps.accounts.tasks_base import workspace_task
-from apps.integrations import modes, sealed_json, settling
+from apps.integrations import leases, modes, sealed_json, settling
 from apps.integrations.client import Client
 from apps.integrations.models import Call, Connection, TrailEntry
 from apps.integrations.resilience.classify import of_exception
 from apps.integrations.resilience.lanes import Lane
-from apps.integrations.resilience.outcomes import Kind, Outcome
+from apps.integrations.resilience.outcomes import Kind, Outcome, Then
 from apps.integrations.resilience.policy import Answer
 
 log = structlog.get_logger(__name__)
 
 CLAIMED_AT_ONCE = 50
-PER_TASK = 500
+WRITTEN_AT_ONCE = 1_000
+PER_TASK, PER_TASK_SECONDS = 500, 600.0
 # Where a duplicate is dropped, what was done is written down in groups: a worker that dies repeats so many.
 SETTLED_TOGETHER, SETTLED_WITHIN_SECONDS = 25, 1.0
-# A call is begun only while its lease outlasts it (policy.py's deadline, and a margin).
+# A call is begun only while this much of its lease is left; what takes longer makes it longer (leases.py).
 LONGEST_CALL = timedelta(seconds=45)
+
+# What says nothing of the next call of the connection.
+GOES_ON = {Then.SETTLE, Then.RESCHEDULE, Then.LOOK_UP, Then.BURY}
 
 sealed_json.seals("integrations_call")
 S = Call.State
@@ -52,6 +56,17 @@ class Due:
 
     call: Call
     payload: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A call that is to be made. dedup_key: the same deed twice has the same. due_at: None is at once."""
+
+    payload: Any
+    dedup_key: str
+    person_id: int | None = None
+    due_at: datetime | None = None
+    expires_at: datetime | None = None
 
 
 Perform = Callable[[Client, Sequence[Due]], Answer]
@@ -92,7 +107,6 @@ def handles(service: str, operation: str, handler: Handler) -> None:
         settling.announces(service, operation, handler.news)
 
 
-@transaction.atomic
 def enqueue(
     connection: Connection,
     operation: str,
@@ -105,34 +119,70 @@ def enqueue(
     due_at: datetime | None = None,
     expires_at: datetime | None = None,
 ) -> Call:
-    """Write the call down in the open transaction; it starts once that commits. The same key twice is one
-    call.
+    """Write a call down, as enqueue_many does."""
+    wanted = Wanted(
+        payload=payload, dedup_key=dedup_key, person_id=person_id, due_at=due_at, expires_at=expires_at
+    )
+    [call] = enqueue_many(connection, operation, [wanted], now=now, lane=lane)
+    return call
+
+
+@transaction.atomic
+def enqueue_many(
+    connection: Connection,
+    operation: str,
+    wanted: Sequence[Wanted],
+    *,
+    now: datetime,
+    lane: Lane = Lane.MARKETING,
+) -> list[Call]:
+    """Write calls down in the open transaction, in a statement for each thousand; they start once that
+    commits. The call of each that is wanted, in order: the same key twice is one call.
     """
     if (connection.service, operation) not in _handlers:
         raise KeyError((connection.service, operation))
+    calls: dict[str, Call] = {}
+    for start in range(0, len(wanted), WRITTEN_AT_ONCE):
+        batch = {one.dedup_key: one for one in reversed(wanted[start : start + WRITTEN_AT_ONCE])}
+        made = [_call(connection, operation, one, now=now, lane=lane) for one in reversed(batch.values())]
+        calls |= _written(connection, operation, made, now=now)
+    return [calls[one.dedup_key] for one in wanted]
+
+
+def _call(connection: Connection, operation: str, wanted: Wanted, *, now: datetime, lane: Lane) -> Call:
     call = Call(
         workspace_id=connection.workspace_id,
         connection=connection,
         service=connection.service,
         operation=operation,
         lane=lane,
-        dedup_key=dedup_key,
-        person_id=person_id,
-        due_at=due_at or now,
-        expires_at=expires_at,
+        dedup_key=wanted.dedup_key,
+        person_id=wanted.person_id,
+        due_at=wanted.due_at or now,
+        expires_at=wanted.expires_at,
     )
     if not connection.is_usable:
         call.state, call.due_at = Call.State.HELD, None
-    sealed_json.put(call, "payload_sealed", payload)
-    made = Call.objects.bulk_create([call], ignore_conflicts=True)
-    same = Call.objects.filter(connection=connection, operation=operation, dedup_key=dedup_key)
-    kept: Call = same.get()
-    if kept.public_id == made[0].public_id:
-        settling.note(
-            [(kept, "enqueued", {"operation": operation, "lane": int(lane), "state": kept.state})], now=now
-        )
-        if kept.due_at is not None and kept.due_at <= now:
-            relay_soon(connection.workspace_id, lane)
+    sealed_json.put(call, "payload_sealed", wanted.payload)
+    return call
+
+
+def _written(
+    connection: Connection, operation: str, made: Sequence[Call], *, now: datetime
+) -> dict[str, Call]:
+    """Key → the call that there is: the one that was made, or the one that was there before."""
+    Call.objects.bulk_create(made, ignore_conflicts=True)
+    rows = Call.objects.filter(
+        connection=connection, operation=operation, dedup_key__in=[one.dedup_key for one in made]
+    )
+    kept = {row.dedup_key: row for row in rows}
+    new = [kept[one.dedup_key] for one in made if kept[one.dedup_key].public_id == one.public_id]
+    told = [
+        (one, "enqueued", {"operation": operation, "lane": int(one.lane), "state": one.state}) for one in new
+    ]
+    settling.note(told, now=now)
+    if any(one.due_at is not None and one.due_at <= now for one in new):
+        relay_soon(connection.workspace_id, Lane(new[0].lane))
     return kept
 
 
@@ -163,11 +213,13 @@ def relay(*, lane: int, most: int = PER_TASK) -> int:
     """Send what is due of a lane, a few at a time. Two at once never take the same call."""
     if lane == Lane.BACKFILL and modes.hold_back(timezone.now()):
         return 0
-    sent = 0
+    sent, began = 0, monotonic()
     while sent < most and (claimed := claim(lane=lane, now=timezone.now())):
         for _, same in groupby(claimed, key=lambda call: (call.connection_id, call.operation, call.state)):
             _send_all(list(same))
         sent += len(claimed)
+        if monotonic() - began > PER_TASK_SECONDS:
+            break  # before the task is ended in the middle of a call; the sweep starts another
     return sent
 
 
@@ -191,7 +243,7 @@ def claim(*, lane: int, now: datetime) -> list[Call]:
     lost = [call for call in rows if _may_be_done(call) and not _repeats(call, now)]
     look_ups = [call for call in rows if call.state == S.UNKNOWN and call not in lost]
     sendings = [call for call in rows if call.state != S.UNKNOWN and call not in lost]
-    lease = now + settling.LEASE
+    lease = now + leases.LEASE
     _take(lost, state=S.UNKNOWN, due_at=now + settling.LOOK_UP_AFTER, lease_until=None, now=now)
     _take(look_ups, state=S.UNKNOWN, due_at=lease, lease_until=lease)
     _take(sendings, state=S.SENDING, due_at=lease, lease_until=lease, now=now)
@@ -212,12 +264,8 @@ def _take(
     if not calls:
         return
     for call in calls:
-        call.state, call.due_at, call.lease_until, call.sent_at = (
-            state,
-            due_at,
-            lease_until,
-            call.sent_at or now,
-        )
+        call.state, call.due_at, call.lease_until = state, due_at, lease_until
+        call.claimed_at, call.sent_at = now, call.sent_at or now
     began = Coalesce("sent_at", Value(now, DateTimeField()))
     rows = Call.objects.filter(pk__in=[call.pk for call in calls])
     rows.update(state=state, due_at=due_at, lease_until=lease_until, sent_at=began)
@@ -234,26 +282,31 @@ def _send_all(calls: list[Call]) -> None:
         settle([(call, Outcome(kind=Kind.REFUSED_HERE, reason="Nobody handles this.")) for call in calls])
     elif calls[0].state == S.UNKNOWN:
         for call in calls:
-            settle([(call, _looked_up(handler, call))])
+            if _has_time(call):  # otherwise it is due again when its lease is over
+                settle([(call, _looked_up(handler, call))])
     else:
         _send_in_batches(handler, calls)
 
 
+def _has_time(call: Call) -> bool:
+    return timezone.now() + LONGEST_CALL <= (call.lease_until or timezone.now())
+
+
 def _send_in_batches(handler: Handler, calls: list[Call]) -> None:
-    """Settled in groups, where a worker that dies before does no harm; at once where anything went wrong, so
-    that a connection that stops is seen before the next call.
+    """Settled in groups, where a worker that dies before does no harm; at once where the connection is to
+    stop or to pause, so that it is seen before the next call.
     """
     waiting: list[tuple[Call, Outcome]] = []
     began, client = monotonic(), _client(calls[0])
     for start in range(0, len(calls), handler.batch):
         batch = calls[start : start + handler.batch]
-        if timezone.now() + LONGEST_CALL > (batch[0].lease_until or timezone.now()):
+        if not _has_time(batch[0]):
             _give_back(calls[start:])
             break
         sent = _sent(handler, client, batch)
         waiting += sent
-        is_good = bool(handler.repeats_for) and all(outcome.is_good for _, outcome in sent)
-        if is_good and len(waiting) < SETTLED_TOGETHER and monotonic() - began < SETTLED_WITHIN_SECONDS:
+        may_wait = bool(handler.repeats_for) and all(outcome.handling.then in GOES_ON for _, outcome in sent)
+        if may_wait and len(waiting) < SETTLED_TOGETHER and monotonic() - began < SETTLED_WITHIN_SECONDS:
             continue
         settle(waiting)
         waiting, began, client = [], monotonic(), _client(calls[0])
@@ -270,8 +323,7 @@ def _give_back(calls: list[Call]) -> None:
     """Those that the worker did not come to within their lease: another takes them at once."""
     now, lease = timezone.now(), calls[0].lease_until
     mine = Call.objects.filter(pk__in=[call.pk for call in calls], state=S.SENDING, lease_until=lease)
-    began = (lease or now) - settling.LEASE
-    is_new = Case(When(sent_at=began, then=None), default="sent_at")
+    is_new = Case(When(sent_at=calls[0].claimed_at, then=None), default="sent_at")
     mine.update(state=S.WAITING, due_at=now, lease_until=None, sent_at=is_new)
     relay_soon(calls[0].workspace_id, Lane(calls[0].lane))
 
@@ -279,33 +331,53 @@ def _give_back(calls: list[Call]) -> None:
 def _sent(handler: Handler, client: Client, calls: list[Call]) -> list[tuple[Call, Outcome]]:
     """One request for all of them, and what became of each."""
     now = timezone.now()
-    good = [call for call in calls if not _is_over(call, now)]
-    late = Outcome(kind=Kind.REFUSED_HERE, reason="It came too late.", was_sent=False)
-    over = [(call, late) for call in calls if _is_over(call, now)]
-    if not good:
-        return over
-    outcome = _performed(handler, client, [_due(call) for call in good])
-    each = outcome.items if outcome.kind == Kind.PARTIAL else [outcome] * len(good)
-    return [*over, *zip(good, each, strict=True)]
+    dues: list[Due] = []
+    unsent: list[tuple[Call, Outcome]] = []
+    for call in calls:
+        if _is_over(call, now):
+            unsent.append((call, Outcome(kind=Kind.REFUSED_HERE, reason="It came too late.", was_sent=False)))
+            continue
+        try:
+            dues.append(_due(call))
+        except DomainError as error:
+            unsent.append((call, Outcome(kind=Kind.RETRYABLE, reason=error.detail, was_sent=False)))
+    if not dues:
+        return unsent
+    each = _performed(handler, client, dues)
+    return [*unsent, *zip((due.call for due in dues), each, strict=True)]
 
 
 def _due(call: Call) -> Due:
     return Due(call, sealed_json.get(call, "payload_sealed"))
 
 
-def _performed(handler: Handler, client: Client, dues: list[Due]) -> Outcome:
-    """What became of it. A fault of ours is an outcome too: it must not hold up the others for ever."""
+def _performed(handler: Handler, client: Client, dues: list[Due]) -> Sequence[Outcome]:
+    """What became of each. A fault of ours is an outcome too: it must not hold up the others for ever."""
     try:
-        return handler.perform(client, dues).outcome
+        with leases.under_way([due.call for due in dues]):
+            return _of_each(handler.perform(client, dues).outcome, len(dues))
     except Exception as error:
         log.exception("call.handler_failed", service=client.service.key, operation=dues[0].call.operation)
-        return of_exception(error)
+        return [of_exception(error)] * len(dues)
+
+
+def _of_each(outcome: Outcome, number: int) -> Sequence[Outcome]:
+    if outcome.kind != Kind.PARTIAL:
+        return [outcome] * number
+    if len(outcome.items) != number:
+        raise ValueError(f"{len(outcome.items)} outcomes were told of {number} calls")
+    return outcome.items
 
 
 def _looked_up(handler: Handler, call: Call) -> Outcome:
     if handler.look_up is None:
         return Outcome(kind=Kind.UNKNOWN, reason="The service cannot be asked what became of it.")
-    return handler.look_up(Client(call.connection), _due(call))
+    try:
+        with leases.under_way([call]):
+            return handler.look_up(Client(call.connection), _due(call))
+    except Exception as error:
+        log.exception("call.look_up_failed", service=call.service, operation=call.operation)
+        return replace(of_exception(error), kind=Kind.UNKNOWN)
 
 
 def _is_over(call: Call, now: datetime) -> bool:
@@ -322,8 +394,28 @@ def _repeats_for(call: Call) -> timedelta:
 
 
 def settle(settled: Sequence[tuple[Call, Outcome]]) -> None:
-    """Write what became of claimed calls of one operation (settling.py)."""
-    settling.settle(settled, repeats_for=_repeats_for(settled[0][0]))
+    """Write what became of claimed calls of one operation (settling.py).
+
+    One that cannot be written down so stands in nobody's way: the others are written without it, and it with
+    nothing but the kind of what became of it.
+    """
+    try:
+        settling.settle(settled, repeats_for=_repeats_for(settled[0][0]))
+    except (OperationalError, InterfaceError):
+        raise  # the database is away, which says nothing of a call; the leases run out
+    except Exception as error:
+        log.exception("call.not_settled", calls=[call.pk for call, _ in settled])
+        if len(settled) > 1:
+            for one in settled:
+                settle([one])
+            return
+        _settle_barely(*settled[0], error)
+
+
+def _settle_barely(call: Call, outcome: Outcome, error: Exception) -> None:
+    told = f"What was told of it cannot be written down ({type(error).__name__})."
+    bare = Outcome(kind=outcome.kind, reason=told, was_sent=outcome.was_sent)
+    settling.settle([(call, bare)], repeats_for=_repeats_for(call))
 
 
 @transaction.atomic
@@ -357,6 +449,23 @@ def cancel(actor: Actor, public_id: Any, *, now: datetime) -> Call:
     audit.record(actor, "call.cancelled", call, now=now)
     settling.tell(call)
     return call
+
+
+def cancel_all(connection: Connection, *, now: datetime) -> int:
+    """Stop all calls of a connection that wait, in the open transaction. Audited by the caller. How many."""
+    waiting = Call.objects.filter(connection=connection, state__in=[S.WAITING, S.HELD])
+    cancelled = 0
+    while calls := list(
+        waiting.defer("data_key", "payload_sealed").order_by("pk").select_for_update()[:1_000]
+    ):
+        for call in calls:
+            call.state = S.CANCELLED
+        rows = Call.objects.filter(pk__in=[call.pk for call in calls])
+        rows.update(state=S.CANCELLED, due_at=None, settled_at=now, data_key=None, payload_sealed=None)
+        settling.note([(call, "cancelled", {"state": call.state}) for call in calls], now=now)
+        settling.tell(*calls)
+        cancelled += len(calls)
+    return cancelled
 
 
 def state_after(state: str, step: TrailEntry) -> str:

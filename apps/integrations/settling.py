@@ -20,11 +20,11 @@ from apps.integrations.resilience.outcomes import Kind, Outcome, Then
 # Seconds between one failure and the next try; after the last the call is a dead letter (Svix's schedule).
 SCHEDULE = (5, 300, 1_800, 7_200, 18_000, 36_000, 36_000)
 CRITICAL_SECONDS = 5.0
-LEASE = timedelta(seconds=120)
 JITTER = 0.1
 # A fate is looked up after the service has had time to know it itself.
 LOOK_UP_AFTER = timedelta(minutes=15)
 LOOK_UPS = 4
+MOST_ATTEMPTS = LOOK_UPS + len(SCHEDULE)
 # Ours: the call was not made, so it costs no attempt.
 NOT_MADE = {Kind.CIRCUIT_OPEN, Kind.BULKHEAD_FULL, Kind.RATE_LIMITED, Kind.DEADLINE, Kind.THROTTLED}
 # One statement for any number of calls: an update through the ORM has a case for each row and column.
@@ -53,18 +53,17 @@ def settle(settled: Sequence[tuple[Call, Outcome]], *, repeats_for: timedelta) -
     now = timezone.now()
     rows = Call.objects.defer("data_key", "payload_sealed").order_by("pk").select_for_update()
     locked = rows.in_bulk([call.pk for call, _ in settled])
-    mine = [
-        (locked[claimed.pk], outcome)
-        for claimed, outcome in settled
-        if claimed.pk in locked and _may_settle(locked[claimed.pk], claimed, outcome)
-    ]
+    mine = []
+    for claimed, outcome in settled:
+        row = locked.get(claimed.pk)
+        if row is not None and _may_settle(row, claimed, outcome):
+            row.claimed_at = claimed.claimed_at
+            mine.append((row, outcome))
     for call, outcome in mine:
         _apply(call, outcome, repeats_for, now=now)
     _save([call for call, _ in mine])
     note([(call, "settled", _told(call, outcome)) for call, outcome in mine], now=now)
-    for call, _ in mine:
-        if call.state in Call.TERMINAL:
-            tell(call)
+    tell(*(call for call, _ in mine if call.state in Call.TERMINAL))
 
 
 def finish(call: Call, state: str, now: datetime) -> None:
@@ -89,18 +88,22 @@ def announces(service: str, operation: str, news: News) -> None:
     _news[service, operation] = news
 
 
-def tell(call: Call) -> None:
-    """Publish that a call is over."""
-    if news := _news.get((call.service, call.operation)):
-        events.publish(news(call))
-    events.publish(
-        CallSettled(
-            workspace_id=call.workspace_id,
-            call_id=call.pk,
-            service=call.service,
-            operation=call.operation,
-            state=call.state,
-        )
+def tell(*calls: Call) -> None:
+    """Publish of each call that it is over."""
+    for call in calls:
+        if news := _news.get((call.service, call.operation)):
+            events.publish(news(call))
+    events.publish_many(
+        [
+            CallSettled(
+                workspace_id=call.workspace_id,
+                call_id=call.pk,
+                service=call.service,
+                operation=call.operation,
+                state=call.state,
+            )
+            for call in calls
+        ]
     )
 
 
@@ -159,7 +162,9 @@ def _apply(call: Call, outcome: Outcome, repeats_for: timedelta, *, now: datetim
     was_unknown = call.state == Call.State.UNKNOWN
     if not was_unknown and not _leaves_open(call, outcome, repeats_for):
         call.sent_at = None
-    call.last_kind, call.last_reason, call.lease_until = outcome.kind, _storable(outcome.reason)[:300], None
+    call.last_kind, call.lease_until = outcome.kind, None
+    if not (was_unknown and outcome.kind == Kind.PERMANENT_DATA):  # why it was not done was said before
+        call.last_reason = _storable(outcome.reason)[:300]
     call.reference = _storable(outcome.reference)[:200] or call.reference
     if outcome.kind not in NOT_MADE:
         call.attempts += 1
@@ -172,8 +177,8 @@ def _apply(call: Call, outcome: Outcome, repeats_for: timedelta, *, now: datetim
 
 
 def _storable(told: str) -> str:
-    """PostgreSQL keeps no NUL, and a service may say anything."""
-    return told.replace("\0", "")
+    """PostgreSQL keeps no NUL and nothing that is no UTF-8, and a service may say anything."""
+    return told.replace("\0", "").encode(errors="replace").decode()
 
 
 def _leaves_open(call: Call, outcome: Outcome, repeats_for: timedelta) -> bool:
@@ -182,21 +187,27 @@ def _leaves_open(call: Call, outcome: Outcome, repeats_for: timedelta) -> bool:
     Where the service drops duplicates a failure may be told as one to repeat, although it was done.
     """
     is_vague = outcome.kind == Kind.RETRYABLE and outcome.was_sent and bool(repeats_for)
-    began = call.lease_until - LEASE if call.lease_until else None
-    was_open = call.sent_at is not None and began is not None and call.sent_at < began
+    was_open = call.sent_at is not None and call.claimed_at is not None and call.sent_at < call.claimed_at
     return was_open or is_vague or outcome.is_good or outcome.kind == Kind.UNKNOWN
 
 
 def _apply_look_up(call: Call, outcome: Outcome, *, now: datetime) -> None:
     if outcome.is_good:
         finish(call, Call.State.DONE, now)
-    elif outcome.kind == Kind.PERMANENT_DATA:  # it was never done
+    elif outcome.kind == Kind.PERMANENT_DATA and call.attempts <= MOST_ATTEMPTS:  # it was never done
         call.state, call.due_at, call.sent_at = Call.State.WAITING, now, None
-    elif outcome.kind == Kind.REFUSED_HERE or call.attempts > LOOK_UPS + len(SCHEDULE):
+    elif outcome.kind == Kind.PERMANENT_DATA:
+        _give_up(call, now)
+    elif outcome.kind == Kind.REFUSED_HERE or call.attempts > MOST_ATTEMPTS:
         call.last_reason = f"Its fate stayed unknown. {call.last_reason}"[:300]
         finish(call, Call.State.DEAD, now)
     else:
         call.due_at = now + LOOK_UP_AFTER
+
+
+def _give_up(call: Call, now: datetime) -> None:
+    call.last_reason = f"Given up after {call.attempts} attempts. {call.last_reason}"[:300]
+    finish(call, Call.State.DEAD, now)
 
 
 def _done(call: Call, outcome: Outcome, now: datetime) -> None:
@@ -209,8 +220,7 @@ def _bury(call: Call, outcome: Outcome, now: datetime) -> None:
 
 def _again(call: Call, outcome: Outcome, now: datetime) -> None:
     if call.attempts > len(SCHEDULE):
-        call.last_reason = f"Given up after {call.attempts} attempts. {call.last_reason}"[:300]
-        finish(call, Call.State.DEAD, now)
+        _give_up(call, now)
         return
     planned = SCHEDULE[max(call.attempts, 1) - 1]
     seconds = max(outcome.retry_after_seconds or 0.0, 0.0 if outcome.kind in NOT_MADE else planned)

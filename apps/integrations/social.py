@@ -179,7 +179,9 @@ def discard(actor: Actor, public_id: UUID | str, *, now: datetime) -> None:
 
 @transaction.atomic
 def take_down(actor: Actor, public_id: UUID | str, *, now: datetime) -> SocialPost:
-    """Have the network delete it. Raises NotPossibleNow, SpendLimitReached."""
+    """Have the network delete it, once however often it is asked for. Raises NotPossibleNow,
+    SpendLimitReached.
+    """
     require(actor, "social:approve")
     post = _locked(public_id)
     if not post.is_out:
@@ -187,6 +189,8 @@ def take_down(actor: Actor, public_id: UUID | str, *, now: datetime) -> SocialPo
     if not rules_of(post).can_delete:
         name = services.get(post.connection.service).name
         raise NotPossibleNow(f"{name} deletes posts in its own app only.")
+    if social_publishing.is_being_taken_down(post):
+        return post
     prices = social_spend.prices_of(post.connection)
     if prices is not None:
         social_spend.reserve(post.connection, social_spend.Deed.DELETE, prices.delete, post=post, now=now)

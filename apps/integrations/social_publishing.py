@@ -34,11 +34,13 @@ from apps.integrations.connectors.social.network import (
 from apps.integrations.events import SocialPostFailed, SocialPostPublished
 from apps.integrations.models import Call, Connection, SocialPost
 from apps.integrations.outbox import Due, Handler
-from apps.integrations.resilience.outcomes import Kind, Outcome
+from apps.integrations.resilience.outcomes import OK, Kind, Outcome
 from apps.integrations.resilience.policy import Answer
 from apps.integrations.social_spend import Deed
 
 PUBLISH, DELETE = "post.publish", "post.delete"
+# So many are looked at for one that can be paid for.
+DUE_AT_ONCE = 50
 PAUSED_SECONDS, FULL_SECONDS = 300.0, 3_600.0
 FINAL = {Kind.PERMANENT_DATA, Kind.REFUSED_HERE}
 State = SocialPost.State
@@ -46,25 +48,32 @@ State = SocialPost.State
 
 @transaction.atomic
 def advance(connection: Connection, *, now: datetime) -> SocialPost | None:
-    """Start the account's next post that is approved and due, unless one is on its way. Locks the account."""
+    """Start the account's next post that is approved, due and within the limit, unless one is on its way.
+    Locks the account.
+    """
     account = social_spend.locked(connection)
     posts = SocialPost.objects.filter(connection=connection)
     if account.is_paused or not connection.is_usable or posts.filter(state__in=SocialPost.IN_FLIGHT).exists():
         return None
     due = posts.filter(Q(scheduled_at=None) | Q(scheduled_at__lte=now), state=State.APPROVED)
-    post = due.order_by("approved_at", "pk").select_for_update().first()
+    waiting = due.order_by("approved_at", "pk").select_for_update()[:DUE_AT_ONCE]
+    post = next((one for one in waiting if _is_paid(one, now=now)), None)
     if post is None:
-        return None
-    try:
-        social_spend.reserve(connection, Deed.PUBLISH, post.price, post=post, now=now)
-    except social_spend.SpendLimitReached as refusal:
-        _hold_back(post, refusal.detail, now=now)
         return None
     key = f"{post.public_id}:{post.approved_at:%Y%m%d%H%M%S%f}"
     post.call = outbox.enqueue(connection, PUBLISH, {"post": str(post.public_id)}, dedup_key=key, now=now)
     post.state, post.reason, post.changed_at = State.QUEUED, "", now
     post.save()
     return post
+
+
+def _is_paid(post: SocialPost, *, now: datetime) -> bool:
+    try:
+        social_spend.reserve(post.connection, Deed.PUBLISH, post.price, post=post, now=now)
+    except social_spend.SpendLimitReached as refusal:
+        _hold_back(post, refusal.detail, now=now)
+        return False
+    return True
 
 
 def _hold_back(post: SocialPost, reason: str, *, now: datetime) -> None:
@@ -289,10 +298,39 @@ def delete(client: Client, dues: Sequence[Due]) -> Answer[Any]:
     except errors.ServiceError as error:
         return Answer(outcome=error.outcome)
     if answer.outcome.is_good:
-        SocialPost.objects.filter(pk=post.pk).update(deleted_at=client.clock())
+        _keep_down(post, now=client.clock())
     elif answer.outcome.kind in FINAL:
         social_spend.give_back(post, Deed.DELETE)
     return answer
+
+
+def is_being_taken_down(post: SocialPost) -> bool:
+    asked = Call.objects.filter(
+        connection=post.connection_id, operation=DELETE, dedup_key__startswith=f"{post.public_id}:"
+    )
+    return bool(asked.exclude(state__in=Call.TERMINAL).exists())
+
+
+def look_up_deletion(client: Client, due: Due) -> Outcome:
+    """Whether the post is still there: then it is to be taken down again."""
+    post = _post_of(due)
+    if post is None or not post.is_out:
+        return OK
+    now, prices = client.clock(), social_spend.prices_of(post.connection)
+    if prices is not None:
+        social_spend.reserve(post.connection, Deed.LOOK_UP, prices.read, post=post, now=now, is_owed=True)
+    try:
+        is_there = networks.of(client).is_there(post.external_id)
+    except errors.ServiceError as error:
+        return settling.not_told(error.outcome)
+    if is_there:
+        return Outcome(kind=Kind.PERMANENT_DATA, reason="It is still there.")
+    _keep_down(post, now=now)
+    return OK
+
+
+def _keep_down(post: SocialPost, *, now: datetime) -> None:
+    SocialPost.objects.filter(pk=post.pk, deleted_at=None).update(deleted_at=now)
 
 
 def content_of(post: SocialPost) -> Post:
@@ -313,4 +351,4 @@ def _post_of(due: Due) -> SocialPost | None:
 
 for _service in networks.KEYS:
     outbox.handles(_service, PUBLISH, Handler(perform=perform, look_up=look_up))
-    outbox.handles(_service, DELETE, Handler(perform=delete, look_up=None))
+    outbox.handles(_service, DELETE, Handler(perform=delete, look_up=look_up_deletion))

@@ -50,7 +50,7 @@ def pull(*, connection_id: int) -> bool:
     _forget(connection, now=now)
     if not account.reads_are_on or not _is_time(account, prices, now=now):
         return False
-    network = networks.of(Client(connection, lane=Lane.BACKFILL))
+    network = networks.of(Client(connection, lane=Lane.MARKETING))
     try:
         _read_account(connection, network, prices, now=now)
         _read_mentions(connection, account, network, prices, now=now)
@@ -70,8 +70,9 @@ def _is_time(account: SocialAccount, prices: Prices | None, *, now: datetime) ->
 
 
 def _read_account(connection: Connection, network: Network, prices: Prices | None, *, now: datetime) -> None:
-    social_spend.reserve(connection, Deed.FIGURES, prices.read_person if prices else Decimal(0), now=now)
-    found = network.account_figures()
+    price = prices.read_person if prices else Decimal(0)
+    with social_spend.counted(connection, Deed.FIGURES, price, now=now):
+        found = network.account_figures()
     row = SocialDay(
         workspace_id=connection.workspace_id,
         connection=connection,
@@ -96,9 +97,9 @@ def _read_mentions(
     if not network.rules.can_read_mentions:
         return
     each = prices.read + prices.read_person if prices else Decimal(0)
-    spend = social_spend.reserve(connection, Deed.MENTIONS, each * RECENT, now=now)
-    found = network.mentions(account.mentions_after, RECENT)
-    social_spend.correct(spend, each * len(found))
+    with social_spend.counted(connection, Deed.MENTIONS, each * RECENT, now=now) as spend:
+        found = network.mentions(account.mentions_after, RECENT)
+        social_spend.correct(spend, each * len(found))
     if found:
         account.mentions_after = max(found, key=lambda one: one.at).id[:120]
         _keep(connection, found, now=now)
@@ -142,10 +143,9 @@ def _read_posts(connection: Connection, network: Network, prices: Prices | None,
         published_at__gte=now - FIGURES_FOR,
     )
     for post in out.order_by("-published_at")[:FIGURES_AT_ONCE]:
-        social_spend.reserve(
-            connection, Deed.FIGURES, prices.read if prices else Decimal(0), post=post, now=now
-        )
-        found = network.post_figures(post.external_id)
+        price = prices.read if prices else Decimal(0)
+        with social_spend.counted(connection, Deed.FIGURES, price, post=post, now=now):
+            found = network.post_figures(post.external_id)
         post.views, post.reactions, post.comments = found.views, found.reactions, found.comments
         post.shares, post.clicks = found.shares, found.clicks
         post.url, post.figures_read_at = found.url or post.url, now

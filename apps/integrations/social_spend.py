@@ -3,6 +3,8 @@
 Money is counted before it is spent, under the account's lock, so that two workers cannot both spend the rest.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -13,6 +15,7 @@ from django.db.models import Sum
 from apps.accounts.errors import DomainError
 from apps.integrations.connectors.social import networks
 from apps.integrations.connectors.social.network import Prices
+from apps.integrations.errors import ServiceError
 from apps.integrations.models import Connection, SocialAccount, SocialPost, SocialSpend
 
 Deed = SocialSpend.Deed
@@ -101,9 +104,26 @@ def correct(spend: SocialSpend | None, amount: Decimal) -> None:
         spend.save(update_fields=["amount"])
 
 
+@contextmanager
+def counted(
+    connection: Connection, deed: str, amount: Decimal, *, now: datetime, post: SocialPost | None = None
+) -> Iterator[SocialSpend | None]:
+    """Count the money of what the block reads. What the network refused it did not charge; where its answer
+    was lost it may have.
+    """
+    spend = reserve(connection, deed, amount, post=post, now=now)
+    try:
+        yield spend
+    except ServiceError as error:
+        if error.outcome.status is not None or not error.outcome.was_sent:
+            correct(spend, Decimal(0))
+        raise
+
+
 def give_back(post: SocialPost, deed: str) -> None:
-    """It was not done, so it was not charged."""
-    SocialSpend.objects.filter(post=post, deed=deed).update(amount=0)
+    """It was not done this time, so it was not charged. An attempt before may have been."""
+    newest = SocialSpend.objects.filter(post=post, deed=deed).order_by("-pk").values("pk")[:1]
+    SocialSpend.objects.filter(pk__in=newest).update(amount=0)
 
 
 def _day(now: datetime) -> date:

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from apps.accounts import scoping
+from apps.integrations import many_rows
 from apps.integrations.models import TrailEntry
 
 S = TypeVar("S")
@@ -54,7 +55,7 @@ def append(*steps: Step) -> None:
         )
         entry.digest = digest(previous, entry)
         entries.append(entry)
-    TrailEntry.objects.bulk_create(entries)
+    many_rows.insert(entries)
 
 
 def positions(streams: Sequence[str]) -> dict[str, int]:

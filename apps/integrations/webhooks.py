@@ -184,9 +184,8 @@ def delete(actor: Actor, endpoint: WebhookEndpoint, *, now: datetime) -> None:
     connection.state, connection.state_changed_at = Connection.State.DISCONNECTED, now
     connection.data_key = connection.credentials_sealed = None
     connection.save()
-    for call in Call.objects.filter(connection=connection, state__in=[Call.State.WAITING, Call.State.HELD]):
-        outbox.cancel(actor, call.public_id, now=now)
-    audit.record(actor, "webhook.deleted", endpoint, now=now)
+    cancelled = outbox.cancel_all(connection, now=now)
+    audit.record(actor, "webhook.deleted", endpoint, now=now, after={"cancelled": cancelled})
     _forget()
 
 

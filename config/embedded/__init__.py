@@ -83,12 +83,14 @@ def release(root: Path) -> bool:
         os.close(lock)
 
 
-def stop(root: Path) -> None:
-    """Stop the services now, whoever uses them."""
+def stop(root: Path) -> tuple[str, ...]:
+    """Stop the services now, whoever uses them. Names those that ran."""
     place = Place.of(root)
     place.make()
     with locks.exclusive(place.home / "start.lock"):
+        running = tuple(service.name for service in _services(place) if not locks.is_free(service.lock))
         _stop(place)
+    return running
 
 
 def _services(place: Place) -> tuple[Service, ...]:

@@ -18,7 +18,7 @@ NO_ADVICE = "ignore:You're running the worker with superuser privileges"
 
 @dataclass(frozen=True)
 class Plan:
-    """Steps run once, in order; children are kept running."""
+    """Steps run once, in order; children are kept running; afterwards runs once beside them."""
 
     root: Path
     host: str
@@ -26,6 +26,7 @@ class Plan:
     services: tuple[str, ...]
     steps: tuple[Program, ...]
     children: tuple[Program, ...]
+    afterwards: tuple[Program, ...] = ()
     worker: str | None = "worker"  # the child that the watchdog looks after
 
     @property
@@ -49,9 +50,10 @@ def plan(root: Path, environ: Mapping[str, str]) -> Plan:
         return Program(name, [sys.executable, *arguments], root, {**extra, **surroundings})
 
     manage, celery = str(root / "manage.py"), ("-m", "celery", "--quiet", "-A", "config.celery")
-    steps = [python("migrate", manage, "migrate", "--verbosity", "0")]
+    steps, afterwards = [python("migrate", manage, "migrate", "--verbosity", "0")], []
     if environ.get("BELLWETHER_DEMO", "1") != "0":
         steps.append(python("demo", manage, "demo", "--if-empty"))
+        afterwards += [python("demo_ads", manage, "demo_ads")] if fakes_port else []
     listen = ("--host", host, "--port", str(port), "--timeout-graceful-shutdown", "5")
     quiet = ("--no-access-log", "--no-server-header", "--log-level", "warning")
     web = ("-m", "uvicorn", "config.asgi:application", *listen, *quiet)
@@ -67,4 +69,6 @@ def plan(root: Path, environ: Mapping[str, str]) -> Plan:
         ),
         python("beat", *celery, "beat", "--pidfile="),
     )
-    return Plan(root, host, port, embedded.missing(environ), tuple(steps), children)
+    return Plan(
+        root, host, port, embedded.missing(environ), tuple(steps), children, afterwards=tuple(afterwards)
+    )

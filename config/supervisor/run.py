@@ -57,6 +57,7 @@ class Supervisor:
             await self._prepare()
             self._start()
             await self._announce()
+            await self._finish_off()
             await self.stopping.wait()
         except Stopped:
             pass
@@ -83,6 +84,12 @@ class Supervisor:
         self.tasks = [asyncio.create_task(each) for each in work]
         for task in self.tasks:
             task.add_done_callback(_report)
+
+    async def _finish_off(self) -> None:
+        """What needs the children to run. It fails with a line, and stops nothing."""
+        for program in self.plan.afterwards:
+            if code := await self._unless_stopped(program.run()):
+                console.say(ME, f"{program.name} {how_it_ended(code)}: see its lines above.")
 
     async def _keep(self, child: Program) -> None:
         """Run the child again whenever it ends, later and later while it does not live long."""
@@ -152,7 +159,7 @@ class Supervisor:
         self.forced = self.stopping.is_set()
         self.stopping.set()
         if self.forced:
-            for program in (*self.plan.steps, *self.plan.children):
+            for program in (*self.plan.steps, *self.plan.children, *self.plan.afterwards):
                 program.kill()
 
     async def _ensure(self) -> tuple[str, ...]:

@@ -256,7 +256,16 @@ def test_a_file_goes_in_line_by_line_and_again_without_a_change(page, ada):
     assert ConsentRecord.objects.get(is_granted=False).source == "old list"
 
 
-@pytest.mark.parametrize("text", ["who,what\na,b\n", "purpose,granted\n", "purpose,granted\n\x00,yes\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "who,what\na,b\n",
+        "purpose,granted\n",
+        "purpose,granted\n\x00,yes\n",
+        f"purpose,granted\n{'x' * 200_000},yes\n",
+    ],
+    ids=["other columns", "no lines", "NUL", "no end to a cell"],
+)
 def test_a_file_that_is_none_of_ours_is_refused_whole(page, text):
     assert upload(page, text).status_code == 400
     assert not ConsentRecord.objects.exists()

@@ -66,6 +66,27 @@ def _states(event: OutboxEvent) -> dict[str, str]:
     return dict(Delivery.objects.filter(event=event).values_list("subscriber", "state"))
 
 
+def test_many_are_published_in_one_statement_and_each_is_delivered(
+    workspace, ears, django_capture_on_commit_callbacks, django_assert_num_queries
+):
+    news = [BellRang(workspace_id=workspace.pk, times=times) for times in (1, 2, 3)]
+    events.is_awaited(BellRang)  # whether webhooks want it is asked once in a while
+
+    with django_capture_on_commit_callbacks() as callbacks, django_assert_num_queries(1):
+        events.publish_many(news)
+
+    rows = OutboxEvent.objects.order_by("pk")
+    assert [(row.payload["times"], row.due_at is not None) for row in rows] == [
+        (times, True) for times in (1, 2, 3)
+    ]
+    assert len(callbacks) == 3
+
+
+def test_many_of_another_workspace_are_refused(workspace, other_workspace):
+    with pytest.raises(ValueError, match="another workspace"):
+        events.publish_many([BellRang(workspace_id=other_workspace.pk, times=1)])
+
+
 @committed
 def test_publishing_outside_a_transaction_is_refused():
     made = WorkspaceFactory()

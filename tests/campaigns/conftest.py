@@ -100,7 +100,7 @@ def with_history(account: Account, *, days: int = 90, seed: int = 1) -> None:
 def recommend(campaign: AdCampaign, after: str, *, confidence: float = 0.95, **more) -> Recommendation:
     """A proposal to change a budget."""
     run = Run.objects.create(
-        workspace_id=campaign.workspace_id, cadence=Run.Cadence.DAILY, currency="GBP", state=Run.State.DONE
+        workspace_id=campaign.workspace_id, cadence=Run.Cadence.DAILY, currency="GBP", finished_at=NOW
     )
     before = f"{campaign.budget.normalize():f}"
     return Recommendation.objects.create(

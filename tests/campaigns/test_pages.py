@@ -239,13 +239,23 @@ def test_the_engine_is_asked_again_only_while_something_is_under_way(page, plann
     assert "starts as soon as a worker is free" in busy
 
 
-def test_a_run_under_way_is_shown_and_one_that_was_lost_is_not(page, workspace):
-    run = Run.objects.create(workspace=workspace, cadence="daily", currency="GBP", started_at=NOW)
+def test_a_run_under_way_is_shown(page, workspace):
+    page.post(at("run"))
+    Job.objects.update(state=Job.State.RUNNING, started_at=NOW)
+
     assert "It is looking at the campaigns." in text_of(page.get(at("engine")))
+    assert "Looking at all campaigns: reading figures" in htmx(page, at("engine")).content.decode()
+    assert "The first plan" not in text_of(page.get(at("engine")))
 
-    Run.objects.filter(pk=run.pk).update(started_at=NOW - timedelta(hours=1))
 
-    assert "It is looking at the campaigns." not in text_of(page.get(at("engine")))
+def test_a_run_that_did_not_end_says_so(page, account):
+    page.post(at("run"))
+    Job.objects.update(state=Job.State.FAILED, finished_at=NOW, message="Something went wrong on our side.")
+
+    shown = text_of(page.get(at("plan")))
+
+    assert "The first look at the campaigns did not end." in shown
+    assert "Something went wrong on our side." in shown
 
 
 def test_the_engine_says_when_it_looks_again(page, planned):

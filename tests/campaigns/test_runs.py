@@ -7,7 +7,7 @@ import pytest
 import time_machine
 
 from apps.accounts import jobs
-from apps.accounts.models import OutboxEvent
+from apps.accounts.models import Job, OutboxEvent
 from apps.campaigns.models import Kind, Outcome, PlanLine, Policy, Recommendation, Run, SpendCap
 from apps.campaigns.optimization import decisions, outcomes, policies, runs, track_record, what_if
 from apps.integrations.models import AdCampaign, AdDay
@@ -22,12 +22,18 @@ def make(cadence=Cadence.DAILY, now=NOW) -> Run:
     return runs.make(cadence, now=now)
 
 
+def tick() -> None:
+    """The clock's turn, and the job that it begins."""
+    runs.tick()
+    for job in Job.objects.filter(kind=runs.JOB, state=Job.State.QUEUED):
+        jobs.run(job_id=job.pk)
+
+
 def test_money_moves_from_where_it_earns_little_to_where_it_earns_much(account):
     with_history(account)
 
     run = make()
 
-    assert run.state == Run.State.DONE
     assert (run.campaigns, run.gap < 1e-9) == (3, True)
     assert run.gain_low < run.gain < run.gain_high
     found = {one.campaign.name: one for one in Recommendation.objects.filter(kind=Kind.BUDGET)}
@@ -132,13 +138,13 @@ def test_the_first_run_is_due_once_there_are_figures(account, workspace):
 
 def test_a_day_has_one_run_and_a_week_one_report(account, workspace):
     with_history(account)
-    runs.tick()
+    tick()
     assert Run.objects.get().cadence == Cadence.WEEKLY
 
-    runs.tick()
+    tick()
     assert Run.objects.count() == 1
     with time_machine.travel(NOW + timedelta(days=1), tick=True):
-        runs.tick()
+        tick()
 
     assert list(Run.objects.order_by("pk").values_list("cadence", flat=True)) == ["weekly", "daily"]
 
@@ -155,22 +161,24 @@ def test_switched_off_no_run_is_made(account, workspace):
     with_history(account)
     policies.change(person(workspace), {"is_on": False}, now=NOW)
 
-    runs.tick()
+    tick()
 
     assert not Run.objects.exists()
 
 
-def test_a_run_whose_worker_died_is_marked_and_made_again(account, workspace):
+def test_after_a_run_that_failed_the_schedule_waits_an_hour(account, workspace):
     with_history(account)
-    lost = Run.objects.create(
-        workspace=workspace, cadence=Cadence.DAILY, currency="GBP", started_at=NOW - timedelta(hours=1)
-    )
+    Job.objects.create(workspace=workspace, kind=runs.JOB, title="Look", state="failed")
+    Job.objects.update(created_at=NOW - timedelta(minutes=10))
 
-    runs.tick()
+    assert runs.due(policies.get(), workspace, now=NOW) == ""
+    assert runs.due(policies.get(), workspace, now=NOW + timedelta(hours=1)) != ""
 
-    lost.refresh_from_db()
-    assert lost.state == Run.State.FAILED
-    assert Run.objects.filter(state=Run.State.DONE).count() == 1
+
+def test_who_asks_while_a_run_is_under_way_gets_that_one(account, actor, workspace):
+    job = Job.objects.create(workspace=workspace, kind=runs.JOB, title="Look", state="running")
+
+    assert runs.ask(actor) == job
 
 
 def test_a_run_is_asked_for_by_a_job(account, actor):

@@ -15,7 +15,7 @@ import pytest
 from config import embedded
 from config.supervisor.plan import plan
 from config.supervisor.watchdog import HEARTBEAT, STALE_SECONDS, Watchdog
-from tests.config.checkout import REPOSITORY, Checkout, eventually, living, working_directory
+from tests.config.checkout import REPOSITORY, Checkout, eventually, is_up, living, working_directory
 
 RUN = """
 import asyncio, sys
@@ -156,6 +156,63 @@ def test_a_child_that_does_not_listen_is_killed_after_the_grace(run: Run) -> Non
 
     assert supervised.ends(signal.SIGINT) == 0
     assert supervised.programs() == []
+
+
+STOP = """
+import sys
+from pathlib import Path
+from config.supervisor.stop import main
+sys.exit(main(Path(sys.argv[1]), patience=float(sys.argv[2])))
+"""
+
+
+def stop(root: Path, *, patience: float = 60) -> subprocess.CompletedProcess[str]:
+    """`make stop`, in another terminal."""
+    command = [sys.executable, "-c", STOP, str(root), str(patience)]
+    return subprocess.run(  # noqa: S603 -- our own script
+        command, cwd=REPOSITORY, check=False, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_stop_ends_a_live_run_and_says_so(run: Run, port: int) -> None:
+    supervised = run(WEB, FAMILY)
+    supervised.says("is ready")
+
+    stopped = stop(supervised.root)
+
+    assert (stopped.returncode, stopped.stderr) == (0, "")
+    assert (
+        f"Stopped Bellwether at http://127.0.0.1:{port}, process {supervised.process.pid}." in stopped.stdout
+    )
+    assert "Nothing is left running." in stopped.stdout
+    assert supervised.ends() == 0
+    assert supervised.programs() == []
+    assert stop(supervised.root).stdout == "Nothing was running.\n"
+
+
+def test_stop_ends_the_services_that_a_killed_run_left_behind(checkout: Checkout) -> None:
+    user = checkout.user()
+    assert is_up(user)
+    user.kill()
+    user.wait()
+
+    stopped = stop(checkout.root)
+
+    assert stopped.returncode == 0
+    assert "postgres and redis, left behind by a run that was killed" in stopped.stdout
+    assert checkout.processes() == []
+
+
+def test_stop_insists_where_the_supervisor_does_not_listen(run: Run) -> None:
+    supervised = run(WEB)
+    supervised.says("is ready")
+    supervised.process.send_signal(signal.SIGSTOP)
+
+    stopped = stop(supervised.root, patience=0.5)
+
+    assert stopped.returncode == 0
+    assert supervised.ends() == -signal.SIGKILL
+    eventually(lambda: supervised.programs() == [])
 
 
 def test_a_second_ctrl_c_forces(run: Run) -> None:

@@ -48,15 +48,30 @@ def test_what_a_person_switched_off_stays_off(start):
     assert "one" not in timetable.schedule
 
 
-def test_a_persons_own_interval_stays_until_the_code_changes_the_entry(start):
-    start(one={})
+def test_a_persons_own_interval_stays_theirs_and_the_rest_follows_the_code(start):
+    start(one={}, two={})
     own = IntervalSchedule.objects.create(every=90, period="seconds")
-    PeriodicTask.objects.update(interval=own)
+    PeriodicTask.objects.filter(name="one").update(interval=own)
 
-    start(one={})
+    start(one={}, two={})
     assert row().interval.every == 90
+    for every in (40.0, 50.0):
+        start(one={"schedule": every, "task": "accounts.events.sweep"}, two={"schedule": every})
+
+    assert (row().interval.every, row().task) == (90, "accounts.events.sweep")
+    assert row("two").interval.every == 50
+
+
+def test_an_interval_that_a_person_put_back_follows_the_code_again(start):
+    start(one={})
+    theirs = row().interval
+    PeriodicTask.objects.update(interval=IntervalSchedule.objects.create(every=90, period="seconds"))
     start(one={"schedule": 40.0})
-    assert row().interval.every == 40
+    PeriodicTask.objects.update(interval=IntervalSchedule.objects.get(every=40))
+
+    start(one={"schedule": 15.0})
+
+    assert row().interval == theirs
 
 
 def test_a_renamed_entry_is_not_run_twice(start):

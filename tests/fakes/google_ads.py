@@ -100,11 +100,11 @@ class GoogleAds(Fake):
         self.figures: dict[tuple[str, str], dict[str, Any]] = {}
         self.later: dict[tuple[str, str], dict[str, Any]] = {}
 
-    def furnish(self) -> None:
-        """Eight campaigns with ad groups and ads, and three months of figures that follow what is set."""
+    def furnish(self, plans: tuple[Plan, ...] = PLANS) -> None:
+        """Campaigns with ad groups and ads, and three months of figures that follow what is set."""
         self.page = 10_000
-        self.world = World("google", PLANS, SHARES, self.now)
-        for plan in PLANS:
+        self.world = World("google", plans, SHARES, self.now)
+        for plan in plans:
             key = self.add(plan.name, micros=round(plan.budget * 1_000_000))
             bid = {"cpcBidMicros": str(round(plan.bid * 1_000_000))} if plan.bid else {}
             group = self.add_group(key, f"{plan.name}, exact", **bid)
@@ -281,24 +281,30 @@ class GoogleAds(Fake):
     def mutate(self, request: Seen) -> Reply:
         if refused := self._refused(request):
             return refused
-        body, failed, done, made = request.json, [], [], {}
-        for place, operation in enumerate(body["mutateOperations"]):
-            fault, result = self._operate(operation, made, is_real=not body.get("validateOnly"))
-            path = [{"fieldName": "mutate_operations", "index": place}]
-            failed += [{**fault, "location": {"fieldPathElements": path}}] if fault else []
-            done.append(result)
+        body, is_whole = request.json, not request.json.get("partialFailure")
+        failed, done = self._operate_all(body, is_real=not (is_whole or body.get("validateOnly")))
         if failed and not body.get("partialFailure"):
             details = [{"@type": FAILURE, "errors": failed, "requestId": "fZ5eX"}]
             told = {"code": 400, "message": "invalid", "status": "INVALID_ARGUMENT", "details": details}
             return json_reply({"error": told}, status=400)
-        if body.get("validateOnly"):
-            return json_reply({})
+        if is_whole and not body.get("validateOnly"):
+            failed, done = self._operate_all(body, is_real=True)
         self._tell_world()
-        answer: dict[str, Any] = {"mutateOperationResponses": done}
+        answer: dict[str, Any] = {} if body.get("validateOnly") else {"mutateOperationResponses": done}
         if failed:
             details = [{"@type": FAILURE, "errors": failed}]
             answer["partialFailureError"] = {"code": 3, "message": "Some failed", "details": details}
         return json_reply(answer)
+
+    def _operate_all(self, body: dict, *, is_real: bool) -> tuple[list[dict], list[dict]]:
+        """What was wrong with some of them, and what each made."""
+        failed, done, made = [], [], {}
+        for place, operation in enumerate(body["mutateOperations"]):
+            fault, result = self._operate(operation, made, is_real=is_real)
+            path = [{"fieldName": "mutate_operations", "index": place}]
+            failed += [{**fault, "location": {"fieldPathElements": path}}] if fault else []
+            done.append(result)
+        return failed, done
 
     def _operate(self, operation: dict, made: dict, *, is_real: bool) -> tuple[dict, dict]:
         [(kind, deed)] = operation.items()

@@ -94,6 +94,15 @@ class LinkedInPages(Fake):
         ]
         return json_reply({"elements": rows[: int(request.query.get("count", 10))], "paging": {"links": []}})
 
+    @route("GET", r"/rest/posts/(?P<urn>.+)")
+    def read_post(self, request: Seen) -> Reply:
+        if refused := self._refused(request):
+            return refused
+        known = self.posts.get(unquote(request.args["urn"]))
+        if known is None:
+            return error(404, "RESOURCE_NOT_FOUND", "Not found")
+        return json_reply({"id": known["id"], "commentary": known["commentary"], "author": self.author})
+
     @route("DELETE", r"/rest/posts/(?P<urn>.+)")
     def delete(self, request: Seen) -> Reply:
         if refused := self._refused(request):

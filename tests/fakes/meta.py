@@ -110,11 +110,11 @@ class Meta(Fake):
         self.world: World | None = None
         self._changes: dict[str, list[float]] = {}
 
-    def furnish(self) -> None:
-        """Eight campaigns with ad sets and ads, and three months of figures that follow what is set."""
+    def furnish(self, plans: tuple[Plan, ...] = PLANS) -> None:
+        """Campaigns with ad sets and ads, and three months of figures that follow what is set."""
         self.page = 500
-        self.world = World("meta", PLANS, SHARES, self.now)
-        for plan in PLANS:
+        self.world = World("meta", plans, SHARES, self.now)
+        for plan in plans:
             key = self.add(plan.name, daily_budget=f"{plan.budget * 100:.0f}")
             bid = {"bid_strategy": "COST_CAP", "bid_amount": round(plan.bid * 100)} if plan.bid else {}
             group = self.add_adset(key, f"{plan.name}, everybody", **bid)
@@ -201,6 +201,15 @@ class Meta(Fake):
     @route("GET", r"/v[\d.]+/act_(?P<account>\d+)/ads")
     def list_ads(self, request: Seen) -> Reply:
         return self._refused(request) or self._paged(request, list(self.ads.values()))
+
+    @route("GET", r"/v[\d.]+/search")
+    def find_region(self, request: Seen) -> Reply:
+        found = [
+            {"key": str(number), "name": name, "type": "region", "country_code": "GB"}
+            for number, name in enumerate(SHARES["region"], start=1_079)
+            if request.query["q"].lower() in name.lower()
+        ]
+        return self._refused(request) or json_reply({"data": found})
 
     @route("GET", r"/v[\d.]+/(?P<id>\d+)/adsets")
     def adsets_of(self, request: Seen) -> Reply:
@@ -340,9 +349,11 @@ def _left_out(targeting: dict[str, Any]) -> Iterator[tuple[str, str]]:
                 yield "placement", one
             else:
                 yield from (("device", value) for value in SHARES["device"] if value.startswith(one))
+    for region in targeting.get("excluded_geo_locations", {}).get("regions", []):
+        yield "region", region["name"]
     for ages in SHARES["age"]:
         youngest, oldest = int(ages[:2]), int(ages[3:] or 65)
-        if oldest < targeting["age_min"] or youngest > targeting["age_max"]:
+        if oldest < targeting.get("age_min", 18) or youngest > targeting.get("age_max", 65):
             yield "age", ages
 
 

@@ -136,6 +136,8 @@ class FacebookPages(Graph):
 
     @route("GET", r"/v[\d.]+/(?P<id>\d+_\d+)")
     def read_post(self, request: Seen) -> Reply:
+        if request.args["id"] not in self.posts:
+            return error(100, "Unsupported get request. Object does not exist", subcode=33)
         told = {"shares": {"count": 3}, "comments": {"data": [], "summary": {"total_count": 4}}}
         address = f"https://www.facebook.com/{request.args['id']}"
         return self.refused(request, PAGE_TOKEN) or json_reply({**told, "permalink_url": address})

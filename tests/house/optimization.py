@@ -44,7 +44,7 @@ def _made(workspace: Workspace, state: str) -> Recommendation:
     SpendCap.objects.get_or_create(
         workspace=workspace, measure="daily_budget", defaults={"amount": Decimal(100_000)}
     )
-    run = Run.objects.create(workspace=workspace, cadence="daily", currency="GBP", state="done")
+    run = Run.objects.create(workspace=workspace, cadence="daily", currency="GBP", finished_at=now)
     return Recommendation.objects.create(
         workspace=workspace,
         run=run,

@@ -1,12 +1,16 @@
 """A flood at the addresses where services reach us: it stores nothing, and starves nobody who is verified."""
 
 import http.client
+import socket
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from urllib.parse import urlencode
 
 import pytest
 import uvicorn
-from django.db import connections
+from django.db import connection, connections
 
 from apps.accounts import scoping
 from apps.integrations import inbound, sealed_json
@@ -187,3 +191,41 @@ def test_a_large_body_is_refused_by_its_length_before_it_is_sent(port, settings)
 
     assert client.getresponse().status == 413
     client.close()
+
+
+@committed
+@pytest.mark.parametrize("path", ["/hooks/slack/01930000-0000-7000-8000-000000000000/", "/login/"])
+def test_a_body_that_drips_is_cut_off(port, settings, path):
+    settings.BODY_SECONDS = 0.5
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n".encode())
+        client.settimeout(0.1)
+        answer = b""
+        while not answer and time.monotonic() - began < 5:
+            client.sendall(b"x")
+            with suppress(TimeoutError):
+                answer = client.recv(1_000)
+
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert time.monotonic() - began < 3
+
+
+def of_the_database() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        return int(cursor.fetchone()[0])
+
+
+@committed
+def test_the_threads_that_answer_give_their_database_connections_back(port, settings):
+    workspace = WorkspaceFactory()
+    with scoping.workspace(workspace):
+        hook = connected(workspace)
+    path, body, headers, _ = slack(hook, "mine")
+    before = of_the_database()
+    with ThreadPoolExecutor(8) as senders:
+        codes = list(senders.map(lambda _: knock(port, path, body, headers), range(24)))
+
+    assert set(codes) <= {200, 429}
+    eventually(lambda: of_the_database() <= before)

@@ -1,5 +1,6 @@
 """http.py against a server on a real port: what is told apart, and what it does not do."""
 
+import gzip
 import socket
 import time
 
@@ -39,6 +40,16 @@ class Shop(Fake):
     @route("GET", r"/large")
     def large(self, request):
         return Reply(200, b"x" * (http.LARGEST_ANSWER + 1))
+
+    @route("GET", r"/packed/(?P<encoding>[^/]+)/(?P<size>[0-9]+)")
+    def packed(self, request):
+        body = gzip.compress(b"0" * int(request.args["size"]))
+        return Reply(200, body, {"Content-Encoding": request.args["encoding"]})
+
+    @route("GET", r"/half")
+    def half(self, request):
+        body = gzip.compress(b"0" * 10_000)
+        return Reply(200, body[:-8], {"Content-Encoding": "gzip"})
 
 
 @pytest.fixture
@@ -121,12 +132,33 @@ def test_an_endless_answer_is_cut(shop):
         http.send(Request(method="GET", url=f"{shop.url}/large"), timeout_seconds=10)
 
 
+def test_an_answer_that_is_packed_is_unpacked(shop):
+    for encoding in ("gzip", "x-gzip", "GZIP"):
+        answer = http.send(Request(method="GET", url=f"{shop.url}/packed/{encoding}/20"), timeout_seconds=10)
+        assert answer.body == b"0" * 20
+
+
+@pytest.mark.parametrize("path", ["packed/gzip/40000000", "packed/br/10", "packed/gzip,gzip/10", "half"])
+def test_a_small_answer_that_unpacks_to_a_large_one_or_to_none_is_refused(shop, path):
+    with pytest.raises(Failed):
+        http.send(Request(method="GET", url=f"{shop.url}/{path}"), timeout_seconds=20)
+
+
 @pytest.mark.parametrize(
     "url", ["ftp://example.org/", "file:///etc/passwd", "http://", "nonsense", "http://[::1"]
 )
 def test_what_is_no_web_address_is_refused(url):
     with pytest.raises(Refused):
         http.send(Request(method="GET", url=url), timeout_seconds=1)
+
+
+@pytest.mark.parametrize("key", ["sk-secret\nX-Other: 1", "sk-secret\r\n\r\nGET / HTTP/1.1", "sk-secret\0"])
+def test_a_header_that_would_break_out_is_not_sent_and_its_content_not_told(shop, key):
+    with pytest.raises(Refused) as refused:
+        order(shop, headers={"Authorization": f"Bearer {key}"})
+
+    assert "secret" not in str(refused.value)
+    assert shop.seen == []
 
 
 def test_an_address_from_elsewhere_does_not_reach_this_machine(shop):

@@ -5,13 +5,16 @@ from datetime import timedelta
 import pytest
 import time_machine
 from django.db import ProgrammingError, connections, transaction
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.accounts import scoping
 from apps.accounts.models import AuditEntry
 from apps.accounts.redis_link import link
-from apps.integrations import connection_states, outbox, sealed_json, settling, trail
+from apps.integrations import connection_states, leases, outbox, sealed_json, settling, trail
 from apps.integrations.models import Call, Connection, TrailEntry
+from apps.integrations.outbox import Wanted
 from apps.integrations.resilience.lanes import Lane
 from apps.integrations.resilience.outcomes import Kind, Outcome
 from tests.conftest import committed
@@ -61,6 +64,55 @@ def test_the_same_deed_twice_is_one_call(enqueue, post):
 
     assert first.pk == second.pk
     assert post.taken == 1
+
+
+def test_many_calls_are_written_in_one_statement(
+    enqueue, connection, post, django_capture_on_commit_callbacks
+):
+    before = enqueue("n7")
+    keys = [f"n{number}" for number in range(300)]
+    wanted = [Wanted(payload={"to": key}, dedup_key=key) for key in [*keys, "n0"]]
+
+    with CaptureQueriesContext(database) as asked, django_capture_on_commit_callbacks() as after:
+        calls = outbox.enqueue_many(
+            connection, "parcels.send", wanted, now=timezone.now(), lane=Lane.TRANSACTIONAL
+        )
+
+    assert [call.dedup_key for call in calls] == [*keys, "n0"]
+    assert (calls[7].pk, calls[300].pk) == (before.pk, calls[0].pk)
+    assert Call.objects.count() == 300
+    inserts = [one for one in asked if one["sql"].startswith('INSERT INTO "integrations_call"')]
+    assert (len(inserts), len(after)) == (1, 1)
+    assert len(asked) < 10
+    for call in Call.objects.all():
+        assert [step.kind for step in trail.steps_of(call.stream)] == ["enqueued"]
+    relay()
+    assert post.taken == 300
+
+
+def test_no_calls_are_none(connection):
+    assert outbox.enqueue_many(connection, "parcels.send", [], now=timezone.now()) == []
+
+
+def test_many_calls_of_a_connection_that_needs_a_person_are_held(
+    connection, post, django_capture_on_commit_callbacks
+):
+    connection_states.ask_for_sign_in(connection, reason="It ended.", now=timezone.now())
+
+    with django_capture_on_commit_callbacks() as after:
+        wanted = [Wanted(payload={}, dedup_key=key) for key in "abc"]
+        outbox.enqueue_many(connection, "parcels.send", wanted, now=timezone.now())
+
+    assert set(Call.objects.values_list("state", "due_at")) == {(S.HELD, None)}
+    assert after == []
+
+
+@committed
+def test_many_calls_reach_no_other_workspace(connection, other_workspace):
+    with scoping.workspace(other_workspace), pytest.raises(ProgrammingError, match="row-level security"):
+        outbox.enqueue_many(
+            connection, "parcels.send", [Wanted(payload={}, dedup_key="a")], now=timezone.now()
+        )
 
 
 def test_the_content_is_sealed_at_rest(enqueue):
@@ -146,7 +198,7 @@ def test_a_worker_that_dies_leaves_a_lease_that_runs_out_and_a_fate_to_look_up(e
     outbox.claim(lane=Lane.TRANSACTIONAL, now=timezone.now())
     assert relay() == 0
 
-    with time_machine.travel(timezone.now() + settling.LEASE + timedelta(seconds=1)):
+    with time_machine.travel(timezone.now() + leases.LEASE + timedelta(seconds=1)):
         relay()
         assert fresh(call).state == S.UNKNOWN
         assert post.taken == 0
@@ -155,7 +207,7 @@ def test_a_worker_that_dies_leaves_a_lease_that_runs_out_and_a_fate_to_look_up(e
 def test_a_worker_that_comes_back_late_changes_nothing_but_for_good_news(enqueue, post):
     call = enqueue()
     [claimed] = outbox.claim(lane=Lane.TRANSACTIONAL, now=timezone.now())
-    with time_machine.travel(timezone.now() + settling.LEASE + timedelta(seconds=1)):
+    with time_machine.travel(timezone.now() + leases.LEASE + timedelta(seconds=1)):
         relay()
 
     outbox.settle([(claimed, Outcome(kind=Kind.PERMANENT_DATA))])
@@ -176,6 +228,22 @@ def test_an_expired_sign_in_holds_all_calls_and_restoring_it_lets_them_go(enqueu
     connection_states.restore(stopped, actor, now=timezone.now())
     relay()
     assert [fresh(one).state for one in (first, second)] == [S.DONE, S.DONE]
+
+
+def test_however_many_were_held_all_are_let_go_a_few_at_a_time(
+    enqueue, post, connection, actor, monkeypatch, django_assert_max_num_queries
+):
+    monkeypatch.setattr(connection_states, "AT_ONCE", 10)
+    connection_states.switch_off(connection, reason="a person", now=timezone.now())
+    calls = [enqueue(f"n{number}") for number in range(25)]
+    assert {fresh(call).state for call in calls} == {S.HELD}
+
+    with django_assert_max_num_queries(20) as queries:
+        connection_states.restore(connection, actor, now=timezone.now())
+
+    assert {fresh(call).state for call in calls} == {S.WAITING}
+    assert not any("payload_sealed" in one["sql"] for one in queries.captured_queries)
+    assert trail.steps_of(calls[-1].stream)[-1].kind == "released"
 
 
 def test_what_comes_too_late_is_not_sent(enqueue, post):
@@ -278,7 +346,7 @@ def test_what_a_worker_does_not_come_to_within_its_lease_is_given_back_untouched
     with time_machine.travel(timezone.now(), tick=False) as clock:
 
         def slow(request, connection, answer=post.answer):
-            clock.shift(settling.LEASE - outbox.LONGEST_CALL + timedelta(seconds=1))
+            clock.shift(leases.LEASE - outbox.LONGEST_CALL + timedelta(seconds=1))
             answer(request, connection)
 
         post.answer = slow
@@ -313,7 +381,7 @@ def test_a_worker_that_dies_before_it_settles_a_group_repeats_it_only_where_that
         relay()
     assert set(Call.objects.values_list("state", flat=True)) == {S.SENDING}
 
-    with time_machine.travel(timezone.now() + settling.LEASE + timedelta(seconds=1)):
+    with time_machine.travel(timezone.now() + leases.LEASE + timedelta(seconds=1)):
         assert relay() == 3
     assert set(Call.objects.values_list("state", flat=True)) == {S.DONE}
     assert set(world.effects.values()) == {1}

@@ -10,7 +10,7 @@ from apps.accounts.models import AuditEntry
 from apps.integrations import ads_pull, sealed_json
 from apps.integrations.models import AdCampaign, AdDay, Connection
 from tests import factories
-from tests.fakes.server import Answer, Reply
+from tests.fakes.server import Answer, Reply, json_reply
 from tests.fakes.town import Town
 
 
@@ -77,7 +77,7 @@ def test_a_second_pull_changes_what_changed_and_adds_nothing(signed_in, town):
     assert AdDay.objects.filter(spend="99.99").count() == 1
 
 
-@pytest.mark.parametrize("change", ["state=forged", "error=access_denied", ""])
+@pytest.mark.parametrize("change", ["state=forged", "state=%C3%A9", "error=access_denied", ""])
 def test_a_return_that_was_not_begun_here_connects_nothing(page, town, change):
     there = page.post("/integrations/connect/meta_ads/", {"account": "1234"})
     state = parse_qs(urlsplit(there.headers["Location"]).query)["state"][0]
@@ -87,6 +87,41 @@ def test_a_return_that_was_not_begun_here_connects_nothing(page, town, change):
     )
 
     assert state
+    assert not Connection.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("token", "is_connected"),
+    [
+        ({"access_token": "t", "expires_in": "soon"}, True),
+        ({"access_token": "t", "expires_in": 10**12}, True),
+        ({"access_token": "t", "expires_in": -5}, True),
+        ({"access_token": "t", "expires_in": [3600]}, True),
+        ({"access_token": {"a": 1}}, False),
+        ({"error": "e" * 10_000}, False),
+        (["access_token"], False),
+    ],
+)
+def test_a_strange_token_is_no_error_of_ours(page, town, token, is_connected):
+    there = page.post("/integrations/connect/meta_ads/", {"account": "1234"})
+    state = parse_qs(urlsplit(there.headers["Location"]).query)["state"][0]
+    town.fakes["meta_ads"].misbehave(Answer(json_reply(token)))
+
+    answer = page.get(f"/integrations/signed-in/?code=meta-code&state={state}", follow=True)
+
+    assert Connection.objects.filter(credentials_expire_at=None).exists() == is_connected
+    assert answer.status_code == 200 if is_connected else answer.status_code in {200, 400}
+    assert len(answer.content) < 100_000
+    assert "e" * 200 not in answer.content.decode()
+
+
+def test_a_key_with_a_line_break_in_it_is_refused_at_its_field(page):
+    fields = {"account": "shop.example.com", "api_key": "re_123\nre_456"}
+
+    answer = page.post("/integrations/connect/resend/", fields)
+
+    assert answer.status_code == 400
+    assert "One line without control characters." in answer.content.decode()
     assert not Connection.objects.exists()
 
 

@@ -141,6 +141,16 @@ def test_the_status_of_nothing(page):
     assert "Connect a service" in shown
 
 
+def test_times_are_told_to_the_millisecond(page, workspace, api):
+    connect(workspace)
+    count("slack", at=timezone.now() - timedelta(hours=2), calls=10, failures=0, seconds=1 / 3)
+
+    [one] = api.get("/api/v1/integrations/status").json()["services"]
+
+    assert one["day"]["p95"] == round(one["day"]["p95"], 3) == pytest.approx(1 / 3, rel=0.02)
+    assert f"95&nbsp;% within {one['day']['p95']:.3f}&nbsp;s" in text_of(page.get("/integrations/status/"))
+
+
 def test_success_uptime_and_budget_come_from_the_figures(page, workspace):
     connect(workspace)
     now = timezone.now()

@@ -13,7 +13,7 @@ from apps.accounts import events, scoping
 from apps.accounts.errors import Invalid
 from apps.accounts.models import AuditEntry, OutboxEvent
 from apps.accounts.redis_link import link
-from apps.integrations import addresses, outbox, webhooks
+from apps.integrations import addresses, outbox, trail, webhooks
 from apps.integrations.events import AdFiguresRead, CallSettled, ConnectionRestored
 from apps.integrations.models import Call, Connection, WebhookEndpoint
 from apps.integrations.monitoring import incidents, self_test, status
@@ -229,6 +229,23 @@ def test_a_message_of_the_log_is_sent_again_with_the_same_id(endpoint, theirs, p
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
     assert first.body == second.body
     assert AuditEntry.objects.filter(deed="webhook.redelivered").count() == 1
+
+
+def test_deleting_one_with_very_many_messages_that_wait_costs_few_queries(
+    endpoint, actor, django_assert_max_num_queries
+):
+    now = timezone.now()
+    for number in range(30):
+        webhooks._enqueue(endpoint, f"evt_{number}", f"evt_{number}", "{}", now=now)
+
+    with django_assert_max_num_queries(25):
+        webhooks.delete(actor, endpoint, now=now)
+
+    calls = Call.objects.all()
+    assert {(call.state, call.due_at, call.payload_sealed) for call in calls} == {("cancelled", None, None)}
+    assert [fault for call in calls for fault in trail.faults(call.stream)] == []
+    assert AuditEntry.objects.get(deed="webhook.deleted").after == {"cancelled": 30}
+    assert OutboxEvent.objects.filter(name=CallSettled.name).count() == 30
 
 
 def test_what_is_deleted_is_told_nothing_more(endpoint, theirs, publish, actor):

@@ -84,9 +84,8 @@ class RunSerializer(serializers.Serializer):
 
     id = serializers.UUIDField(source="public_id")
     cadence = serializers.ChoiceField(choices=Run.Cadence.choices)
-    state = serializers.ChoiceField(choices=Run.State.choices)
     started_at = serializers.DateTimeField()
-    finished_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField()
     first_day = serializers.DateField(allow_null=True)
     last_day = serializers.DateField(allow_null=True)
     campaigns = serializers.IntegerField()

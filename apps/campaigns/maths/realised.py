@@ -1,14 +1,14 @@
 """What a change came to: the days after against those before, and against what happened to the others."""
 
 from dataclasses import dataclass
-from math import erf, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtr, stdtrit
 
 Floats = NDArray[np.float64]
-Z95 = 1.959963984540054
 LEAST_DAYS = 7
+MOST_MEMORY = 0.8
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def realised(
     advertising, 0 to 1.
 
     gain = margin * (A - B * C_after / C_before) - extra_spend, A and B the campaign's means. Its variance is
-    by the delta method from the means' own, each widened for autocorrelation of the first order.
+    by the delta method from the means' own, widened for autocorrelation of the first order; Student's.
     Raises ValueError for fewer than 7 days on a side, nan or negative outcomes, a margin outside 0..1.
     """
     before, after = _days("outcome_before", outcome_before), _days("outcome_after", outcome_after)
@@ -47,15 +47,14 @@ def realised(
         raise ValueError(f"margin must be above 0 and at most 1; got {margin}")
     drift, drift_variance = _drift(others_before, others_after)
     expected = before.mean() * drift
-    variance = (
-        _variance_of_mean(after) + drift**2 * _variance_of_mean(before) + before.mean() ** 2 * drift_variance
-    )
-    gain = margin * (after.mean() - expected) - extra_spend
-    error = margin * sqrt(variance)
+    known = _Spread.of(before, after)
+    variance = known.of_mean(after) + drift**2 * known.of_mean(before) + before.mean() ** 2 * drift_variance
+    gain = float(margin * (after.mean() - expected) - extra_spend)
+    error = float(margin * np.sqrt(variance))
     if error == 0:
         return Realised(gain, gain, gain, float(gain > 0))
-    chance = 0.5 * (1 + erf(gain / error / sqrt(2)))
-    return Realised(float(gain), float(gain - Z95 * error), float(gain + Z95 * error), float(chance))
+    wide = float(stdtrit(known.freedom, 0.975)) * error
+    return Realised(gain, gain - wide, gain + wide, float(stdtr(known.freedom, gain / error)))
 
 
 def _days(name: str, values: ArrayLike) -> Floats:
@@ -72,22 +71,35 @@ def _drift(before: ArrayLike, after: ArrayLike) -> tuple[float, float]:
     if np.size(before) == 0 or not np.sum(before):
         return 1.0, 0.0
     first, second = _days("others_before", before), _days("others_after", after)
-    factor = second.mean() / first.mean()
-    relative = _variance_of_mean(first) / first.mean() ** 2
-    relative += _variance_of_mean(second) / second.mean() ** 2 if second.mean() else 0.0
+    known, factor = _Spread.of(first, second), second.mean() / first.mean()
+    relative = sum(known.of_mean(one) / one.mean() ** 2 for one in (first, second) if one.mean())
     return float(factor), float(factor**2 * relative)
 
 
-def _variance_of_mean(days: Floats) -> float:
-    """Of daily values whose neighbours resemble each other; never below that of counts."""
-    centred = days - days.mean()
-    spread = float((centred**2).sum()) / (days.size - 1)
-    if spread == 0:
-        return 0.0
-    rho = float((centred[1:] * centred[:-1]).sum() / (centred**2).sum())
-    return spread / days.size * _inflation(min(max(rho, 0.0), 0.8))
+@dataclass(frozen=True)
+class _Spread:
+    """Of days around the mean of their side, both sides together: squared, relative to the mean; memory: the
+    autocorrelation of neighbours, with what so few days take off it given back (Kendall 1954). freedom: of
+    Student's distribution, in days that are worth a day.
+    """
 
+    squared: float
+    memory: float
+    freedom: float
 
-def _inflation(rho: float) -> float:
-    """Of the variance of a mean, at autocorrelation rho of the first order (long series)."""
-    return (1 + rho) / (1 - rho)
+    @classmethod
+    def of(cls, before: Floats, after: Floats) -> "_Spread":
+        sides = [one / one.mean() - 1 for one in (before, after) if one.mean()]
+        days = sum(one.size for one in sides)
+        total = sum(float((one**2).sum()) for one in sides)
+        if not total:
+            return cls(0.0, 0.0, 1.0)
+        rho = sum(float((one[1:] * one[:-1]).sum()) for one in sides) / total
+        memory = min(max(rho + (1 + 3 * rho) / days, 0.0), MOST_MEMORY)
+        worth = days * (1 - memory) / (1 + memory)
+        return cls(total / (days - len(sides)), memory, max(2.0, worth - len(sides)))
+
+    def of_mean(self, days: Floats) -> float:
+        """Variance of the mean of these days (of a long series with this memory)."""
+        inflation = (1 + self.memory) / (1 - self.memory)
+        return float(days.mean() ** 2 * self.squared / days.size * inflation)

@@ -17,17 +17,11 @@ class Run(WorkspaceOwned):
         WEEKLY = "weekly"
         ASKED = "asked", "asked for"
 
-    class State(models.TextChoices):
-        RUNNING = "running"
-        DONE = "done"
-        FAILED = "failed"
-
     public_id = models.UUIDField(default=uuid7, editable=False)
     cadence = models.CharField(max_length=6, choices=Cadence.choices)
-    state = models.CharField(max_length=7, choices=State.choices, default=State.RUNNING)
     job = WorkspaceForeignKey(Job, on_delete=models.SET_NULL, null=True, blank=True, db_index=False)
     started_at = models.DateTimeField(db_default=Now())
-    finished_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField()
     first_day = models.DateField(null=True, blank=True)
     last_day = models.DateField(null=True, blank=True)
     campaigns = models.PositiveIntegerField(default=0)

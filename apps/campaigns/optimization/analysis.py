@@ -1,6 +1,6 @@
 """One look at all campaigns: figures in, a plan and proposals of every kind out. It writes nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 from apps.campaigns.maths.response.curves import Curves
 from apps.campaigns.maths.response.fit import fit_curves
 from apps.campaigns.models import Policy
-from apps.campaigns.optimization import bid_changes, budgets, figures
+from apps.campaigns.optimization import bid_changes, budgets, figures, rotation, targeting, watch
 from apps.campaigns.optimization.budgets import Plan
 from apps.campaigns.optimization.figures import Figures
 from apps.campaigns.optimization.recommend import Proposal
@@ -46,20 +46,24 @@ def analyse(policy: Policy, *, until: date, seed: int) -> Analysis:
     plan = budgets.plan(policy, known, curves, held, seed=seed)
     proposals = budgets.propose(policy, known, curves, plan) if plan else []
     proposals += bid_changes.propose(policy, known)
+    proposals += targeting.propose(policy, known, curves, figures.segments(known.campaigns, until=until))
+    proposals += rotation.propose(policy, known, figures.creatives(known.campaigns, until=until))
     return Analysis(
-        lines=_lines(known, curves, held, plan),
+        lines=_lines(known, curves, held, plan, watch.unusual(known)),
         proposals=proposals,
         summary=_summary(policy, known, plan),
     )
 
 
-def _lines(known: Figures, curves: Curves, held: Sequence[str], plan: Plan | None) -> list[Line]:
+def _lines(
+    known: Figures, curves: Curves, held: Sequence[str], plan: Plan | None, unusual: Mapping[int, str]
+) -> list[Line]:
     found = []
     places = {row: place for place, row in enumerate(plan.places)} if plan else {}
     for row, campaign in enumerate(known.campaigns):
         now = budgets.budget_at_home(campaign)
         values: dict[str, Any] = {"days": int(curves.days[row]), "silent_because": held[row]}
-        values["budget_now"] = now
+        values |= {"budget_now": now, "anomaly": unusual.get(campaign.pk, "")[:300]}
         if curves.has_level[row]:
             values |= {
                 "scale": float(curves.a[row]),

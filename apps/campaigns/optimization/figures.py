@@ -56,6 +56,8 @@ class Part:
     clicks: Floats
     conversions: Floats
     conversion_value: Floats
+    # How often one person saw it that day, on average; nan where the platform does not say.
+    frequency: Floats
 
 
 def load(*, until: date, days: int = DAYS) -> Figures:
@@ -105,11 +107,15 @@ def creatives(campaigns: Sequence[AdCampaign], *, until: date, days: int = DAYS)
     names = {key[:2]: key[2] for key in rows.order_by("pk").values_list(*fields, "creative__name")}
     places = {key: row for row, key in enumerate(sorted(names))}
     arrays = _filled(rows, places, fields, since=since, days=days, purse=exchange.purse())
+    arrays["frequency"] = np.full((len(places), days), np.nan)
+    for *key, on, frequency in rows.filter(frequency__gt=0).values_list(*fields, "on", "frequency"):
+        arrays["frequency"][places[tuple(key)], (on - since).days] = float(frequency)
     return [_part(key[0], key[1], names[key], since, arrays, row) for key, row in places.items()]
 
 
 def _part(campaign_id: int, key: str, name: str, since: date, arrays: dict[str, Floats], row: int) -> Part:
     mine = {metric: values[row] for metric, values in arrays.items()}
+    mine.setdefault("frequency", np.full_like(mine["spend"], np.nan))
     return Part(campaign_id=campaign_id, key=key, name=name, first_day=since, **mine)
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps.accounts import events, jobs, scoping
 from apps.accounts.models import Job, Workspace
-from apps.accounts.permissions import Actor, require
+from apps.accounts.permissions import Actor, require, system
 from apps.accounts.tasks_base import workspace_task
 from apps.campaigns.events import RunFinished
 from apps.campaigns.models import PlanLine, Policy, Run
@@ -33,11 +33,11 @@ from apps.integrations.services import Family
 
 log = structlog.get_logger(__name__)
 
-Cadence, State = Run.Cadence, Run.State
+Cadence = Run.Cadence
 JOB = "campaigns.optimization"
 LEAST_DAYS = 14
-# A run that has not come back by then was lost with its worker.
-LOST_AFTER = timedelta(minutes=15)
+# After a run that failed the schedule waits so long before it tries again.
+TRIES_AGAIN_AFTER = timedelta(hours=1)
 
 
 @shared_task(name="campaigns.optimization.sweep")
@@ -60,8 +60,9 @@ def tick() -> None:
     decisions.expire(now=now)
     if outcomes.measure_due(now=now):
         track_record.review(now=now)
-    if cadence := due(policies.get(), Workspace.objects.get(), now=now):
-        make(cadence, now=now)
+    workspace = Workspace.objects.get()
+    if cadence := due(policies.get(), workspace, now=now):
+        _begin(system(workspace.pk), cadence)
     carrying_out.approve_what_policy_allows(now=now)
     carrying_out.carry_out(now=now)
 
@@ -69,12 +70,24 @@ def tick() -> None:
 def ask(actor: Actor) -> Job:
     """Have a run made now, in the background; the job's result names it."""
     require(actor, "optimization:write")
-    return jobs.begin(actor, JOB, title="Look at all campaigns", params={})
+    return _begin(actor, Cadence.ASKED)
+
+
+def _begin(actor: Actor, cadence: str) -> Job:
+    """One at a time: whoever asks while one is under way gets that one."""
+    title = "Look at all campaigns"
+    return working() or jobs.begin(actor, JOB, title=title, params={"cadence": str(cadence)})
+
+
+def working() -> Job | None:
+    """The run that is under way."""
+    found: Job | None = Job.objects.filter(kind=JOB, state__in=jobs.UNFINISHED).order_by("-pk").first()
+    return found
 
 
 @jobs.work(JOB)
-def _asked(job: Job) -> dict[str, Any]:
-    run = make(Cadence.ASKED, now=timezone.now(), job=job)
+def _work(job: Job) -> dict[str, Any]:
+    run = make(job.params["cadence"], now=timezone.now(), job=job)
     return {"run": str(run.public_id)}
 
 
@@ -85,7 +98,7 @@ def due(policy: Policy, workspace: Workspace, *, now: datetime) -> str:
     """
     local = now.astimezone(workspace.zone)
     today = local.date()
-    if not policy.is_on or policy.daily_done_on == today or _is_running(now):
+    if not policy.is_on or policy.daily_done_on == today or _is_tried(now):
         return ""
     is_first = policy.daily_done_on is None
     if not _has_figures() or (local.hour < policy.daily_at_hour and not is_first):
@@ -99,8 +112,10 @@ def _is_week_due(policy: Policy, today: date) -> bool:
     return policy.weekly_done_on is None or policy.weekly_done_on < start
 
 
-def _is_running(now: datetime) -> bool:
-    return bool(Run.objects.filter(state=State.RUNNING, started_at__gt=now - LOST_AFTER).exists())
+def _is_tried(now: datetime) -> bool:
+    """Whether one is under way, or failed a moment ago."""
+    failed = Job.objects.filter(kind=JOB, state=Job.State.FAILED, created_at__gt=now - TRIES_AGAIN_AFTER)
+    return working() is not None or bool(failed.exists())
 
 
 def _has_figures() -> bool:
@@ -111,30 +126,24 @@ def _has_figures() -> bool:
 def make(cadence: str, *, now: datetime, job: Job | None = None) -> Run:
     """Look at all campaigns, write down the plan and what is proposed, and tell.
 
-    A run that a dead worker left behind is marked as failed. What was proposed is in one transaction with the
-    run's end, so a run that dies half-way has proposed nothing.
+    All in one transaction, so that a run which dies half-way has left nothing.
     """
-    Run.objects.filter(state=State.RUNNING, started_at__lte=now - LOST_AFTER).update(
-        state=State.FAILED, finished_at=now, note="Its worker died. The next run starts afresh."
-    )
-    workspace = Workspace.objects.get()
-    run: Run = Run.objects.create(
-        workspace_id=workspace.pk, cadence=cadence, currency=workspace.currency, started_at=now, job=job
-    )
+    workspace, policy = Workspace.objects.get(), policies.get()
     ledger.ensure_caps(now=now)
     today = now.astimezone(workspace.zone).date()
-    found = analysis.analyse(policies.get(), until=today - timedelta(days=1), seed=run.pk)
+    found = analysis.analyse(policy, until=today - timedelta(days=1), seed=policy.pk)
+    run = Run(workspace=workspace, cadence=cadence, currency=workspace.currency, started_at=now, job=job)
     _keep(run, found, today=today, now=now)
     return run
 
 
 @transaction.atomic
 def _keep(run: Run, found: Analysis, *, today: date, now: datetime) -> None:
-    PlanLine.objects.bulk_create([_line(run, one) for one in found.lines])
     for name, value in found.summary.items():
         setattr(run, name, value)
-    run.state, run.finished_at = State.DONE, now
+    run.finished_at = now
     run.save()
+    PlanLine.objects.bulk_create([_line(run, one) for one in found.lines])
     kept = recommend.keep(run, found.proposals, now=now)
     if run.cadence != Cadence.ASKED:
         done: dict[str, Any] = {"daily_done_on": today}
@@ -142,11 +151,7 @@ def _keep(run: Run, found: Analysis, *, today: date, now: datetime) -> None:
             done["weekly_done_on"] = today
         Policy.objects.update(**done)
         mail_reports.send(run, kept.made, now=now)
-    events.publish(
-        RunFinished(
-            workspace_id=run.workspace_id, run_id=run.pk, state=str(run.state), proposed=len(kept.made)
-        )
-    )
+    events.publish(RunFinished(workspace_id=run.workspace_id, run_id=run.pk, proposed=len(kept.made)))
 
 
 def _line(run: Run, one: analysis.Line) -> PlanLine:

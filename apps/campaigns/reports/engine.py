@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
-from apps.accounts import jobs
 from apps.accounts.models import Job, Workspace
 from apps.campaigns.models import Change, Policy, Recommendation, Run
 from apps.campaigns.optimization import policies, runs
@@ -33,24 +32,22 @@ class Switch:
 
 @dataclass(frozen=True, kw_only=True)
 class Engine:
-    """next_run_at: None while nothing is planned. waiting: approved changes that have not left."""
+    """job: the look at all campaigns that is under way; failed: the last one, where it did not end well.
+    waiting: approved changes that have not left. next_run_at: None while nothing is planned.
+    """
 
     switch: Switch
-    running: Run | None
     job: Job | None
+    failed: Job | None
     waiting: int
     runs: Sequence[Run]
     next_run_at: datetime | None
 
     @property
-    def last(self) -> Run | None:
-        return self.runs[0] if self.runs else None
-
-    @property
     def is_busy(self) -> bool:
         """Whether anything is under way that somebody who looks on would see move."""
         is_leaving = self.waiting > 0 and not self.switch.is_stopped
-        return bool(self.running or self.job or self.switch.count or is_leaving)
+        return bool(self.job or self.switch.count or is_leaving)
 
 
 def switch() -> Switch:
@@ -64,19 +61,15 @@ def switch() -> Switch:
 
 def read(*, now: datetime, latest: int = LATEST) -> Engine:
     seen, workspace = switch(), Workspace.objects.get()
-    shown = list(Run.objects.order_by("-pk")[:latest])
+    job = Job.objects.filter(kind=runs.JOB).order_by("-pk").first()
     return Engine(
         switch=seen,
-        running=next((one for one in shown if is_alive(one, now=now)), None),
-        job=Job.objects.filter(kind=runs.JOB, state__in=jobs.UNFINISHED).order_by("-pk").first(),
+        job=job if job is not None and not job.is_over else None,
+        failed=job if job is not None and job.state == Job.State.FAILED else None,
         waiting=Recommendation.objects.filter(state=State.APPROVED).count(),
-        runs=shown,
+        runs=list(Run.objects.order_by("-pk")[:latest]),
         next_run_at=next_run_at(seen.policy, workspace, now=now),
     )
-
-
-def is_alive(run: Run, *, now: datetime) -> bool:
-    return run.state == Run.State.RUNNING and run.started_at > now - runs.LOST_AFTER
 
 
 def next_run_at(policy: Policy, workspace: Workspace, *, now: datetime) -> datetime | None:

@@ -86,8 +86,6 @@ class Missing:
     has_account: bool
     days: int
     days_needed: int
-    has_failed: bool
-    note: str
 
 
 def of_run(run: Run, found: Curved) -> Plan | None:
@@ -159,14 +157,12 @@ def unusual(run: Run) -> list[PlanLine]:
     return list(rows.order_by("campaign__name", "pk")[:MOST_ROWS])
 
 
-def missing(last: Run | None) -> Missing:
+def missing() -> Missing:
     keys = [one.key for one in services.of_family(Family.ADS)]
     return Missing(
         has_account=Connection.objects.filter(service__in=keys, state=Connection.State.CONNECTED).exists(),
         days=len(AdDay.objects.order_by().values_list("on", flat=True).distinct()[: runs.LEAST_DAYS]),
         days_needed=runs.LEAST_DAYS,
-        has_failed=last is not None and last.state == Run.State.FAILED,
-        note="" if last is None else last.note,
     )
 
 

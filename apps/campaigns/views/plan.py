@@ -10,10 +10,8 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_POST, require_safe
 
-from apps.accounts import jobs
 from apps.accounts.doors import back, chart_page, page
 from apps.accounts.figures import SIGNS, money, number
-from apps.accounts.models import Job
 from apps.campaigns import charts, wording
 from apps.campaigns.forms import ReasonForm, TotalForm
 from apps.campaigns.models import Policy, Run
@@ -42,7 +40,7 @@ def plan(request: HttpRequest) -> HttpResponse:
     curved = what_if.curved(run) if run else None
     made = plans.of_run(run, curved) if run and curved else None
     if run is None or curved is None or made is None:
-        context |= {"run": run, "missing": plans.missing(found.last)}
+        context |= {"run": run, "missing": plans.missing()}
         context["left_out"] = plans.left_out(run) if run else []
         return shown(request, "plan_missing.html", context)
     context |= {
@@ -78,11 +76,10 @@ def plan_for(request: HttpRequest) -> HttpResponse:
 @page("optimization:write")
 def run_now(request: HttpRequest) -> HttpResponse:
     """Have the engine look at all campaigns now; once, however often it is asked."""
-    if Job.objects.filter(kind=runs.JOB, state__in=jobs.UNFINISHED).exists():
-        messages.success(request, "It is looking already.")
-    else:
-        runs.ask(request.actor)
-        messages.success(request, "It looks at all campaigns now. What it finds appears here by itself.")
+    is_waiting = runs.working() is not None
+    runs.ask(request.actor)
+    begun = "It looks at all campaigns now. What it finds appears here by itself."
+    messages.success(request, "It is looking already." if is_waiting else begun)
     return redirect("optimization:plan")
 
 

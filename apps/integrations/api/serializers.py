@@ -52,6 +52,7 @@ class TellingSerializer(serializers.Serializer):
     waiting = serializers.IntegerField()
     kept_back = serializers.IntegerField(help_text="Not sent: no consent, too old, nobody to recognise.")
     changes = serializers.IntegerField(help_text="Refunds and corrections that it was told of.")
+    steps = serializers.IntegerField(help_text="Visits and clicks that it was told of, not counted above.")
     repeated = serializers.IntegerField(help_text="Events that came again and were not sent again.")
     by_email = serializers.FloatField(allow_null=True, help_text="Share of what was sent; null: too little.")
     by_phone = serializers.FloatField(allow_null=True)

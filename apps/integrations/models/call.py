@@ -1,3 +1,5 @@
+from datetime import datetime
+
 from django.db import models
 from django.db.models.functions import Now
 
@@ -50,6 +52,9 @@ class Call(WorkspaceOwned):
     sent_at = models.DateTimeField(null=True, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
 
+    # When this worker took it under its lease; of the process, not of the row.
+    claimed_at: datetime | None = None
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["workspace", "public_id"], name="call_public_id_once"),
@@ -72,6 +77,11 @@ class Call(WorkspaceOwned):
                 fields=["due_at"], condition=models.Q(due_at__isnull=False), name="calls_due_anywhere"
             ),
             models.Index(fields=["workspace", "connection", "state", "-id"], name="calls_of_connection"),
+            models.Index(
+                fields=["workspace", "settled_at"],
+                condition=models.Q(state="dead"),
+                name="calls_given_up",
+            ),
             models.Index(
                 fields=["workspace", "person"],
                 condition=models.Q(person__isnull=False),

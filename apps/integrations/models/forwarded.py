@@ -8,7 +8,8 @@ from apps.integrations.models.connection import Connection
 
 
 class ForwardedConversion(WorkspaceOwned):
-    """A conversion, or a change of its value, as one destination was told of it; or why it was not.
+    """A conversion, a change of its value, or a step on the way, as one destination was told of it; or why it
+    was not.
 
     value: what the destination believes it is worth. step: of a change, the value that it leads to.
     """
@@ -16,6 +17,7 @@ class ForwardedConversion(WorkspaceOwned):
     class Stage(models.TextChoices):
         CONVERSION = "conversion"
         CHANGE = "change"
+        STEP = "step", "visit or click"
 
     class Verdict(models.TextChoices):
         """What the service said of it later, where it says so at all."""

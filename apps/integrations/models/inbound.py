@@ -43,6 +43,11 @@ class InboundRecord(WorkspaceOwned):
                 fields=["due_at"], condition=models.Q(due_at__isnull=False), name="inbound_records_due"
             ),
             models.Index(fields=["workspace", "connection", "-id"], name="inbound_of_connection"),
+            models.Index(
+                fields=["workspace", "received_at"],
+                condition=models.Q(content_sealed__isnull=False),
+                name="inbound_records_to_forget",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -5,9 +5,14 @@ it.
 from collections.abc import Callable
 from typing import Any
 
+import structlog
+from django.db import transaction
+
 from apps.accounts import audit
 from apps.accounts.permissions import system
 from apps.integrations.models import Incident
+
+log = structlog.get_logger(__name__)
 
 Deed = Callable[[Incident], str]
 _deeds: dict[str, Deed] = {}
@@ -30,11 +35,18 @@ def names() -> list[str]:
 
 
 def run(name: str, incident: Incident, *, now: Any) -> str:
-    """Do it. A deed that no app has registered yet says so: its rule starts when it does."""
+    """Do it. A deed that no app has registered yet says so: its rule starts when it does. One that fails
+    changes nothing and says so: people must be told all the same.
+    """
     deed = _deeds.get(name)
     if deed is None:
         return f"{name} is not there yet."
-    said = deed(incident)
+    try:
+        with transaction.atomic():
+            said = deed(incident)
+    except Exception as error:
+        log.exception("alert.action_failed", action=name)
+        said = f"{name} failed ({type(error).__name__}). Do it by hand."
     audit.record(
         system(incident.workspace_id), "alert.acted", incident, now=now, after={"action": name}, reason=said
     )

@@ -137,6 +137,11 @@ def find(public_id: object) -> Incident:
     return found
 
 
+def is_going_on(key: str) -> bool:
+    """Whether an incident of that key is open."""
+    return bool(Incident.objects.filter(dedup_key=key).exclude(state=Incident.State.RESOLVED).exists())
+
+
 def going_on() -> list[Incident]:
     """What is not resolved, the gravest first."""
     found = Incident.objects.exclude(state=Incident.State.RESOLVED).select_related("acknowledged_by")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from django.db import transaction
 
 from apps.accounts import audit, scoping
@@ -21,7 +22,12 @@ from apps.integrations.models import AlertRule
 from apps.integrations.modes import Active
 from apps.integrations.monitoring import incidents
 
+log = structlog.get_logger(__name__)
+
 Severity, Figure, Comparison = AlertRule.Severity, AlertRule.Figure, AlertRule.Comparison
+
+# Without a value for so long beyond its window a rule's incident is over.
+QUIET_SECONDS = 3_600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +188,80 @@ DEFAULTS: list[Default] = [
         window_seconds=300,
     ),
     Default(
+        key="sync_late",
+        title="A customer system has not been read for an hour",
+        metric="sync.oldest_reading_seconds",
+        figure=Figure.LAST,
+        comparison=Comparison.ABOVE,
+        bound=3_600,
+        severity=Severity.ERROR,
+        window_seconds=300,
+        for_seconds=600,
+    ),
+    Default(
+        key="sync_failing",
+        title="Reading a customer system fails",
+        metric="sync.failing",
+        figure=Figure.LAST,
+        comparison=Comparison.ABOVE,
+        bound=0,
+        severity=Severity.ERROR,
+        window_seconds=300,
+        for_seconds=1_800,
+    ),
+    Default(
+        key="sync_conflicts",
+        title="Differences from customer systems wait to be decided",
+        metric="sync.conflicts",
+        figure=Figure.LAST,
+        comparison=Comparison.ABOVE,
+        bound=25,
+        severity=Severity.WARNING,
+        window_seconds=300,
+        for_seconds=900,
+    ),
+    Default(
+        key="optimization_fate_unknown",
+        title="It is not known whether an ad platform made a change",
+        metric="optimization.unknown_changes",
+        figure=Figure.LAST,
+        comparison=Comparison.ABOVE,
+        bound=0,
+        severity=Severity.ERROR,
+        window_seconds=300,
+        for_seconds=1_800,
+    ),
+    Default(
+        key="optimization_late",
+        title="The optimisation engine has not run for more than a day",
+        metric="optimization.hours_since_run",
+        figure=Figure.LAST,
+        comparison=Comparison.ABOVE,
+        bound=30,
+        severity=Severity.WARNING,
+        window_seconds=300,
+    ),
+    Default(
+        key="optimization_unusual",
+        title="Campaigns had a day unlike those before",
+        metric="optimization.unusual_campaigns",
+        figure=Figure.LAST,
+        comparison=Comparison.ABOVE,
+        bound=0,
+        severity=Severity.INFO,
+        window_seconds=300,
+    ),
+    Default(
+        key="optimization_demoted",
+        title="Changes of a kind are no longer carried out by themselves: their claims were too bold",
+        metric="optimization.demoted_kinds",
+        figure=Figure.LAST,
+        comparison=Comparison.ABOVE,
+        bound=0,
+        severity=Severity.WARNING,
+        window_seconds=300,
+    ),
+    Default(
         key="ai_tokens_ending",
         title="Today's tokens of language models are nearly used",
         metric="llm.tokens_share",
@@ -244,9 +324,17 @@ def find(key: str) -> AlertRule:
 
 
 def look(*, now: datetime) -> int:
-    """Hold every rule against its metric. Returns how many hold."""
+    """Hold every rule against its metric. Returns how many hold. One that fails leaves the others alone."""
     mode = modes.active(now)
-    return sum(_look_at(rule, mode, now=now) for rule in listed() if rule.is_on)
+    return sum(_looked_at(rule, mode, now=now) for rule in listed() if rule.is_on)
+
+
+def _looked_at(rule: AlertRule, mode: Active | None, *, now: datetime) -> bool:
+    try:
+        return _look_at(rule, mode, now=now)
+    except Exception:
+        log.exception("alert_rule.failed", rule=rule.key)
+        return False
 
 
 @transaction.atomic
@@ -270,7 +358,20 @@ def _look_at(rule: AlertRule, mode: Active | None, *, now: datetime) -> bool:
         )
     elif value is not None and not is_true:
         incidents.resolve(key_of(rule), why="The figure is back within its bound.", now=now)
+    elif value is None and incidents.is_going_on(key_of(rule)):
+        _resolve_if_quiet(rule, now=now)
     return bool(is_true)
+
+
+def _resolve_if_quiet(rule: AlertRule, *, now: datetime) -> None:
+    """Too few values say that it lasts: what it was about may be gone, as a sign-in that was renewed is."""
+    seconds = rule.window_seconds + QUIET_SECONDS
+    whole, last = metrics.window(rule.metric, labels=rule.labels, seconds=seconds, now=now)
+    value = _figure(rule.figure, whole, last) if whole.count else None
+    if value is None:
+        incidents.resolve(key_of(rule), why="No figure has come for an hour.", now=now)
+    elif not _is_beyond(rule, value):
+        incidents.resolve(key_of(rule), why="The few figures that come are within the bound.", now=now)
 
 
 def key_of(rule: AlertRule) -> str:

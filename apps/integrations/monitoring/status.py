@@ -33,7 +33,9 @@ Point = tuple[datetime, int, float]
 
 @dataclass(frozen=True)
 class Span:
-    """calls: tries, also those that failed. success: their share, None without calls. p95: in seconds."""
+    """calls: tries, also those that failed. success: their share, None without calls. p95: in seconds, to the
+    millisecond: a sketch knows no better.
+    """
 
     calls: int
     success: float | None
@@ -209,7 +211,8 @@ def _window(points: Iterable[Point], *, since: datetime) -> Window:
 
 def _span(window: Window, times: Sketch | None) -> Span:
     success = 1 - window.failures / window.calls if window.calls else None
-    return Span(window.calls, success, times.quantile(0.95) if times else None)
+    slow = times.quantile(0.95) if times else None
+    return Span(window.calls, success, None if slow is None else round(slow, 3))
 
 
 def _uptime(hours: list[Point]) -> float | None:

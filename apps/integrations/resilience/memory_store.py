@@ -29,16 +29,16 @@ class MemoryStore:
         key, now = entry.circuit_key, self._now_ms()
         with self._lock:
             is_inside = self._leases[key].get(entry.token, 0) > now
-            if not is_inside and not self.enter(key, entry.token, size=entry.size, lease_ms=entry.lease_ms):
+            if not is_inside and not self._enter(key, entry.token, size=entry.size, lease_ms=entry.lease_ms):
                 return Refusal(FULL)
             for pause in entry.pauses:
-                if left := self.paused(pause):
+                if left := self._pause_left(pause):
                     return Refusal(PAUSED, left)
-            leave = self.acquire(key, is_critical=entry.is_critical, settings=entry.settings)
+            leave = self._acquire(key, is_critical=entry.is_critical, settings=entry.settings)
             if isinstance(leave, Denied):
                 return Refusal(OPEN, leave.retry_after_ms)
             for one in entry.tokens:
-                if wait := self.take(
+                if wait := self._take(
                     one.key, cost=one.cost, limit=one.limit, window_ms=one.window_ms, reserve=one.reserve
                 ):
                     self.release(key, leave)
@@ -50,10 +50,10 @@ class MemoryStore:
         key = success.circuit_key
         with self._lock:
             self.record(key, success.permit, is_good=success.is_good, settings=success.settings)
-            self.earn(success.budget_key, gain=success.gain, capacity=success.capacity)
+            self._earn(success.budget_key, gain=success.gain, capacity=success.capacity)
             self.leave(key, success.token)
 
-    def acquire(self, key: str, *, is_critical: bool, settings: breaker.Settings) -> Permit | Denied:
+    def _acquire(self, key: str, *, is_critical: bool, settings: breaker.Settings) -> Permit | Denied:
         with self._lock:
             return breaker.acquire(
                 self._circuits[key], now_ms=self._now_ms(), is_critical=is_critical, settings=settings
@@ -73,7 +73,7 @@ class MemoryStore:
         with self._lock:
             return self._circuits[key]
 
-    def enter(self, key: str, token: str, *, size: int, lease_ms: int) -> bool:
+    def _enter(self, key: str, token: str, *, size: int, lease_ms: int) -> bool:
         with self._lock:
             now = self._now_ms()
             held = self._leases[key] = {one: until for one, until in self._leases[key].items() if until > now}
@@ -94,12 +94,12 @@ class MemoryStore:
             self._budgets[key] = left - cost
             return True
 
-    def earn(self, key: str, *, gain: float, capacity: float) -> None:
+    def _earn(self, key: str, *, gain: float, capacity: float) -> None:
         with self._lock:
             if key in self._budgets:
                 self._budgets[key] = min(capacity, self._budgets[key] + gain)
 
-    def take(self, key: str, *, cost: int, limit: int, window_ms: int, reserve: int) -> int:
+    def _take(self, key: str, *, cost: int, limit: int, window_ms: int, reserve: int) -> int:
         with self._lock:
             now = self._now_ms()
             taken = self._taken[key] = [at for at in self._taken[key] if at > now - window_ms]
@@ -114,6 +114,6 @@ class MemoryStore:
         with self._lock:
             self._paused[key] = max(self._paused.get(key, 0), self._now_ms() + wait_ms)
 
-    def paused(self, key: str) -> int:
+    def _pause_left(self, key: str) -> int:
         with self._lock:
             return max(0, self._paused.get(key, 0) - self._now_ms())

@@ -135,7 +135,8 @@ class Watch(Protocol):
 class Policy:
     """shared: the store of all processes; alone: this process's own, for while the other is away.
 
-    share: the part of each limit that this process may use alone. clock: seconds that only rise.
+    share: the part of each limit that this process may use alone. clock: seconds that only rise. ready: told
+    of the seconds that a call may take before it is made; what it raises goes to the caller.
     """
 
     shared: Store
@@ -146,6 +147,7 @@ class Policy:
     sleep: Callable[[float], None] = time.sleep
     dice: Callable[[], float] = random.random
     alone_seconds: float = 30.0
+    ready: Callable[[float], None] = lambda seconds: None
     _alone_until: float = 0.0
 
     def call(
@@ -156,6 +158,7 @@ class Policy:
 
         refresh: gets fresh credentials, once; False when it could not. Raises nothing that attempt raises.
         """
+        self.ready(operation.deadline_seconds)
         began = self.clock()
         answer = _Tries(self, operation, attempt, refresh, began).run()
         answer = replace(answer, seconds=self.clock() - began)

@@ -8,7 +8,7 @@ from redis import Redis
 
 from apps.accounts.redis_link import RedisLink
 from apps.integrations.resilience import breaker
-from apps.integrations.resilience.breaker import Circuit, Denied, Permit
+from apps.integrations.resilience.breaker import Circuit, Permit
 from apps.integrations.resilience.gate import Entry, Refusal, Success
 
 PREFIX = "bellwether:resilience:"
@@ -51,14 +51,6 @@ class RedisStore:
         told = [success.token, permit.generation, int(permit.is_probe), int(success.is_good)]
         self._ask_gate("end", keys, success.settings, [*told, success.gain, success.capacity])
 
-    def acquire(self, key: str, *, is_critical: bool, settings: breaker.Settings) -> Permit | Denied:
-        is_let, first, second, is_early = self._ask_breaker(
-            "acquire", key, settings=settings, is_critical=is_critical
-        )
-        if not is_let:
-            return Denied(int(first), int(second))
-        return Permit(int(first), is_probe=bool(int(second)), is_early=bool(int(is_early)))
-
     def record(self, key: str, permit: Permit, *, is_good: bool, settings: breaker.Settings) -> breaker.State:
         said = self._ask_breaker("record", key, settings=settings, permit=permit, is_good=is_good)
         return breaker.State(_text(said))
@@ -79,26 +71,14 @@ class RedisStore:
             in_row=int(in_row),
         )
 
-    def enter(self, key: str, token: str, *, size: int, lease_ms: int) -> bool:
-        return bool(self._ask("enter", f"bulkhead:{key}", token, size, lease_ms))
-
     def leave(self, key: str, token: str) -> None:
         self._ask("leave", f"bulkhead:{key}", token)
 
     def spend(self, key: str, *, cost: float, capacity: float) -> bool:
         return bool(self._ask("spend", f"budget:{key}", cost, capacity))
 
-    def earn(self, key: str, *, gain: float, capacity: float) -> None:
-        self._ask("earn", f"budget:{key}", gain, capacity)
-
-    def take(self, key: str, *, cost: int, limit: int, window_ms: int, reserve: int) -> int:
-        return int(self._ask("take", f"limit:{key}", cost, limit, window_ms, reserve))
-
     def pause(self, key: str, *, wait_ms: int) -> None:
         self._ask("pause", f"pause:{key}", wait_ms)
-
-    def paused(self, key: str) -> int:
-        return int(self._ask("paused", f"pause:{key}"))
 
     def _ask_gate(self, deed: str, keys: list[str], settings: breaker.Settings, asked: list[Any]) -> Any:
         with self._link.asking() as redis:
@@ -115,14 +95,13 @@ class RedisStore:
         key: str,
         *,
         settings: breaker.Settings,
-        is_critical: bool = False,
         permit: Permit | None = None,
         is_good: bool = False,
     ) -> Any:
         arguments = [
             deed,
             self._now_ms(),
-            int(is_critical),
+            0,  # only what asks for leave is critical or not (gate.lua)
             permit.generation if permit else 0,
             int(permit.is_probe) if permit else 0,
             int(is_good),

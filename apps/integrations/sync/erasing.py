@@ -1,25 +1,57 @@
 """What becomes of records of somebody who asked to be forgotten: their key goes, so that no trail tells of
 them any more, and a hash of each id stays, so that no system brings them back.
+
+Theirs are the contacts that are them; firms and the like that go by an address or number of theirs; and
+whatever was joined with one of these.
 """
 
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q, QuerySet
+
+from apps.accounts.models import Person
 from apps.integrations import trail
 from apps.integrations.connectors.crm.system import Entity
-from apps.integrations.models import SyncExternal, SyncImportStep, SyncRecord, SyncTombstone
+from apps.integrations.models import (
+    SyncConflict,
+    SyncExternal,
+    SyncImportStep,
+    SyncNudge,
+    SyncRecord,
+    SyncTombstone,
+)
 from apps.integrations.sync import digests, record_fields, waiting
 
 
 def erase(person_ids: Iterable[int], *, now: datetime) -> int:
     """Erase the contacts of these people, and the jobs that were for nobody else. How many records."""
-    contacts = list(SyncRecord.objects.filter(person__in=list(person_ids), erased_at=None).order_by("pk"))
+    contacts = _records_of(list(person_ids))
     jobs = _jobs_of_nobody_else(contacts)
     records = [*contacts, *jobs]
     if records:
         _forget(records, now=now)
     return len(records)
+
+
+def _records_of(person_ids: list[int]) -> list[SyncRecord]:
+    kept = SyncRecord.objects.filter(erased_at=None, entity=Entity.CONTACT)
+    own = kept.filter(person__in=person_ids)
+    theirs = own | kept.filter(_by_their_address(person_ids, own), person=None)
+    roots = {one.merged_into_id or one.pk for one in theirs}
+    joined = kept.filter(Q(pk__in=roots) | Q(merged_into__in=roots))
+    return list(joined.order_by("pk"))
+
+
+def _by_their_address(person_ids: list[int], own: QuerySet[SyncRecord]) -> Q:
+    """Records with an address or a number of these people, as we know them or as their own records say."""
+    known = Person.objects.filter(pk__in=person_ids)
+    told = Q(pk__in=[])
+    for name in ("email_index", "phone_index"):
+        rows = (*known.values_list(name, flat=True), *own.values_list(name, flat=True))
+        told |= Q(**{f"{name}__in": [one for one in rows if one is not None]})
+    return told
 
 
 def _jobs_of_nobody_else(contacts: list[SyncRecord]) -> list[SyncRecord]:
@@ -53,7 +85,12 @@ def _forget(records: list[SyncRecord], *, now: datetime) -> None:
         ],
         ignore_conflicts=True,
     )
-    externals.delete()  # and with them what waits to be decided
+    told_of = Q(record__in=ids) | Q(other__in=ids)
+    SyncConflict.objects.filter(told_of).delete()
+    for one in externals:
+        nudges = SyncNudge.objects.filter(connection=one.connection_id, entity=one.entity)
+        nudges.filter(external_id=one.external_id).delete()
+    externals.delete()
     SyncImportStep.objects.filter(record__in=ids).delete()
     trail.append(*(record_fields.step(one, "erased", {}, by="system", now=now) for one in records))
     SyncRecord.objects.filter(pk__in=ids).update(
@@ -73,7 +110,6 @@ def _forget(records: list[SyncRecord], *, now: datetime) -> None:
 
 def held_on(person_ids: Iterable[int]) -> list[dict[str, Any]]:
     """What is said of these people, and where it comes from."""
-    records = SyncRecord.objects.filter(person__in=list(person_ids), erased_at=None).order_by("pk")
     return [
         {
             "record": one.public_id,
@@ -82,5 +118,5 @@ def held_on(person_ids: Iterable[int]) -> list[dict[str, Any]]:
                 SyncExternal.objects.filter(record=one).values_list("connection__label", "external_id")
             ),
         }
-        for one in records
+        for one in _records_of(list(person_ids))
     ]

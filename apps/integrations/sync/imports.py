@@ -3,7 +3,7 @@ that say so.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -166,10 +166,12 @@ def _run(batch: SyncImport, *, now: datetime) -> Trial:
 
 
 def _rows_of(batch: SyncImport) -> list[Row]:
-    steps = SyncImportStep.objects.filter(batch=batch).select_related("record").order_by("pk")[:SHOWN]
+    rows = SyncImportStep.objects.filter(batch=batch).select_related("record").order_by("pk")
+    steps = list(rows[:SHOWN])
+    entries = _entries(steps)
     found = []
     for one in steps:
-        changes = record_fields.changes_in(one.record, _entry(one))
+        changes = record_fields.changes_in(one.record, entries[one.pk])
         values = record_fields.values_of(one.record)
         found.append(Row(record_fields.title_of(batch.entity, values), one.is_new, changes))
     return found
@@ -200,15 +202,17 @@ def undo(actor: Actor, batch: SyncImport, *, now: datetime) -> Counter[str]:
     require(actor, "people:write")
     fresh = _locked(batch, STATE.APPLIED)
     counts = Counter[str]()
-    steps = list(SyncImportStep.objects.filter(batch=fresh).order_by("pk"))
+    steps = list(SyncImportStep.objects.filter(batch=fresh).select_related("record").order_by("pk"))
     locked = {
         row.pk: row
         for row in SyncRecord.objects.select_for_update()
         .filter(pk__in=[one.record_id for one in steps])
         .order_by("pk")
     }
-    for one in steps:
-        counts += _undo(actor, fresh, one, locked[one.record_id], now=now)
+    for start in range(0, len(steps), BATCH):
+        entries = _entries(steps[start : start + BATCH])
+        for one in steps[start : start + BATCH]:
+            counts += _undo(actor, fresh, one, entries[one.pk], locked[one.record_id], now=now)
     waiting.plan([row for row in locked.values() if row.gone_at is None], now=now)
     fresh.state, fresh.undone_at = STATE.UNDONE, now
     fresh.save(update_fields=["state", "undone_at"])
@@ -217,10 +221,16 @@ def undo(actor: Actor, batch: SyncImport, *, now: datetime) -> Counter[str]:
 
 
 def _undo(
-    actor: Actor, batch: SyncImport, step: SyncImportStep, record: SyncRecord, *, now: datetime
+    actor: Actor,
+    batch: SyncImport,
+    step: SyncImportStep,
+    entry: TrailEntry,
+    record: SyncRecord,
+    *,
+    now: datetime,
 ) -> Counter[str]:
     fields = record_fields.fields_of(record)
-    told = record_fields.changes_in(record, _entry(step))
+    told = record_fields.changes_in(record, entry)
     told = {name: one for name, one in told.items() if one.is_set and one.before != one.after}
     changes = {
         name: Change(one.after, one.before, now)
@@ -255,9 +265,13 @@ def _disagree(external: SyncExternal, changes: Mapping[str, Change]) -> None:
         external.save(update_fields=["content_sealed", "data_key", "raw_hash"])
 
 
-def _entry(step: SyncImportStep) -> TrailEntry:
-    found: TrailEntry = TrailEntry.objects.get(stream=step.record.stream, position=step.position)
-    return found
+def _entries(steps: Sequence[SyncImportStep]) -> dict[int, TrailEntry]:
+    """Step → what it wrote into its record's trail."""
+    wanted = {(one.record.stream, one.position): one.pk for one in steps}
+    rows = TrailEntry.objects.filter(
+        stream__in=[stream for stream, _ in wanted], position__in={one.position for one in steps}
+    )
+    return {wanted[row.stream, row.position]: row for row in rows if (row.stream, row.position) in wanted}
 
 
 def _locked(batch: SyncImport, state: str) -> SyncImport:

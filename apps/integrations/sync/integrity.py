@@ -22,7 +22,7 @@ from apps.accounts import audit, scoping
 from apps.accounts.errors import DomainError, NotHere
 from apps.accounts.permissions import Actor
 from apps.accounts.tasks_base import workspace_task
-from apps.integrations import sealed_json, services, trail
+from apps.integrations import modes, sealed_json, services, trail
 from apps.integrations.connectors.crm.system import Entity, System
 from apps.integrations.models import (
     Connection,
@@ -74,10 +74,15 @@ def check_all() -> int:
 
 
 @workspace_task(name="integrations.sync.check")
-def check(*, connection_id: int) -> int:
-    """Compare each stream of a connection with a fresh scan. Returns how many reports were made."""
+def check(*, connection_id: int, is_asked: bool = False) -> int:
+    """Compare each stream of a connection with a fresh scan. Returns how many reports were made.
+
+    is_asked: by a person. Without one it is left out while only what cannot wait is done.
+    """
     connection = Connection.objects.get(pk=connection_id)
     imports.forget(now=timezone.now())
+    if not is_asked and modes.active(timezone.now()):
+        return 0
     asked = streams.system_of(connection)
     made = 0
     for stream in streams.of_connection(connection):
@@ -93,7 +98,7 @@ def check_now(actor: Actor, connection: Connection, *, now: datetime) -> None:
     """Have it compared at once. Audited. Raises NotSynced."""
     streams.of_connection(connection)
     audit.record(actor, "sync.check_asked", connection, now=now)
-    check.delay(workspace_id=connection.workspace_id, connection_id=connection.pk)
+    check.delay(workspace_id=connection.workspace_id, connection_id=connection.pk, is_asked=True)
 
 
 def compare(stream: SyncStream, asked: System, *, now: datetime) -> SyncReport:

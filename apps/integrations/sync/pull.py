@@ -20,7 +20,7 @@ from apps.accounts import audit, scoping
 from apps.accounts.errors import DomainError
 from apps.accounts.permissions import Actor
 from apps.accounts.tasks_base import workspace_task
-from apps.integrations import services
+from apps.integrations import modes, services
 from apps.integrations.connectors.crm.system import Entity, Page, Remote, System
 from apps.integrations.models import Connection, SyncExternal, SyncStream
 from apps.integrations.services import Family
@@ -67,10 +67,15 @@ def pull(*, connection_id: int, is_full: bool = False) -> int:
 
 
 def read_now(actor: Actor, connection: Connection, *, is_full: bool, now: datetime) -> None:
-    """Have it read at once. Audited. Raises NotSynced."""
-    streams.of_connection(connection)
+    """Have it read at once. Audited. Raises NotSynced.
+
+    A full reading is due until it was made: another worker may read the connection just now.
+    """
+    found = streams.of_connection(connection)
+    if is_full:
+        SyncStream.objects.filter(pk__in=[one.pk for one in found]).update(full_at=None)
     audit.record(actor, "sync.run_asked", connection, now=now, after={"is_full": is_full})
-    pull.delay(workspace_id=connection.workspace_id, connection_id=connection.pk, is_full=is_full)
+    pull.delay(workspace_id=connection.workspace_id, connection_id=connection.pk)
 
 
 @contextmanager
@@ -130,14 +135,18 @@ def _begin(stream: SyncStream, *, is_full: bool, now: datetime) -> SyncStream:
     fresh.is_full = is_full or _is_full_due(fresh, now)
     fresh.window_from = fresh.watermark - OVERLAP if fresh.watermark and not fresh.is_full else None
     fresh.run, fresh.page, fresh.highest, fresh.counts = fresh.run + 1, 1, None, {}
-    fresh.began_at, fresh.trouble = now, ""
+    fresh.began_at = now
     fresh.save()
     return fresh
 
 
 def _is_full_due(stream: SyncStream, now: datetime) -> bool:
-    is_weekly = stream.full_at is None or now - stream.full_at >= FULL_EVERY
-    return is_weekly or (stream.finished_at is not None and now - stream.finished_at >= OUTAGE)
+    """The first, and one that a person asked for, at once; others not while only what cannot wait is done."""
+    if stream.full_at is None:
+        return True
+    is_weekly = now - stream.full_at >= FULL_EVERY
+    is_after_outage = stream.finished_at is not None and now - stream.finished_at >= OUTAGE
+    return (is_weekly or is_after_outage) and modes.active(now) is None
 
 
 @transaction.atomic

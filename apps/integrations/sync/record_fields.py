@@ -54,6 +54,8 @@ class Field:
 Fields = dict[str, Field]
 # How a field came to a system: nothing changed here.
 TOLD = "told"
+# In a step's sealed content, beside the fields: the id that a system knows the record by.
+EXTERNAL = ":external"
 
 
 @dataclass(frozen=True)
@@ -128,18 +130,29 @@ def index_of(workspace_id: int, name: str, value: str | None) -> bytes | None:
 
 
 def step(
-    record: SyncRecord, kind: str, changes: Mapping[str, Change], *, by: str, now: datetime, **told: Any
+    record: SyncRecord,
+    kind: str,
+    changes: Mapping[str, Change],
+    *,
+    by: str,
+    now: datetime,
+    external: str = "",
+    **told: Any,
 ) -> Step:
-    """A step of the record's trail. told: what is not about anybody."""
+    """A step of the record's trail. external: the id by which a system knows it. told: what is not about
+    anybody.
+    """
     data: dict[str, Any] = {"by": by, "fields": sorted(changes), **told}
     hows = {name: one.how for name, one in changes.items() if one.how}
     if hows:
         data["how"] = hows
-    if changes:
-        content = {
+    if changes or external:
+        content: dict[str, Any] = {
             name: [one.before, one.after, one.at.isoformat() if one.at else None, one.theirs]
             for name, one in changes.items()
         }
+        if external:
+            content[EXTERNAL] = external
         text = json.dumps(content, separators=(",", ":"))
         sealed = key_of(record).seal(text, _place(record))
         data["sealed"] = base64.b64encode(sealed).decode()
@@ -152,6 +165,7 @@ def changes_in(record: SyncRecord, entry: TrailEntry) -> dict[str, Change]:
     if sealed is None or record.data_key is None:
         return {}
     opened = json.loads(key_of(record).open(base64.b64decode(sealed), _place(record)))
+    opened.pop(EXTERNAL, None)
     hows = entry.data.get("how", {})
     return {
         name: Change(before, after, _moment(at), hows.get(name, ""), theirs)

@@ -201,7 +201,7 @@ def create(actor: Actor, entity: str, given: Mapping[str, Any], *, now: datetime
     trail.append(record_fields.step(record, "made", changes, by=actor.kind, now=now))
     audit.record(actor, "sync.record_made", record, now=now, after={"fields": sorted(changes)})
     for stream in streams.that_make_new(entity):
-        waiting.make_there(record, stream)
+        waiting.make_there([record], stream)
     waiting.plan([record], now=now)
     return record
 
@@ -215,14 +215,14 @@ def send(actor: Actor, record: SyncRecord, connection: Connection, *, now: datet
     writable = streams.system_of(connection).speaks[Entity(record.entity)].writable
     if not writable or fresh.erased_at is not None:
         raise NothingToSend(f"{connection.label} takes no {record.entity}s.")
-    made = waiting.make_there(fresh, stream)
-    if made is None:
+    made = waiting.make_there([fresh], stream)
+    if not made:
         raise NothingToSend(f"{connection.label} has it already, or is about to.")
     fresh.version += 1
     fresh.save(update_fields=["version"])
     audit.record(actor, "sync.record_sent", fresh, now=now, after={"connection": connection.label})
     waiting.plan([fresh], now=now)
-    return made
+    return made[0]
 
 
 def obey_withdrawals(*, now: datetime) -> int:

@@ -31,7 +31,7 @@ class NotSynced(DomainError):
     status = 409
 
 
-def system_of(connection: Connection, *, lane: Lane = Lane.BACKFILL) -> System:
+def system_of(connection: Connection, *, lane: Lane = Lane.MARKETING) -> System:
     """Raises NotSynced for a service that holds no records."""
     try:
         return systems.of(Client(connection, lane=lane))

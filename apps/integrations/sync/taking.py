@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from apps.integrations import sealed_json, services, trail
+from apps.integrations import many_rows, sealed_json, services, trail
 from apps.integrations.connectors.crm.system import Entity, Remote
 from apps.integrations.models import (
     SyncConflict,
@@ -326,7 +326,7 @@ def _write(stream: SyncStream, works: Sequence[_Work], reading: Reading, counts:
     unlinked = {work.record.public_id for work in works if work.record.person_id is None}
     if stream.entity == Entity.CONTACT:
         people_links.link([work.record for work in works], now=reading.now)
-    SyncRecord.objects.bulk_create([work.record for work in works if work.is_new])
+    many_rows.insert([work.record for work in works if work.is_new])
     old = [work for work in works if not work.is_new]
     changed = [
         work.record
@@ -337,7 +337,7 @@ def _write(stream: SyncStream, works: Sequence[_Work], reading: Reading, counts:
         SyncRecord.objects.bulk_update(changed, record_fields.COLUMNS)
     for work in works:
         work.external.record = work.record
-    SyncExternal.objects.bulk_create([work.external for work in works if not work.is_stored])
+    many_rows.insert([work.external for work in works if not work.is_stored])
     kept = [work.external for work in works if work.is_stored]
     if kept:
         SyncExternal.objects.bulk_update(kept, EXTERNAL_COLUMNS)
@@ -368,14 +368,20 @@ def _note(stream: SyncStream, works: Sequence[_Work], reading: Reading) -> None:
 
 
 def _step(stream: SyncStream, work: _Work, reading: Reading) -> Step:
-    told: dict[str, Any] = {"external": work.remote.id} if work.external.is_own_id else {}
+    told: dict[str, Any] = {}
     if reading.batch is not None:
         told["batch"] = str(reading.batch.public_id)
     if work.was_gone:
         told["restored"] = True
     kind = "made" if work.is_new else reading.kind
     return record_fields.step(
-        work.record, kind, work.changes, by=stream.connection.service, now=reading.now, **told
+        work.record,
+        kind,
+        work.changes,
+        by=stream.connection.service,
+        now=reading.now,
+        external=work.remote.id if work.external.is_own_id else "",
+        **told,
     )
 
 
@@ -421,7 +427,8 @@ def _make_elsewhere(stream: SyncStream, records: Sequence[SyncRecord]) -> list[S
     others = [
         one for one in streams.that_make_new(stream.entity) if one.connection_id != stream.connection_id
     ]
-    return [record for other in others for record in records if waiting.make_there(record, other) is not None]
+    made = [place.record for other in others for place in waiting.make_there(records, other)]
+    return list({one.pk: one for one in made}.values())
 
 
 def gone(external: SyncExternal | None, *, now: datetime) -> int:
@@ -440,8 +447,10 @@ def gone(external: SyncExternal | None, *, now: datetime) -> int:
     )
     is_last = not SyncExternal.objects.filter(record=record, gone_at=None, is_own_id=True).exists()
     service = external.connection.service
-    told: dict[str, Any] = {"external": external.external_id} if external.is_own_id else {}
-    trail.append(record_fields.step(record, "gone", {}, by=service, now=now, is_last=is_last, **told))
+    known_as = external.external_id if external.is_own_id else ""
+    trail.append(
+        record_fields.step(record, "gone", {}, by=service, now=now, external=known_as, is_last=is_last)
+    )
     if is_last and was_unpushed:
         disputes.deleted(external, record, now=now)
     elif is_last:

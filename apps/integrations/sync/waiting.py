@@ -3,17 +3,19 @@ outbox.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from apps.integrations import outbox, sealed_json
 from apps.integrations.connectors.crm.system import Entity
 from apps.integrations.models import SyncConflict, SyncExternal, SyncRecord, SyncStream
+from apps.integrations.outbox import Wanted
 from apps.integrations.resilience.lanes import Lane
 from apps.integrations.sync import record_fields, streams
 
 PUSH = "records.push"
+BATCH = 500
 
 
 def differing(
@@ -43,7 +45,9 @@ def disputed_in(external_ids: Iterable[int]) -> dict[int, set[str]]:
 
 
 def plan(records: Collection[SyncRecord], *, now: datetime) -> int:
-    """Enqueue a push to each system that lacks something of these (locked) records. How many."""
+    """Enqueue a push to each system that lacks something of these (locked) records. How many. Many are
+    written at once.
+    """
     by_pk = {record.pk: record for record in records}
     externals = list(
         SyncExternal.objects.filter(record__in=by_pk, gone_at=None)
@@ -52,29 +56,30 @@ def plan(records: Collection[SyncRecord], *, now: datetime) -> int:
     )
     disputed = disputed_in(one.pk for one in externals)
     ways: dict[tuple[int, str], SyncStream] = {}
-    planned = 0
+    waiting: dict[int, list[SyncExternal]] = defaultdict(list)
+    changed = []
     for external in externals:
         key = external.connection_id, external.entity
         if key not in ways:
             ways[key] = streams.of(external.connection, external.entity)
         record = by_pk[external.record_id]
-        planned += _plan(ways[key], external, record, disputed.get(external.pk, set()), now=now)
-    return planned
+        waits = _waits(ways[key], external, record, disputed.get(external.pk, set()))
+        if waits != (external.unpushed_since is not None):
+            external.unpushed_since = now if waits else None
+            changed.append(external)
+        if waits and not ways[key].is_paused:
+            waiting[external.connection_id].append(external)
+    SyncExternal.objects.bulk_update(changed, ["unpushed_since"], batch_size=BATCH)
+    for found in waiting.values():
+        _enqueue(found, by_pk, now=now)
+    return sum(map(len, waiting.values()))
 
 
-def _plan(
-    stream: SyncStream, external: SyncExternal, record: SyncRecord, disputed: set[str], *, now: datetime
-) -> bool:
-    is_new = external.state == SyncExternal.State.MAKING
-    lacks = is_new or bool(wanted(external, record, disputed=disputed))
-    waits = lacks and stream.direction != SyncStream.Direction.IN
-    if waits != (external.unpushed_since is not None):
-        external.unpushed_since = now if waits else None
-        external.save(update_fields=["unpushed_since"])
-    if not waits or stream.is_paused:
+def _waits(stream: SyncStream, external: SyncExternal, record: SyncRecord, disputed: set[str]) -> bool:
+    if stream.direction == SyncStream.Direction.IN:
         return False
-    enqueue(external, record, now=now)
-    return True
+    is_new = external.state == SyncExternal.State.MAKING
+    return is_new or bool(wanted(external, record, disputed=disputed))
 
 
 def wanted(external: SyncExternal, record: SyncRecord, *, disputed: Collection[str]) -> dict[str, Any]:
@@ -91,31 +96,35 @@ def wanted(external: SyncExternal, record: SyncRecord, *, disputed: Collection[s
     return differing(values, content.get("base", {}), speaks.writable, disputed=disputed)
 
 
-def enqueue(external: SyncExternal, record: SyncRecord, *, now: datetime) -> None:
+def _enqueue(externals: Sequence[SyncExternal], records: Mapping[int, SyncRecord], *, now: datetime) -> None:
     """One call per state of the record; what it says is read when it goes."""
-    outbox.enqueue(
-        external.connection,
-        PUSH,
-        {"external": external.pk},
-        dedup_key=f"{external.public_id}:{record.version}",
-        now=now,
-        lane=Lane.TRANSACTIONAL,
-        person_id=record.person_id,
-    )
+    calls = [
+        Wanted(
+            payload={"external": one.pk},
+            dedup_key=f"{one.public_id}:{records[one.record_id].version}",
+            person_id=records[one.record_id].person_id,
+        )
+        for one in externals
+    ]
+    outbox.enqueue_many(externals[0].connection, PUSH, calls, now=now, lane=Lane.TRANSACTIONAL)
 
 
-def make_there(record: SyncRecord, stream: SyncStream) -> SyncExternal | None:
-    """The place of a record that is to be made in a system; None where it has one."""
-    if SyncExternal.objects.filter(record=record, connection=stream.connection_id, gone_at=None).exists():
-        return None
-    made: SyncExternal = SyncExternal.objects.create(
-        workspace_id=record.workspace_id,
-        connection_id=stream.connection_id,
-        entity=record.entity,
-        external_id=f"new:{record.public_id}",
-        record=record,
-        state=SyncExternal.State.MAKING,
-        is_own_id=False,
+def make_there(records: Sequence[SyncRecord], stream: SyncStream) -> list[SyncExternal]:
+    """The places of records that are to be made in a system; none for those that have one."""
+    live = SyncExternal.objects.filter(connection=stream.connection_id, gone_at=None)
+    there = set(live.filter(record__in=[one.pk for one in records]).values_list("record_id", flat=True))
+    made: list[SyncExternal] = SyncExternal.objects.bulk_create(
+        SyncExternal(
+            workspace_id=record.workspace_id,
+            connection_id=stream.connection_id,
+            entity=record.entity,
+            external_id=f"new:{record.public_id}",
+            record=record,
+            state=SyncExternal.State.MAKING,
+            is_own_id=False,
+        )
+        for record in records
+        if record.pk not in there
     )
     return made
 

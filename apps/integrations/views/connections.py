@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts.doors import page, refusals_in
-from apps.integrations import ads_pull, connections, inbound, modes, outbox, reports, services
+from apps.integrations import ads_pull, connections, inbound, modes, outbox, remarks, reports, services
 from apps.integrations.forms import ConnectForm
 from apps.integrations.services import Family
 from apps.integrations.sync import pull
@@ -46,6 +46,7 @@ def connection(request: HttpRequest, public_id: str) -> HttpResponse:
         "calls": reports.troubled_calls(found),
         "hook_url": inbound.url_of(found),
         "facts": standing.service.facts_of(found, now=now),
+        "remarks": remarks.on(found),
     }
     if standing.service.family == Family.ADS:
         context["campaigns"] = reports.campaigns(found, now=now)

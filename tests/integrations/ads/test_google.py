@@ -160,7 +160,7 @@ def test_a_bid_goes_into_the_field_that_the_campaigns_strategy_buys_by(ads, goog
     assert google.seen[-1].body == (
         b'{"mutateOperations":[{"adGroupOperation":{"update":{"resourceName":'
         b'"customers/1234567890/adGroups/%s","cpcBidMicros":"1200000"},"updateMask":"cpcBidMicros"}}],'
-        b'"partialFailure":true,"validateOnly":false}' % group.encode()
+        b'"partialFailure":false,"validateOnly":false}' % group.encode()
     )
     google.campaigns[key]["biddingStrategyType"] = "TARGET_CPA"
     ads.change_group(group, Change(bid=Money(Decimal(12), "GBP")))
@@ -245,6 +245,16 @@ def test_a_throttled_account_waits_as_long_as_it_is_told(ads, google):
     assert caught.value.outcome.retry_after_seconds == 77
 
 
-def test_operations_are_json(ads, google):
-    ads.change(google.add("Spring"), PAUSE)
-    assert json.loads(google.seen[-1].body)["partialFailure"] is True
+def test_of_several_operations_all_are_done_or_none(ads, google):
+    key = google.add("Spring")
+    google.budgets.clear()
+
+    change = Change(status=Status.PAUSED, budget=Money(Decimal(30), "GBP"))
+    google.budgets[google.campaigns[key]["campaignBudget"]] = {
+        "resourceName": "customers/1/campaignBudgets/9"
+    }
+    outcome = ads.change(key, change).outcome
+
+    assert outcome.kind == Kind.PERMANENT_DATA
+    assert google.campaigns[key]["status"] == "ENABLED"
+    assert json.loads(google.seen[-1].body)["partialFailure"] is False

@@ -124,6 +124,16 @@ def test_a_bid_and_what_it_cannot_check(ads, there):
     assert ads.change("8", Change(), only_validate=True).outcome.kind == Kind.REFUSED_HERE
 
 
+def test_a_status_that_is_refused_after_the_budget_says_what_was_done(ads, there):
+    there.misbehave(Answer(said(40_002, "not now")), path="status/update")
+
+    change = Change(budget=Money(Decimal(30), "GBP"), status=Status.PAUSED)
+    outcome = ads.change(there.add("Spring"), change).outcome
+
+    assert outcome.kind == Kind.PERMANENT_DATA
+    assert outcome.reason == "Its amounts were changed, then: TikTok 40002: not now"
+
+
 def test_figures_by_day_page_by_page_with_missing_ones_missing(ads, there):
     there.figures = {
         ("1", f"2026-11-0{day}"): {"spend": "12.34", "impressions": "100"} for day in range(1, 6)

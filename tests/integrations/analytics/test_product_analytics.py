@@ -17,7 +17,7 @@ from apps.accounts import consent, privacy
 from apps.accounts.permissions import system
 from apps.attribution import subscribers
 from apps.attribution.events import TouchpointsStored
-from apps.integrations import connections, errors, forwarding, outbox
+from apps.integrations import connections, conversion_reports, errors, forwarding, outbox
 from apps.integrations.connectors.analytics import amplitude, mixpanel
 from apps.integrations.conversion_events import PURPOSES, ConversionEvent
 from apps.integrations.models import Call, ForwardedConversion
@@ -374,6 +374,35 @@ def test_visits_and_clicks_are_told_where_somebody_wants_them(open_, workspace, 
     assert stored(fake) == 1
     [row] = ForwardedConversion.objects.all()
     assert (row.kind, row.value) == ("click", 0)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_visit_and_a_conversion_of_one_id_are_both_told_and_neither_twice(open_, sold, name):
+    fake, _ = open_(name, steps="yes")
+    visit = sold("e1", kind="visit", value=Decimal(0), is_step=True)
+
+    for _ in range(2):
+        forwarding.forward_steps([visit], now=timezone.now())
+        forward(sold("e1"))
+        relay()
+
+    assert stored(fake) == 2
+    rows = ForwardedConversion.objects.order_by("stage").values_list("stage", "kind", "repeats")
+    assert list(rows) == [("conversion", "purchase", 1), ("step", "visit", 1)]
+
+
+def test_visits_are_not_counted_among_the_conversions(open_, sold):
+    open_("mixpanel", steps="yes")
+    forward(sold("e1"))
+    forwarding.forward_steps(
+        [sold(f"v{number}", kind="visit", value=Decimal(0), is_step=True) for number in range(3)],
+        now=timezone.now(),
+    )
+    relay()
+
+    [one] = conversion_reports.tellings(days=7, now=timezone.now())
+
+    assert (one.known, one.sent, one.accepted, one.steps) == (1, 1, 1, 3)
 
 
 def test_nobody_hears_of_clicks_who_did_not_ask(open_, workspace, person):

@@ -9,6 +9,7 @@ import pytest
 import time_machine
 from django.db import connection as database
 from django.db import transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.accounts import consent, scoping
@@ -142,6 +143,30 @@ def test_each_destination_takes_a_conversion_once(open_, sold, name):
     assert states() == {"e1": S.DONE}
     assert taken(fake) == 1
     assert ForwardedConversion.objects.get().repeats == 1
+
+
+def test_many_conversions_are_written_in_as_many_statements_as_a_few(open_, sold):
+    open_("meta_conversions")
+    counts = []
+    for events in ([sold(f"a{number}") for number in range(3)], [sold(f"b{n}") for n in range(60)]):
+        with CaptureQueriesContext(database) as asked:
+            assert forward(*events) == len(events)
+        counts.append(len(asked))
+
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("length", [198, 199, 200])
+def test_a_change_of_a_conversion_with_a_long_id_is_told(open_, sold, length):
+    fake, _ = open_("ga4")
+    event = sold("e" * length, order_id="o1")
+    forward(event)
+    relay()
+
+    forwarding.correct([replace(event, value=Decimal(0), is_void=True)], now=timezone.now())
+    relay()
+
+    assert taken(fake) == 2
 
 
 @pytest.mark.parametrize("name", BATCHED)

@@ -10,10 +10,10 @@ import time_machine
 from django.utils import timezone
 
 from apps.accounts.permissions import system
-from apps.integrations import outbox
-from apps.integrations.models import Call, SyncExternal, SyncRecord
+from apps.integrations import modes, outbox
+from apps.integrations.models import Call, SyncExternal, SyncRecord, SyncReport, SyncStream
 from apps.integrations.resilience.lanes import Lane
-from apps.integrations.sync import pull, record_fields, records, streams
+from apps.integrations.sync import integrity, pull, record_fields, records, streams
 from tests.fakes.honeybook import CATCH, HoneyBook, zap
 from tests.fakes.lightblue import KEY as LIGHT_BLUE_KEY
 from tests.fakes.lightblue import LightBlue
@@ -202,3 +202,68 @@ def test_a_wedding_at_vsco_goes_to_light_blue_with_its_people(connect, fakes, se
     assert (form["ShootTitle"], form["ShootDate"]) == ("Alice & Ben", "12/06/2027")
     assert form["ContactEmail"] == "alice@example.com"
     assert "With: Ben Moore ben@example.com" in form["Message"]
+
+
+@pytest.fixture
+def emergency(actor):
+    """Begin a day on which only what cannot wait is done."""
+    return lambda: modes.begin_emergency(actor, reason="a wedding", hours=4, now=timezone.now())
+
+
+def test_on_a_wedding_day_changes_still_come_in_and_the_full_reading_waits(
+    connect, fakes, emergency, django_capture_on_commit_callbacks
+):
+    there = fakes["vsco"]
+    alice = there.add("contact", kind="person", firstName="Alice", lastName="Hart", email="alice@example.com")
+    connection = connect("vsco")
+    pull.pull(connection_id=connection.pk)
+    long_ago = timezone.now() - timedelta(days=8)
+    SyncStream.objects.update(full_at=long_ago)
+    emergency()
+    there.change("contact", alice, lastName="Byron")
+
+    assert pull.pull(connection_id=connection.pk) == 1
+
+    assert values_of(alice)["last_name"] == "Byron"
+    assert set(SyncStream.objects.values_list("trouble", "full_at")) == {("", long_ago)}
+    with time_machine.travel(timezone.now() + timedelta(hours=5)):
+        pull.pull(connection_id=connection.pk)
+    assert not SyncStream.objects.filter(full_at=long_ago).exists()
+
+
+def test_on_a_wedding_day_a_person_gets_the_full_reading_that_they_ask_for(
+    connect, fakes, emergency, actor, django_capture_on_commit_callbacks
+):
+    connection = connect("vsco")
+    pull.pull(connection_id=connection.pk)
+    long_ago = timezone.now() - timedelta(days=8)
+    SyncStream.objects.update(full_at=long_ago)
+    emergency()
+
+    with django_capture_on_commit_callbacks(execute=True):
+        pull.read_now(actor, connection, is_full=True, now=timezone.now())
+
+    assert not SyncStream.objects.filter(full_at=long_ago).exists()
+
+
+def test_what_is_connected_on_a_wedding_day_is_read_at_once(connect, fakes, emergency):
+    fakes["vsco"].furnish()
+    emergency()
+    connection = connect("vsco")
+
+    pull.pull(connection_id=connection.pk)
+
+    assert (of("contact").count(), of("job").count()) == (70, 32)
+    assert not SyncStream.objects.filter(full_at=None).exists()
+
+
+def test_on_a_wedding_day_only_a_person_has_all_compared(connect, fakes, emergency, actor):
+    connection = connect("vsco")
+    pull.pull(connection_id=connection.pk)
+    emergency()
+
+    assert integrity.check(connection_id=connection.pk) == 0
+    assert not SyncReport.objects.exists()
+
+    integrity.check_now(actor, connection, now=timezone.now())
+    assert SyncReport.objects.count() == 2

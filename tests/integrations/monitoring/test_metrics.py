@@ -113,10 +113,17 @@ def gauges():
     metrics._gauges.update(before)
 
 
-def test_a_gauge_that_fails_leaves_the_others_alone(workspace, gauges):
-    @metrics.gauge("t.broken")
-    def _broken():
-        raise ZeroDivisionError
+def _raises():
+    raise TypeError("nobody thought of that")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [_raises, lambda: [metrics.Reading(1.0), metrics.Reading(float("nan"))], lambda: [metrics.Reading(None)]],
+    ids=["raises", "no number", "nothing"],
+)
+def test_a_gauge_that_fails_leaves_the_others_alone(workspace, gauges, broken):
+    metrics.gauge("t.broken")(broken)
 
     @metrics.gauge("t.fine")
     def _fine():

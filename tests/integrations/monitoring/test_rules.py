@@ -139,3 +139,66 @@ def test_an_alert_acts_and_says_what_it_did(workspace):
     acted = [step for step in trail.steps_of(incidents.stream_of(only())) if step.kind == "acted"]
     assert acted[0].data == {"action": "t.act", "said": "It was switched off."}
     del actions._deeds["t.act"]
+
+
+def test_an_action_that_fails_changes_nothing_and_keeps_nobody_from_being_told():
+    actions._deeds.pop("t.fails", None)
+
+    @actions.action("t.fails")
+    def _fails(incident):
+        Incident.objects.update(title="half done")
+        raise LookupError("nobody thought of that")
+
+    AlertRule.objects.filter(key=RULE).update(action="t.fails")
+    for minute in range(4):
+        see(0.30, minute)
+
+    assert only().title == "The conversion rate has dropped"
+    acted, told = trail.steps_of(incidents.stream_of(only()))[1:]
+    assert acted.data["said"] == "t.fails failed (LookupError). Do it by hand."
+    assert told.kind == "told"
+
+
+def test_a_rule_that_fails_leaves_the_others_alone():
+    AlertRule.objects.filter(key="ai_generation_failure").update(figure="mode")
+    metrics.observe("ai.success", 0.0, now=NOW)
+    AlertRule.objects.filter(key="ai_generation_failure").update(least_count=1)
+
+    for minute in range(4):
+        see(0.30, minute)
+
+    assert only().state == "open"
+
+
+def test_a_rule_that_asks_for_no_values_divides_by_none_of_them(actor):
+    for figure in AlertRule.Figure.values:
+        AlertRule.objects.filter(key=RULE).update(least_count=0, figure=figure, comparison="above", bound=1)
+        rules.look(now=NOW)
+
+    assert not Incident.objects.exists()
+
+
+def test_an_incident_is_over_when_there_is_nothing_left_that_it_could_be_about():
+    """As with a sign-in that was renewed: its days to the end are told no more."""
+    for minute in range(4):
+        see(0.30, minute)
+
+    rules.look(now=NOW + timedelta(minutes=30))
+    assert only().state == "open"  # a silence may be a part of the trouble
+    rules.look(now=NOW + timedelta(minutes=75))
+
+    assert only().state == "resolved"
+    assert trail.steps_of(incidents.stream_of(only()))[-1].data["why"] == "No figure has come for an hour."
+
+
+def test_an_incident_is_over_when_the_few_figures_that_come_are_good(actor):
+    rules.change(actor, RULE, now=NOW, least_count=3, for_seconds=0, window_seconds=300)
+    for minute in (0, 0.1, 0.2):
+        see(0.30, minute)
+    assert only().state == "open"
+
+    see(0.30, 20)
+    assert only().state == "open"
+    see(0.50, 40)
+
+    assert only().state == "resolved"

@@ -21,7 +21,7 @@ from apps.integrations.resilience.breaker import (
     record,
     release,
 )
-from apps.integrations.resilience.gate import Entry, Refusal, Success, Tokens
+from apps.integrations.resilience.gate import FULL, PAUSED, Entry, Refusal, Success, Tokens
 from apps.integrations.resilience.memory_store import MemoryStore
 from apps.integrations.resilience.redis_store import PREFIX, RedisStore
 
@@ -131,6 +131,32 @@ def test_leave_given_back_lets_the_next_one_probe():
     assert ask(circuit, 15_001).is_probe
 
 
+def entry(key, token, *, is_critical=False, size=1_000_000, lease_ms=20_000, pauses=(), tokens=()):
+    return Entry(
+        circuit_key=key,
+        token=token,
+        size=size,
+        lease_ms=lease_ms,
+        pauses=pauses,
+        is_critical=is_critical,
+        settings=QUICK,
+        tokens=tokens,
+    )
+
+
+def success(key, token, permit, *, is_good=True):
+    return Success(
+        circuit_key=key,
+        token=token,
+        permit=permit,
+        is_good=is_good,
+        settings=QUICK,
+        budget_key=key,
+        gain=1,
+        capacity=30,
+    )
+
+
 class Both(RuleBasedStateMachine):
     """Whatever is done, Redis and memory answer alike, and at most one live lease exists."""
 
@@ -149,12 +175,17 @@ class Both(RuleBasedStateMachine):
     def wait(self, ms):
         self.now += ms
 
+    def asks(self, *, is_critical=False):
+        """The leave that both give; nothing but the breaker stands in its way."""
+        wanted = entry(f"{self.key} alone", uuid.uuid4().hex, is_critical=is_critical)
+        leave = self.memory.begin(wanted)
+        assert self.redis.begin(wanted) == leave
+        return leave
+
     @rule(target=permits, is_critical=st.booleans())
     def acquire(self, is_critical):
-        asked = {"is_critical": is_critical, "settings": QUICK}
-        mine, theirs = self.memory.acquire(self.key, **asked), self.redis.acquire(self.key, **asked)
-        assert mine == theirs
-        if isinstance(mine, Denied):
+        mine = self.asks(is_critical=is_critical)
+        if isinstance(mine, Refusal):
             return multiple()
         if mine.is_probe:
             self.live = {generation: until for generation, until in self.live.items() if until > self.now}
@@ -177,8 +208,7 @@ class Both(RuleBasedStateMachine):
     @rule(times=st.integers(1, 7), is_good=st.booleans())
     def call(self, times, is_good):
         for _ in range(times):
-            permit = self.memory.acquire(self.key, is_critical=False, settings=QUICK)
-            assert self.redis.acquire(self.key, is_critical=False, settings=QUICK) == permit
+            permit = self.asks()
             if isinstance(permit, Permit):
                 self.report(permit, is_good)
 
@@ -189,37 +219,24 @@ class Both(RuleBasedStateMachine):
         then=st.sampled_from(["ends well", "ends slowly", "fails", "is given back", "dies"]),
     )
     def go_through_the_gate(self, token, is_critical, limits, then):
-        entry = Entry(
-            circuit_key=self.key,
-            token=token,
-            size=2,
-            lease_ms=20_000,
-            pauses=(self.key, f"{self.key} all"),
+        wanted = entry(
+            self.key,
+            token,
             is_critical=is_critical,
-            settings=QUICK,
+            size=2,
+            pauses=(self.key, f"{self.key} all"),
             tokens=tuple(
                 Tokens(key=f"{self.key}:{limit}", cost=1, limit=limit, window_ms=10_000, reserve=0)
                 for limit in limits
             ),
         )
-        leave = self.memory.begin(entry)
-        assert self.redis.begin(entry) == leave
+        leave = self.memory.begin(wanted)
+        assert self.redis.begin(wanted) == leave
         if isinstance(leave, Refusal) or then == "dies":
             return
         for store in (self.memory, self.redis):
             if then.startswith("ends"):
-                store.end(
-                    Success(
-                        circuit_key=self.key,
-                        token=token,
-                        permit=leave,
-                        is_good=then == "ends well",
-                        settings=QUICK,
-                        budget_key=self.key,
-                        gain=1,
-                        capacity=30,
-                    )
-                )
+                store.end(success(self.key, token, leave, is_good=then == "ends well"))
             elif then == "fails":
                 store.record(self.key, leave, is_good=False, settings=QUICK)
             else:
@@ -255,7 +272,7 @@ test_redis_and_memory_are_one_machine = Both.TestCase
 def _probe(url, key, start, results):
     store = RedisStore(RedisLink(url))
     start.wait()
-    results.put(isinstance(store.acquire(key, is_critical=False, settings=QUICK), Permit))
+    results.put(isinstance(store.begin(entry(key, uuid.uuid4().hex)), Permit))
 
 
 def test_of_many_processes_exactly_one_gets_the_probe():
@@ -295,38 +312,42 @@ class TestCounters:
         )
 
     def test_a_bulkhead_holds_its_size_and_frees_dead_leases(self, counters, clock):
-        def enter(token):
-            return counters.enter("k", token, size=2, lease_ms=1_000)
+        def is_in(token):
+            leave = counters.begin(entry("k", token, size=2, lease_ms=1_000))
+            assert isinstance(leave, Permit) or leave == Refusal(FULL)
+            return isinstance(leave, Permit)
 
-        assert [enter("a"), enter("b"), enter("c")] == [True, True, False]
+        assert [is_in("a"), is_in("b"), is_in("c")] == [True, True, False]
         counters.leave("k", "a")
-        assert [enter("d"), enter("e")] == [True, False]
+        assert [is_in("d"), is_in("e")] == [True, False]
         clock[0] += 1_001
-        assert enter("f")
+        assert is_in("f")
 
     def test_a_budget_is_spent_and_earned(self, counters):
         spend = lambda: counters.spend("s", cost=14, capacity=30)  # noqa: E731
 
         assert [spend(), spend(), spend()] == [True, True, False]
-        for _ in range(12):
-            counters.earn("s", gain=1, capacity=30)
+        for number in range(12):
+            counters.end(success("s", str(number), counters.begin(entry("s", str(number)))))
         assert [spend(), spend()] == [True, False]
 
     def test_tokens_come_back_as_the_window_moves_and_some_are_kept_for_the_critical(self, counters, clock):
-        def take(reserve=2):
-            return counters.take("t", cost=1, limit=4, window_ms=10_000, reserve=reserve)
+        def wait(reserve=2):
+            tokens = (Tokens(key="t", cost=1, limit=4, window_ms=10_000, reserve=reserve),)
+            leave = counters.begin(entry("t", uuid.uuid4().hex, tokens=tokens))
+            return leave.wait_ms if isinstance(leave, Refusal) else 0
 
-        assert [take(), take()] == [0, 0]
+        assert [wait(), wait()] == [0, 0]
         clock[0] += 4_000
-        assert take() == 6_000
-        assert [take(0), take(0), take(0)] == [0, 0, 6_000]
+        assert wait() == 6_000
+        assert [wait(0), wait(0), wait(0)] == [0, 0, 6_000]
         clock[0] += 6_000
-        assert take(0) == 0
+        assert wait(0) == 0
 
     def test_the_longer_pause_stands(self, counters, clock):
         counters.pause("p", wait_ms=5_000)
         counters.pause("p", wait_ms=1_000)
 
-        assert counters.paused("p") == 5_000
+        assert counters.begin(entry("p", "a", pauses=("p",))) == Refusal(PAUSED, 5_000)
         clock[0] += 5_000
-        assert counters.paused("p") == 0
+        assert isinstance(counters.begin(entry("p", "a", pauses=("p",))), Permit)

@@ -238,10 +238,10 @@ class Away(MemoryStore):
 
     is_shared = True
 
-    def enter(self, *_, **__):
+    def begin(self, *_, **__):
         raise RedisLost
 
-    acquire = release = record = take = paused = pause = spend = earn = leave = enter
+    end = release = record = look = pause = spend = leave = begin
 
 
 def test_without_the_shared_store_calls_go_on_alone_with_a_share_of_the_limits(world):

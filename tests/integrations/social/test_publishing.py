@@ -498,6 +498,38 @@ def test_when_the_day_is_spent_the_next_post_waits_for_the_next(open_, write, bo
     assert [state(one) for one in posts] == [S.PUBLISHED, S.PUBLISHED]
 
 
+def test_a_post_that_is_too_dear_for_today_holds_up_none_that_is_not(open_, write, boss):
+    _, connection = open_("x_social")
+    social.set_limit(boss, connection, daily_limit=Decimal("0.3"), reads_are_on=False, now=timezone.now())
+    dear, cheap = write(connection, "See https://a.example/"), write(connection, "No address")
+    for post in (dear, cheap):
+        SocialPost.objects.filter(pk=post.pk).update(scheduled_at=timezone.now() + timedelta(minutes=5))
+        social.approve(boss, post.public_id, now=timezone.now())
+    social.set_limit(boss, connection, daily_limit=Decimal("0.1"), reads_are_on=False, now=timezone.now())
+
+    later(minutes=6)
+
+    assert [state(dear), state(cheap)] == [S.APPROVED, S.PUBLISHED]
+    assert "Raise the limit" in SocialPost.objects.get(pk=dear.pk).reason
+
+
+def test_what_may_have_been_published_stays_paid_when_the_next_attempt_is_refused(open_, publish, boss):
+    fake, connection = open_("x_social")
+    fake.misbehave(ResetAfter(), path=WHERE["x_social"])
+    post = publish(connection)
+    Call.objects.update(state=Call.State.DEAD, due_at=None)
+    social_publishing.move()
+    assert state(post) == S.FAILED
+    paid = spent()
+
+    fake.misbehave(Answer(X_ERROR(400, "Invalid Request", "bad")), path=WHERE["x_social"])
+    social.approve(boss, post.public_id, now=timezone.now())
+    relay()
+
+    assert state(post) == S.FAILED
+    assert spent() == paid > 0
+
+
 def test_what_was_not_published_costs_nothing(open_, publish):
     fake, connection = open_("x_social")
     fake.misbehave(Answer(X_ERROR(400, "Invalid Request", "bad")), path=WHERE["x_social"])
@@ -548,6 +580,47 @@ def test_a_post_that_is_gone_there_is_taken_down_all_the_same(open_, publish, bo
     relay()
 
     assert SocialPost.objects.get().deleted_at is not None
+
+
+@pytest.mark.parametrize("name", ["facebook_pages", "linkedin_pages", "x_social"])
+def test_a_take_down_whose_worker_died_is_looked_up_before_it_is_tried_again(open_, publish, boss, name):
+    fake, connection = open_(name)
+    post = publish(connection)
+    social.take_down(boss, post.public_id, now=timezone.now())
+    outbox.claim(lane=int(Lane.MARKETING), now=timezone.now())  # and its worker dies
+
+    later(minutes=3)
+    later(minutes=20)
+    assert (published(fake), len(fake.asked("DELETE", ".*"))) == (0, 1)
+    later(minutes=40)
+
+    assert SocialPost.objects.get().deleted_at is not None
+    assert set(Call.objects.values_list("state", flat=True)) == {Call.State.DONE}
+
+
+def test_a_take_down_that_costs_money_and_whose_answer_was_lost_is_not_paid_twice(open_, publish, boss):
+    fake, connection = open_("x_social")
+    post = publish(connection)
+    fake.misbehave(ResetAfter(), path=r"/2/tweets/\d+")
+    social.take_down(boss, post.public_id, now=timezone.now())
+
+    relay()
+    assert SocialPost.objects.get().deleted_at is None
+    later(minutes=20)
+
+    assert SocialPost.objects.get().deleted_at is not None
+    assert (published(fake), len(fake.asked("DELETE", ".*"))) == (0, 1)
+    assert fake.bill <= social_spend.spent_on(connection, timezone.now().date())
+
+
+def test_a_take_down_that_is_asked_for_twice_is_paid_once(open_, publish, boss):
+    _, connection = open_("x_social")
+    post = publish(connection)
+    for _ in range(2):
+        social.take_down(boss, post.public_id, now=timezone.now())
+
+    assert SocialSpend.objects.filter(deed="delete").count() == 1
+    assert Call.objects.filter(operation="post.delete").count() == 1
 
 
 def test_instagram_takes_nothing_down(open_, publish, boss):

@@ -76,6 +76,17 @@ def test_reading_stops_at_the_limit(open_, boss):
     assert "Raise the limit" in account(connection).read_failed
 
 
+def test_what_the_network_refused_to_show_costs_nothing(open_, boss):
+    fake, connection = open_("x_social")
+    social.set_limit(boss, connection, daily_limit=Decimal(1), reads_are_on=True, now=timezone.now())
+    fake.misbehave(Answer(Reply(403)), path=r"/2/users/.*", times=10)
+
+    assert pull(connection) is True
+
+    assert account(connection).read_failed
+    assert social_spend.spent_on(connection, timezone.now().date()) == fake.bill == 0
+
+
 def test_a_network_that_fails_is_said_and_tried_again(open_):
     fake, connection = open_("facebook_pages")
     fake.misbehave(Answer(Reply(503)), times=9)

@@ -1,16 +1,18 @@
 """Files: tried without a trace, applied like anything read, undone by steps that say so."""
 
 import pytest
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.errors import Invalid
 from apps.accounts.models import ConsentRecord
 from apps.integrations import trail
 from apps.integrations.connectors.crm.system import Entity
-from apps.integrations.models import Connection, SyncExternal, SyncRecord, TrailEntry
+from apps.integrations.models import Call, Connection, SyncExternal, SyncRecord, TrailEntry
 from apps.integrations.sync import imports, integrity, record_fields, records, settling, streams
 from apps.integrations.sync.csv_rows import guessed, read
 from tests.factories import NOW
-from tests.integrations.sync.conftest import pulled
+from tests.integrations.sync.conftest import connected, pulled
 
 FILE = (
     b"First Name,Last Name,E-mail,Mobile,Tags,Newsletter\n"
@@ -121,3 +123,20 @@ def test_a_policy_that_asks_a_person_asks_about_files_too(actor, crm):
     assert record_fields.values_of(SyncRecord.objects.get())["phone"] == "+447700900999"
     assert record.pk == SyncRecord.objects.get().pk
     assert not settling.waiting_ones().exists()
+
+
+def test_a_large_file_is_written_in_as_many_statements_as_a_small_one(crm, actor):
+    streams.change(
+        actor, streams.of(connected(crm.workspace, "model_two"), "contact"), now=NOW, makes_new=True
+    )
+    counts = []
+    for letter, size in (("a", 10), ("b", 90)):
+        lines = [f"{letter}{number},{letter}{number}@example.com" for number in range(size)]
+        content = "\n".join(["First name,E-mail", *lines]).encode()
+        with CaptureQueriesContext(database) as asked:
+            batch, _ = imports.begin(actor, crm, "contact", name="a.csv", content=content, now=NOW)
+            imports.apply(actor, batch, now=NOW)
+        counts.append(len(asked))
+
+    assert SyncExternal.objects.filter(state="making").count() == Call.objects.count() == 100
+    assert counts[1] - counts[0] < 20

@@ -1,6 +1,7 @@
 """Pulled, edited on both sides, pushed, disputed and settled: the engine against a system in memory."""
 
 import pytest
+from django.db import connections
 
 from apps.accounts import consent
 from apps.accounts.models import ConsentRecord, Person
@@ -14,7 +15,8 @@ from apps.integrations.models import (
     SyncStream,
     TrailEntry,
 )
-from apps.integrations.sync import integrity, record_fields, records, settling, streams
+from apps.integrations.sync import integrity, pull, record_fields, records, settling, streams
+from tests.conftest import committed
 from tests.factories import NOW
 from tests.integrations.sync.conftest import connected, pulled, sent
 
@@ -73,6 +75,21 @@ def test_a_second_pull_writes_nothing(crm):
         list(SyncExternal.objects.order_by("pk").values()),
     )
     assert (crm.system.writes, Call.objects.count()) == (0, 0)
+
+
+@committed
+def test_a_full_reading_that_is_asked_for_while_another_worker_reads_comes_next(crm, actor):
+    gone, _ = crm.system.add(**ADA), crm.system.add(first_name="Bea")
+    pulled(crm)
+    crm.system.delete(gone)
+
+    with connections["owner"].cursor() as elsewhere:
+        elsewhere.execute("SELECT pg_advisory_lock(%s, %s)", [pull.LOCK_SPACE, crm.pk])
+        pull.read_now(actor, crm, is_full=True, now=NOW)
+        elsewhere.execute("SELECT pg_advisory_unlock(%s, %s)", [pull.LOCK_SPACE, crm.pk])
+    pulled(crm)
+
+    assert SyncExternal.objects.get(external_id=gone).gone_at is not None
 
 
 def test_a_change_there_comes_here(crm):

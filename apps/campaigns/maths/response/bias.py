@@ -33,13 +33,6 @@ class SharedBias:
         if not all(math.isfinite(kind.mean) and 0 < kind.spread < math.inf for kind in self.kinds):
             raise ValueError(f"each kind needs a finite mean and a spread > 0; got {self.kinds}")
 
-    def widened(self, spread: float) -> SharedBias:
-        """At least this spread in every kind."""
-        kinds = (
-            Kind(chance=kind.chance, mean=kind.mean, spread=max(kind.spread, spread)) for kind in self.kinds
-        )
-        return SharedBias(kinds=tuple(kinds))
-
 
 BY_DEFAULT = SharedBias(
     kinds=(
@@ -47,6 +40,9 @@ BY_DEFAULT = SharedBias(
         Kind(chance=0.5, mean=0.3, spread=0.15),  # spend followed each campaign's own demand
     )
 )
+OF_FEW_CAMPAIGNS = SharedBias(
+    kinds=(Kind(chance=1.0, mean=0.3, spread=0.35),)
+)  # whose days' demand is unknown
 NONE = SharedBias(kinds=(Kind(chance=1.0, mean=0.0, spread=1e-6),))
 
 

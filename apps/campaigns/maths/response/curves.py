@@ -60,13 +60,15 @@ class Curves:
         """Expected outcome a day. spend: (n,) >= 0."""
         return np.asarray(self.a * np.asarray(spend, dtype=np.float64) ** self.k)
 
-    def draws(self, rng: np.random.Generator, count: int) -> tuple[Floats, Floats]:
-        """(a, k), (count, n) each: curves as they may be, what campaigns share drawn once a row. ValueError
-        for count < 1.
+    def draws(
+        self, rng: np.random.Generator, count: int, *, with_demand: bool = True
+    ) -> tuple[Floats, Floats]:
+        """(a, k), (count, n) each: curves as they may be, what campaigns share drawn once a row. with_demand:
+        whether demand may differ from that of the last weeks. Raises ValueError for count < 1.
         """
         if count < 1:
             raise ValueError(f"count must be >= 1; got {count}")
         k = np.clip(self.belief.draws(rng, count), LEAST_K, MOST_K)
-        shared = self.demand_error * rng.normal(size=(count, 1))
+        shared = self.demand_error * with_demand * rng.normal(size=(count, 1))
         level = self.level + shared + self.level_error * rng.normal(size=k.shape)
         return np.where(self.has_level, np.exp(level - k * self.centre), 0.0), k

@@ -38,7 +38,7 @@ def doubt(fitted: Regression, outcome: Floats, counted: Flags) -> Doubt:
     """
     expected = fitted.expected
     residual = np.divide(outcome - expected, np.sqrt(expected), out=np.zeros_like(expected), where=counted)
-    dispersion = _dispersion(residual, expected, counted)
+    dispersion = _dispersion(fitted, residual, counted)
     scaled = residual / np.sqrt(np.maximum(dispersion, 1e-300))[:, None]
     memory = _memory(scaled, counted)
     account = float((dispersion * expected.sum(axis=1)).sum() / expected.sum())
@@ -55,9 +55,11 @@ def doubt(fitted: Regression, outcome: Floats, counted: Flags) -> Doubt:
     )
 
 
-def _dispersion(residual: Floats, expected: Floats, counted: Flags) -> Floats:
-    """Pearson's, each day counting as far as the day's effect is not the campaign's own; see FIRST_DAYS."""
-    part = np.divide(expected, expected.sum(axis=0), out=np.zeros_like(expected), where=counted)
+def _dispersion(fitted: Regression, residual: Floats, counted: Flags) -> Floats:
+    """Pearson's; a day counts as far as its effect of time is not the campaign's own; see FIRST_DAYS."""
+    expected = fitted.expected
+    whole = np.broadcast_to(fitted.over_time(expected), expected.shape)
+    part = np.divide(expected, whole, out=np.zeros_like(expected), where=counted)
     freedom = np.maximum((counted * (1 - part)).sum(axis=1) - 2 * (1 - part.max(axis=1)), 1.0)
     squares = (residual**2).sum(axis=1)
     pooled = float(squares.sum() / freedom.sum())
@@ -83,10 +85,10 @@ def _memory(scaled: Floats, counted: Flags) -> Floats:
 
 def _inflation(fitted: Regression, counted: Flags, memory: Floats) -> Floats:
     weight = fitted.expected
-    total = weight.sum(axis=0)
-    shared = np.divide((weight * fitted.x).sum(axis=0), total, out=np.zeros_like(total), where=total > 0)
-    alone = len(weight) < 3
-    score = np.where(counted, (fitted.x - (0.0 if alone else shared)) * np.sqrt(weight), 0.0)
+    total = fitted.over_time(weight)
+    moved = fitted.over_time(weight * fitted.x)
+    shared = np.divide(moved, total, out=np.zeros_like(total), where=total > 0)
+    score = np.where(counted, (fitted.x - shared) * np.sqrt(weight), 0.0)
     square = np.maximum((score**2).sum(axis=1), 1e-300)
     inflation = np.ones(len(weight))
     for lag, r in enumerate(memory.tolist(), start=1):

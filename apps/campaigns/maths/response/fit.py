@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .bias import BY_DEFAULT, NONE, RandomisedSlopes, SharedBias
+from .bias import BY_DEFAULT, OF_FEW_CAMPAIGNS, RandomisedSlopes, SharedBias
 from .curves import LEAST_K, MOST_K, Curves
 from .doubt import doubt
 from .panel import Floats, Panel, Reason, panel
@@ -16,20 +16,20 @@ from .shrink import MEAN_K, MEAN_K_ERROR, Shrunk, shrink
 
 LEAST_INFORMATION = 1.0  # an account whose slopes together have an error above this tells nothing
 FALLBACK_K, FALLBACK_ERROR = 0.8, 0.3  # where there is nothing to learn from
-FEW_CAMPAIGNS_SPREAD = 0.3  # of the bias where a day's demand cannot be told from the campaigns' own
 
 
 def fit_curves(
     spend: ArrayLike,
     outcome: ArrayLike,
     *,
-    bias: SharedBias = BY_DEFAULT,
+    bias: SharedBias | None = None,
     tested: RandomisedSlopes | None = None,
 ) -> Curves:
     """Response curves of all campaigns of an account.
 
     spend: (n_campaigns, n_days) money; outcome: (n_campaigns, n_days) revenue or value of conversions, of the
-    same whole days, oldest first; NaN where nothing is known, see `panel.panel`. tested: slopes from
+    same whole days, oldest first; NaN where nothing is known, see `panel.panel`. bias: by the number of
+    campaigns unless given. tested: slopes from
     randomised tests, (n_campaigns,).
     Raises ValueError for a history that cannot be one; DidNotConverge.
     """
@@ -104,9 +104,11 @@ def _raw(seen: Panel) -> _Raw:
     )
 
 
-def _belief(raw: _Raw, seen: Panel, bias: SharedBias, tested: RandomisedSlopes | None) -> tuple[Shrunk, bool]:
-    if int(seen.usable.sum()) < FEWEST_FOR_DAYS and bias != NONE:
-        bias = bias.widened(FEW_CAMPAIGNS_SPREAD)
+def _belief(
+    raw: _Raw, seen: Panel, bias: SharedBias | None, tested: RandomisedSlopes | None
+) -> tuple[Shrunk, bool]:
+    if bias is None:
+        bias = BY_DEFAULT if int(seen.usable.sum()) >= FEWEST_FOR_DAYS else OF_FEW_CAMPAIGNS
     belief = shrink(raw.slope, raw.slope_error, bias=bias, tested=tested)
     known = (raw.slope_error**-2.0).sum() + (0.0 if tested is None else (tested.error**-2.0).sum())
     if known >= LEAST_INFORMATION**-2.0:

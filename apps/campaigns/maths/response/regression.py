@@ -35,7 +35,8 @@ class Regression:
     and slope are estimated independently of each other, at the mean demand of the last RECENT_DAYS. slope:
     (n,), ridge taken out. own_share, day_share: (n,) variance of the slope per dispersion of the campaign,
     and per dispersion of the account; infinite where spend told nothing. demand: (T,) log demand of each day.
-    expected, x: (n, T); x is log spend less centre, 0 where not counted.
+    group: (T,) which effect of time a day has. expected, x: (n, T); x is log spend less centre, 0 where not
+    counted.
     """
 
     level: Floats
@@ -44,20 +45,35 @@ class Regression:
     own_share: Floats
     day_share: Floats
     demand: Floats
+    group: NDArray[np.int64]
     expected: Floats
     x: Floats
 
+    def over_time(self, values: Floats) -> Floats:
+        """(n, T) -> (T,): sums over all campaigns and all days that share their effect of time with a day."""
+        sums = np.bincount(self.group, values.sum(axis=0))
+        return np.asarray(sums[self.group])
 
-def regress(spend: Floats, outcome: Floats, counted: Flags) -> Regression:
+
+def regress(
+    spend: Floats,
+    outcome: Floats,
+    counted: Flags,
+    *,
+    exposure: Floats | None = None,
+    centre: float = CENTRE,
+) -> Regression:
     """Fit log E[outcome] = level_i + slope_i * log spend + demand_t by penalised likelihood.
 
-    spend, outcome, counted: (n, T), each campaign with some of all three. Raises DidNotConverge.
+    spend, outcome, counted: (n, T), each campaign with some of all three. exposure: (n, T) > 0 where counted,
+    what the outcome is a rate of; 1 by default. centre: where the ridge holds slopes. Raises DidNotConverge.
 
     Newton's steps; the campaigns' 2 x 2 blocks are eliminated first, which leaves a system of the effects of
     time alone (Schur complement).
     Source: McCullagh, Nelder 1989, "Generalized linear models", chapters 6 and 9.
     """
-    problem = _Problem.of(spend, outcome, counted)
+    weight = counted.astype(np.float64) if exposure is None else np.where(counted, exposure, 0.0)
+    problem = _Problem.of(spend, outcome, weight, centre)
     state = problem.start()
     longest = np.inf
     for _ in range(MOST_STEPS):
@@ -110,39 +126,40 @@ class _Problem:
     middle: Floats
     x: Floats
     outcome: Floats
-    counted: Flags
+    exposure: Floats
     group: NDArray[np.int64]
     hold: float
+    slope: float
 
     @classmethod
-    def of(cls, spend: Floats, outcome: Floats, counted: Flags) -> _Problem:
+    def of(cls, spend: Floats, outcome: Floats, exposure: Floats, slope: float) -> _Problem:
+        counted = exposure > 0
         logs = np.log(spend, out=np.zeros_like(spend), where=counted)
         middle = logs.sum(axis=1) / counted.sum(axis=1)
         x = np.where(counted, logs - middle[:, None], 0.0)
         days = np.arange(spend.shape[1])
         group = days if len(spend) >= FEWEST_FOR_DAYS else days % 7
-        bare = cls(middle, x, outcome, counted, group, 0.0)
+        bare = cls(middle, x, outcome, exposure, group, 0.0, slope)
         expected = bare.expected(bare.start())
-        return cls(
-            middle, x, outcome, counted, group, _dispersion(outcome, expected, counted) / DAY_SPREAD**2
-        )
+        hold = _dispersion(outcome, expected, counted) / DAY_SPREAD**2
+        return cls(middle, x, outcome, exposure, group, hold, slope)
 
     def start(self) -> _State:
         n = len(self.x)
-        base = (np.exp(CENTRE * self.x) * self.counted).sum(axis=1)
+        base = (np.exp(self.slope * self.x) * self.exposure).sum(axis=1)
         effects = np.zeros(int(self.group.max()) + 1)
-        return _State(np.log(self.outcome.sum(axis=1) / base), np.full(n, CENTRE), effects)
+        return _State(np.log(self.outcome.sum(axis=1) / base), np.full(n, self.slope), effects)
 
     def expected(self, state: _State) -> Floats:
         logs = state.level[:, None] + state.slope[:, None] * self.x + state.effects[self.group]
-        return np.asarray(np.exp(np.minimum(logs, 600.0)) * self.counted)
+        return np.asarray(np.exp(np.minimum(logs, 600.0)) * self.exposure)
 
     def system(self, state: _State) -> _System:
         mu = self.expected(state)
         left, mux = self.outcome - mu, mu * self.x
         total = mu.sum(axis=1)
         ridge = total * RIDGE**2
-        pull = (left * self.x).sum(axis=1) - ridge * (state.slope - CENTRE)
+        pull = (left * self.x).sum(axis=1) - ridge * (state.slope - self.slope)
         inverse = _inverted(total, mux.sum(axis=1), (mux * self.x).sum(axis=1) + ridge)
         cross = np.stack([self._over_time(mu), self._over_time(mux)], axis=1)
         groups = cross.shape[2]
@@ -174,7 +191,7 @@ class _Problem:
         information = 1 / (own + via_days) - system.ridge
         told = information > 1e-9 * system.ridge
         grown = np.divide(information + system.ridge, information, out=np.full_like(own, np.inf), where=told)
-        held = np.where(told, grown, 1.0) * (state.slope - CENTRE) + CENTRE
+        held = np.where(told, grown, 1.0) * (state.slope - self.slope) + self.slope
         demand = state.effects[self.group]
         recent = float(np.log(np.exp(demand[-RECENT_DAYS:]).mean()))
         return Regression(
@@ -184,8 +201,9 @@ class _Problem:
             own_share=own * grown,
             day_share=np.where(told, via_days * np.where(told, grown, 1.0), 0.0),
             demand=demand,
+            group=self.group,
             expected=mu,
-            x=np.where(self.counted, self.x - shift[:, None], 0.0),
+            x=np.where(self.exposure > 0, self.x - shift[:, None], 0.0),
         )
 
 

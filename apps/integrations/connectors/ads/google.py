@@ -222,6 +222,7 @@ GOOGLE = services.register(
         sign=sign,
         classify=classify,
         check="apps.integrations.connectors.ads.google.check",
+        facts="apps.integrations.connectors.ads.facts.of",
     )
 )
 
@@ -282,7 +283,7 @@ class GoogleAds:
             {"campaignBudgetOperation": {"create": made}},
             {"campaignOperation": {"create": campaign}},
         ]
-        return self._mutate("campaigns.create", operations, only_validate, _new_id, is_whole=True)
+        return self._mutate("campaigns.create", operations, only_validate, _new_id)
 
     def change(self, campaign_id: str, change: Change, *, only_validate: bool = False) -> "Answer[None]":
         if segment := change.exclude or change.include:
@@ -422,15 +423,10 @@ class GoogleAds:
             body = {"query": query, "pageToken": token}
 
     def _mutate(
-        self,
-        name: str,
-        operations: list[dict[str, Any]],
-        only_validate: bool,
-        read: Any,
-        is_whole: bool = False,
+        self, name: str, operations: list[dict[str, Any]], only_validate: bool, read: Any
     ) -> "Answer[Any]":
-        """is_whole: all of them or none."""
-        body = {"mutateOperations": operations, "partialFailure": not is_whole, "validateOnly": only_validate}
+        """All of them or none, so that a refusal leaves everything as it was."""
+        body = {"mutateOperations": operations, "partialFailure": False, "validateOnly": only_validate}
         request = Request(method="POST", url=f"/{self.customer}/googleAds:mutate", json=body)
         return self.client.ask(
             name, request, read=read, kind="write", is_idempotent=False, is_costly=not only_validate

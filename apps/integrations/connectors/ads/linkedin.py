@@ -104,6 +104,7 @@ LINKEDIN = services.register(
         sign=sign,
         classify=classify,
         check="apps.integrations.connectors.ads.linkedin.check",
+        facts="apps.integrations.connectors.ads.facts.of",
     )
 )
 

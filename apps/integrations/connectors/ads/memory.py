@@ -3,7 +3,7 @@
 from typing import Any
 
 from apps.integrations.connectors.ads.platform import Change, Level, Target
-from apps.integrations.models import AdCampaign, AdCreative, AdGroup, Connection
+from apps.integrations.models import AdCampaign, AdCreative, AdDay, AdGroup, Connection
 
 _LEVELS: dict[Level, Any] = {
     Level.CAMPAIGN: AdCampaign,
@@ -23,3 +23,11 @@ def remember(connection: Connection, target: Target, change: Change) -> None:
     if known := {name: value for name, value in new.items() if name in columns}:
         of = "connection" if target.level == Level.CAMPAIGN else "campaign__connection"
         model.objects.filter(**{of: connection}, external_id=target.id).update(**known)
+
+
+def currency_of(connection: Connection) -> str:
+    """Of the account, by what was read of it; empty where nothing was."""
+    campaigns = AdCampaign.objects.filter(connection=connection).exclude(currency="")
+    days = AdDay.objects.filter(campaign__connection=connection)
+    known = [*campaigns.values_list("currency", flat=True)[:1], *days.values_list("currency", flat=True)[:1]]
+    return known[0] if known else ""

@@ -29,6 +29,7 @@ from apps.integrations.connectors.ads.platform import (
     Segment,
     SegmentDay,
     Status,
+    after,
     merged,
     nothing,
     refused,
@@ -158,6 +159,7 @@ META = services.register(
         sign=sign,
         classify=classify,
         check="apps.integrations.connectors.ads.meta.check",
+        facts="apps.integrations.connectors.ads.facts.of",
     )
 )
 
@@ -168,7 +170,7 @@ class MetaAds:
     reread_days = 28
     can_validate = True
     dimensions = frozenset(Dimension)
-    excludes = frozenset({Dimension.DEVICE, Dimension.PLACEMENT, Dimension.AGE})
+    excludes = frozenset(Dimension) - {Dimension.HOUR}
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -283,9 +285,13 @@ class MetaAds:
     ) -> "Answer[None]":
         """Each ad set that is not so already; the first that is refused ends it."""
         rows = self._targeted(campaign_id)
+        is_region = segment.dimension == Dimension.REGION and excludes
         try:
+            key = self._region_key(segment.value) if is_region else ""
             wanted = {
-                row["id"]: meta_targeting.changed(row["targeting"], segment, excludes=excludes)
+                row["id"]: meta_targeting.changed(
+                    row["targeting"], segment, excludes=excludes, region_key=key
+                )
                 for row in rows
             }
         except meta_targeting.CannotTarget as why:
@@ -296,8 +302,19 @@ class MetaAds:
             form = {"targeting": meta_targeting.written(wanted[key])}
             answer = self._write("adsets.change", f"/{key}", form, only_validate, nothing)
             if not answer.outcome.is_good:
-                return _after(done, len(others), answer)
+                return after(f"{done} of {len(others)} ad sets were changed", answer) if done else answer
         return answer
+
+    def _region_key(self, name: str) -> str:
+        """The number of the one region of that name. Raises CannotTarget."""
+        asked = {"type": "adgeolocation", "location_types": '["region"]', "q": name}
+        found = self.client.require("regions.find", self._get("/search", asked)).get("data", [])
+        keys = {str(one["key"]) for one in found if one.get("name") == name}
+        if len(keys) != 1:
+            raise meta_targeting.CannotTarget(
+                f"Meta knows {len(keys)} regions called {name}: leave it out in Ads Manager."
+            )
+        return keys.pop()
 
     def _one(self, name: str, key: str, fields: str) -> Mapping[str, Any] | None:
         try:
@@ -352,13 +369,6 @@ def _form(change: Change) -> dict[str, Any]:
     if change.bid is not None:
         form["bid_amount"] = str(to_wire(change.bid, Form.META_MINOR))
     return form
-
-
-def _after(done: int, all_of_them: int, answer: "Answer[None]") -> "Answer[None]":
-    if not done:
-        return answer
-    reason = f"{done} of {all_of_them} ad sets were changed, then: {answer.outcome.reason}"[:300]
-    return replace(answer, outcome=replace(answer.outcome, reason=reason))
 
 
 def _id(response: Response) -> str:

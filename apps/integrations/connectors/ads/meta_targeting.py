@@ -21,12 +21,7 @@ LISTS = {
     ),
 }
 YOUNGEST, OLDEST = 18, 65
-WHY_NOT = {
-    Dimension.REGION: "Meta reports regions by name and leaves them out by number: leave out {value} in Ads"
-    " Manager.",
-    Dimension.HOUR: "Meta runs ads by the hour only under a lifetime budget and a schedule: set it in Ads"
-    " Manager.",
-}
+HOURS = "Meta runs ads by the hour only under a lifetime budget and a schedule: set it in Ads Manager."
 
 
 class CannotTarget(CannotSay):
@@ -42,24 +37,28 @@ def leaves_out(targeting: Targeting, segment: Segment) -> bool:
         youngest, oldest = _ages(segment.value)
         least, most = _span(targeting)
         return oldest < least or youngest > most
-    raise CannotSay(_why_not(segment))
+    if segment.dimension == Dimension.REGION:
+        return any(one.get("name") == segment.value for one in _regions(targeting))
+    raise CannotTarget(HOURS)
 
 
-def changed(targeting: Targeting, segment: Segment, *, excludes: bool) -> dict[str, Any]:
-    """The whole targeting as it is to be. Raises CannotTarget."""
+def changed(
+    targeting: Targeting, segment: Segment, *, excludes: bool, region_key: str = ""
+) -> dict[str, Any]:
+    """The whole targeting as it is to be. region_key: Meta's own number of the region, where one is left out.
+    Raises CannotTarget.
+    """
+    if leaves_out(targeting, segment) == excludes:
+        return dict(targeting)
     if segment.dimension in LISTS:
         return _listed(targeting, segment, excludes)
     if segment.dimension == Dimension.AGE:
         return _aged(targeting, segment, excludes)
-    raise CannotTarget(_why_not(segment))
+    return _regional(targeting, segment, excludes, region_key)
 
 
 def written(targeting: Targeting) -> str:
     return json.dumps(targeting, separators=(",", ":"))
-
-
-def _why_not(segment: Segment) -> str:
-    return WHY_NOT[segment.dimension].format(value=segment.value)
 
 
 def _listed(targeting: Targeting, segment: Segment, excludes: bool) -> dict[str, Any]:
@@ -72,7 +71,7 @@ def _listed(targeting: Targeting, segment: Segment, excludes: bool) -> dict[str,
     kept = {name: told for name, told in targeting.items() if name not in _of_placement(segment, excludes)}
     if set(wanted) == set(every):
         return {name: told for name, told in kept.items() if name != key}
-    return kept if wanted == now else {**kept, key: wanted}
+    return {**kept, key: wanted}
 
 
 def _of_placement(segment: Segment, excludes: bool) -> set[str]:
@@ -82,8 +81,6 @@ def _of_placement(segment: Segment, excludes: bool) -> set[str]:
 
 def _aged(targeting: Targeting, segment: Segment, excludes: bool) -> dict[str, Any]:
     """One span of ages is reached, so only an end of it can be cut off or put on."""
-    if leaves_out(targeting, segment) == excludes:
-        return dict(targeting)
     youngest, oldest = _ages(segment.value)
     least, most = _span(targeting)
     if excludes:
@@ -97,6 +94,20 @@ def _aged(targeting: Targeting, segment: Segment, excludes: bool) -> dict[str, A
             f"Meta reaches one span of ages, here {least} to {most}: {segment.value} is no end."
         )
     return {**targeting, "age_min": new[0], "age_max": new[1]}
+
+
+def _regional(targeting: Targeting, segment: Segment, excludes: bool, key: str) -> dict[str, Any]:
+    """Regions are left out by number; their names stand beside it, as Meta tells them."""
+    others = [one for one in _regions(targeting) if one.get("name") != segment.value]
+    regions = [*others, {"key": key, "name": segment.value}] if excludes else others
+    places = {**targeting.get("excluded_geo_locations", {}), "regions": regions}
+    places = {name: told for name, told in places.items() if told}
+    kept = {name: told for name, told in targeting.items() if name != "excluded_geo_locations"}
+    return {**kept, "excluded_geo_locations": places} if places else kept
+
+
+def _regions(targeting: Targeting) -> list[Mapping[str, Any]]:
+    return list(targeting.get("excluded_geo_locations", {}).get("regions", []))
 
 
 def _span(targeting: Targeting) -> tuple[int, int]:

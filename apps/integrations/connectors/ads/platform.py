@@ -315,5 +315,11 @@ def refused(reason: str) -> "Answer[Any]":
     return Answer(outcome=Outcome(kind=Kind.REFUSED_HERE, reason=reason, was_sent=False))
 
 
+def after(done: str, answer: "Answer[Any]") -> "Answer[Any]":
+    """The answer of a later step that went wrong, with what was done before it."""
+    reason = f"{done}, then: {answer.outcome.reason}"[:300]
+    return replace(answer, outcome=replace(answer.outcome, reason=reason))
+
+
 def nothing(response: Response) -> None:
     """What is read of an answer that says no more than that it was done."""

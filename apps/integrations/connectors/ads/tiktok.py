@@ -24,6 +24,7 @@ from apps.integrations.connectors.ads.platform import (
     NewCampaign,
     Status,
     WithoutParts,
+    after,
     not_here,
     nothing,
     refused,
@@ -132,6 +133,7 @@ TIKTOK = services.register(
         sign=sign,
         classify=classify,
         check="apps.integrations.connectors.ads.tiktok.check",
+        facts="apps.integrations.connectors.ads.facts.of",
     )
 )
 
@@ -192,41 +194,35 @@ class TikTokAds(WithoutParts):
         return answer
 
     def change(self, campaign_id: str, change: Change, *, only_validate: bool = False) -> "Answer[None]":
-        """Budget and status go to two doors; the second is not tried when the first refuses."""
         if only_validate:
             return unchecked(NAME)
         if told := not_here(NAME, change):
             return told
         if change.bid is not None:
             return refused("Bids at TikTok are those of ad groups, not of campaigns.")
-        answer: Answer[None] = Answer(outcome=OK)
-        if change.budget is not None:
-            body = {"campaign_id": campaign_id, "budget": to_wire(change.budget, Form.NUMBER)}
-            body = self._ours(body)
-            answer = self._write("campaigns.change", "/campaign/update/", body, nothing, is_idempotent=False)
-        if change.status is not None and answer.outcome.is_good:
-            body = self._ours({"campaign_ids": [campaign_id], "operation_status": NATIVE[change.status]})
-            answer = self._write(
-                "campaigns.status", "/campaign/status/update/", body, nothing, is_idempotent=False
-            )
-        return answer
+        return self._set("campaign", campaign_id, {"budget": change.budget}, change.status)
 
     def change_group(self, group_id: str, change: Change, *, only_validate: bool = False) -> "Answer[None]":
-        """Budget and bid first, then the status; the second is not tried when the first refuses."""
         if only_validate:
             return unchecked(NAME)
-        answer: Answer[None] = Answer(outcome=OK)
         amounts = {"budget": change.budget, "bid_price": change.bid}
+        return self._set("adgroup", group_id, amounts, change.status)
+
+    def _set(
+        self, kind: str, key: str, amounts: Mapping[str, Money | None], status: Status | None
+    ) -> "Answer[None]":
+        """Amounts and status go to two doors; the second is not tried when the first refuses."""
+        answer: Answer[None] = Answer(outcome=OK)
         wanted = {name: to_wire(money, Form.NUMBER) for name, money in amounts.items() if money is not None}
         if wanted:
-            body = self._ours({"adgroup_id": group_id, **wanted})
-            answer = self._write("groups.change", "/adgroup/update/", body, nothing, is_idempotent=False)
-        if change.status is not None and answer.outcome.is_good:
-            body = self._ours({"adgroup_ids": [group_id], "operation_status": NATIVE[change.status]})
-            answer = self._write(
-                "groups.status", "/adgroup/status/update/", body, nothing, is_idempotent=False
-            )
-        return answer
+            body = self._ours({f"{kind}_id": key, **wanted})
+            answer = self._write(f"{kind}s.change", f"/{kind}/update/", body, nothing, is_idempotent=False)
+        if status is None or not answer.outcome.is_good:
+            return answer
+        body = self._ours({f"{kind}_ids": [key], "operation_status": NATIVE[status]})
+        path = f"/{kind}/status/update/"
+        second = self._write(f"{kind}s.status", path, body, nothing, is_idempotent=False)
+        return second if second.outcome.is_good or not wanted else after("Its amounts were changed", second)
 
     def figures(self, since: date, until: date) -> Iterator[DayFigures]:
         for first, last in spans(since, until, days=REPORT_DAYS):

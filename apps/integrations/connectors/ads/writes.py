@@ -29,7 +29,7 @@ from apps.integrations.connectors.ads.platform import (
 )
 from apps.integrations.events import AdChangeSettled
 from apps.integrations.models import Call, Connection
-from apps.integrations.money import Money
+from apps.integrations.money import Form, Money, to_wire
 from apps.integrations.outbox import Due, Handler, handles
 from apps.integrations.rehearsal import Planned, Rehearsal
 from apps.integrations.resilience.outcomes import OK, Kind, Outcome
@@ -94,6 +94,8 @@ def preview(connection: Connection, target: Target, change: Change) -> Preview:
     Raises errors.ServiceError where what has to be known first cannot be read.
     """
     _check(target, change)
+    if told := _of_another_currency(connection, change):
+        return Preview(requests=(), verdict=told, is_checked=False)
     rehearsal = Rehearsal(connection)
     platform = platforms.of(rehearsal)
     answer = _ask(platform, target, change)
@@ -186,6 +188,8 @@ def perform_change(client: Client, dues: Sequence[Due]) -> Answer:
     """Make a change, unless it is so already, or what was to be changed is not what it was."""
     told = dues[0].payload
     target, change = Target(Level(told["level"]), told["id"]), change_forms.from_json(told["change"])
+    if wrong := _of_another_currency(client.connection, change):
+        return Answer(outcome=wrong)
     platform = platforms.of(client)
     try:
         if "before" in told and (
@@ -198,6 +202,16 @@ def perform_change(client: Client, dues: Sequence[Due]) -> Answer:
     if answer.outcome.is_good:
         memory.remember(client.connection, target, change)
     return answer
+
+
+def _of_another_currency(connection: Connection, change: Change) -> Outcome | None:
+    """Most platforms take a number and mean the account's currency by it."""
+    known = memory.currency_of(connection)
+    given = [money.currency for money in (change.budget, change.bid) if money is not None]
+    if not known or all(one == known for one in given):
+        return None
+    reason = f"The account is in {known}, and the change in {given[0]}."
+    return Outcome(kind=Kind.REFUSED_HERE, reason=reason, was_sent=False)
 
 
 def _unread(outcome: Outcome) -> Outcome:
@@ -222,7 +236,7 @@ def _segment_in(change: Change) -> Segment | None:
 
 def _words(state: State) -> str:
     amounts = [
-        f"{name} {money.amount} {money.currency}"
+        f"{name} {to_wire(money, Form.DECIMAL)} {money.currency}"
         for name, money in (("budget", state.budget), ("bid", state.bid))
         if money is not None
     ]

@@ -83,6 +83,7 @@ X = services.register(
         sign=oauth1.sign,
         classify=classify,
         check="apps.integrations.connectors.ads.x.check",
+        facts="apps.integrations.connectors.ads.facts.of",
     )
 )
 

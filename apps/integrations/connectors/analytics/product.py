@@ -90,8 +90,11 @@ def refusal(event: ConversionEvent, options: Options) -> str:
 
 
 def insert_id(event: ConversionEvent) -> str:
-    """The same for the same event, and another for each change of its value: 32 hexadecimal digits."""
+    """The same for the same event, and another for each change of its value, and for a visit that has the id
+    of a conversion: 32 hexadecimal digits.
+    """
     step = "" if event.taken_back is None else str(event.value)
+    step = "step" if event.is_step else step
     return hashlib.sha256(f"{event.event_id}:{step}".encode()).hexdigest()[:32]
 
 

@@ -22,6 +22,7 @@ from apps.integrations.connectors.social.network import (
     Seen,
     Wanted,
     id_in,
+    is_there,
     nothing_to_prepare,
     number,
     ready,
@@ -117,6 +118,11 @@ class FacebookPage:
         request = Request(method="DELETE", url=f"/{post_id}", headers=self.headers)
         answer: Answer[Any] = self.client.ask("posts.delete", request, kind="write", is_idempotent=True)
         return Answer(outcome=OK) if answer.outcome.code == meta.NOT_THERE else answer
+
+    def is_there(self, post_id: str) -> bool:
+        request = Request(method="GET", url=f"/{post_id}", headers=self.headers, params={"fields": "id"})
+        answer: Answer[Any] = self.client.ask("posts.read", request)
+        return is_there(NAME, answer, is_gone=answer.outcome.code == meta.NOT_THERE)
 
     def recent(self) -> list[Seen]:
         fields = "id,message,created_time,permalink_url"

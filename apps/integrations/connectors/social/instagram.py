@@ -126,6 +126,9 @@ class Instagram:
     def delete(self, post_id: str) -> Answer[Any]:
         return cannot("Instagram deletes posts in its own app only.")
 
+    def is_there(self, post_id: str) -> bool:
+        return True  # nothing is ever deleted from here
+
     def recent(self) -> list[Seen]:
         fields = "id,caption,timestamp,permalink"
         found = meta.rows(self.client, "posts.list", f"/{self.user}/media", {}, fields=fields)

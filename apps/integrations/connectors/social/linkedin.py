@@ -27,6 +27,7 @@ from apps.integrations.connectors.social.network import (
     Room,
     Rules,
     Seen,
+    is_there,
     nothing_to_prepare,
     number,
     ready,
@@ -163,6 +164,11 @@ class LinkedInPage:
         )
         answer = self.client.ask("posts.delete", request, read=nothing, kind="write", is_idempotent=True)
         return Answer(outcome=OK) if answer.outcome.status == 404 else answer
+
+    def is_there(self, post_id: str) -> bool:
+        request = Request(method="GET", url=f"/posts/{quote(post_id, safe='')}")
+        answer: Answer[Any] = self.client.ask("posts.read", request)
+        return is_there(NAME, answer, is_gone=answer.outcome.status == 404)
 
     def recent(self) -> list[Seen]:
         query = f"q=author&author={quote(self.author, safe='')}&count={RECENT}&sortBy=CREATED"

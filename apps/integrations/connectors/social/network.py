@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
+from apps.integrations import errors
 from apps.integrations.connectors.ads.platform import refused
 from apps.integrations.http import Response
 from apps.integrations.resilience.outcomes import OK, Kind, Outcome
@@ -195,6 +196,7 @@ class Network(Protocol):
     def is_ready(self, prepared: str) -> Answer[bool]: ...
     def publish(self, post: Post, prepared: str) -> Answer[str]: ...
     def delete(self, post_id: str) -> Answer[Any]: ...
+    def is_there(self, post_id: str) -> bool: ...
     def recent(self) -> list[Seen]: ...
     def room(self) -> Room | None: ...
     def mentions(self, after: str, most: int) -> list[Mention]: ...
@@ -236,6 +238,13 @@ def not_ready() -> Answer[bool]:
         ),
         value=False,
     )
+
+
+def is_there(network: str, answer: Answer[Any], *, is_gone: bool) -> bool:
+    """What asking for a post says of it. Raises ServiceError where it says neither."""
+    if not answer.outcome.is_good and not is_gone:
+        raise errors.of(network, answer.outcome)
+    return not is_gone
 
 
 def cannot(words: str) -> Answer[Any]:

@@ -32,6 +32,7 @@ from apps.integrations.connectors.social.network import (
     Room,
     Rules,
     Seen,
+    is_there,
     nothing_to_prepare,
     number,
     ready,
@@ -59,6 +60,7 @@ PRICES = {
     "delete": "0.010",
 }
 # What is not ours to repeat: the plan, or the application.
+NOT_THERE = "resource-not-found"
 OF_THE_PLAN = ("usage-capped", "client-forbidden", "credits")
 
 
@@ -179,9 +181,15 @@ class XAccount:
     def delete(self, post_id: str) -> Answer[Any]:
         request = Request(method="DELETE", url=f"/tweets/{post_id}")
         answer: Answer[Any] = self.client.ask(
-            "posts.delete", request, kind="write", is_idempotent=True, is_costly=True
+            "posts.delete", request, kind="write", is_idempotent=False, is_costly=True
         )
         return Answer(outcome=OK) if answer.outcome.status == 404 else answer
+
+    def is_there(self, post_id: str) -> bool:
+        request = Request(method="GET", url=f"/tweets/{post_id}")
+        answer: Answer[Any] = self.client.ask("posts.read", request, is_costly=True)
+        is_gone = answer.outcome.status == 404 or answer.outcome.code == NOT_THERE
+        return is_there(NAME, answer, is_gone=is_gone)
 
     def recent(self) -> list[Seen]:
         params = {"max_results": RECENT, "tweet.fields": "created_at"}
