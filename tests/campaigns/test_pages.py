@@ -248,6 +248,11 @@ def test_a_run_under_way_is_shown(page, workspace):
     assert "The first plan" not in text_of(page.get(at("engine")))
 
 
+def test_whoever_looked_on_is_led_to_the_new_plan(page, planned):
+    assert "See the new plan" in htmx(page, at("engine")).content.decode()
+    assert "See the new plan" not in page.get(at("engine")).content.decode()
+
+
 def test_a_run_that_did_not_end_says_so(page, account):
     page.post(at("run"))
     Job.objects.update(state=Job.State.FAILED, finished_at=NOW, message="Something went wrong on our side.")

@@ -11,6 +11,7 @@ from apps.campaigns.optimization import policies, runs
 State = Recommendation.State
 MOST_SHOWN = 20
 LATEST = 5
+FRESH = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,12 @@ class Engine:
     waiting: int
     runs: Sequence[Run]
     next_run_at: datetime | None
+    now: datetime
+
+    @property
+    def has_news(self) -> bool:
+        """Whether a run has just ended: whoever looked on while it ran sees the plan before it."""
+        return bool(self.runs) and not self.job and self.runs[0].finished_at > self.now - FRESH
 
     @property
     def is_busy(self) -> bool:
@@ -69,6 +76,7 @@ def read(*, now: datetime, latest: int = LATEST) -> Engine:
         waiting=Recommendation.objects.filter(state=State.APPROVED).count(),
         runs=list(Run.objects.order_by("-pk")[:latest]),
         next_run_at=next_run_at(seen.policy, workspace, now=now),
+        now=now,
     )
 
 
