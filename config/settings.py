@@ -288,6 +288,7 @@ SPECTACULAR_SETTINGS = {
         "ConnectionState": "apps.integrations.models.Connection.State",
         "CallState": "apps.integrations.models.Call.State",
         "IncidentState": "apps.integrations.models.Incident.State",
+        "RecommendationKind": "apps.campaigns.models.Kind",
         "LiftTestKind": "apps.attribution.models.LiftTest.Kind",
     },
 }

@@ -10,6 +10,7 @@ from apps.campaigns.models import (
     Approval,
     AutoRule,
     BudgetTest,
+    BudgetTestArm,
     Change,
     Outcome,
     PlanLine,
@@ -128,7 +129,14 @@ class OutcomeAdmin(LargeTableAdmin):
 @admin.register(BudgetTest)
 class BudgetTestAdmin(LargeTableAdmin):
     reads = READS
-    list_display = ("campaign", "state", "starts_on", "base", "exponent", "exponent_error", "read_at")
-    list_select_related = ("campaign",)
+    list_display = ("recommendation_id", "state", "starts_on", "blocks", "exponent", "read_at")
     list_filter = ("state",)
-    search_exact = ("recommendation_id", "campaign_id", "id")
+    search_exact = ("recommendation_id", "id")
+
+
+@admin.register(BudgetTestArm)
+class BudgetTestArmAdmin(LargeTableAdmin):
+    reads = READS
+    list_display = ("test_id", "campaign", "base", "slope", "slope_error")
+    list_select_related = ("campaign",)
+    search_exact = ("test_id", "campaign_id", "id")

@@ -5,6 +5,7 @@ from apps.campaigns.models import (
     Approval,
     AutoRule,
     BudgetTest,
+    BudgetTestArm,
     Change,
     Outcome,
     PlanLine,
@@ -15,5 +16,5 @@ from apps.campaigns.models import (
 )
 
 impersonal(Policy, AutoRule, SpendCap, because="what the engine may do; report_to names colleagues")
-impersonal(Run, PlanLine, Recommendation, BudgetTest, Outcome, because="figures of campaigns")
+impersonal(Run, PlanLine, Recommendation, BudgetTest, BudgetTestArm, Outcome, because="figures of campaigns")
 impersonal(Change, Approval, because="deeds of users and programs at ad platforms; kept as evidence")

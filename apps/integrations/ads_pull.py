@@ -60,7 +60,7 @@ def pull(*, connection_id: int) -> int:
     known = AdDay.objects.filter(campaign__connection=connection).exists()
     since = _since(now, platform.reread_days if known else FIRST_PULL_DAYS)
     kept = _keep_figures(connection, platform, since=since, now=now)
-    if _parts_are_due(connection, now):
+    if platform.dimensions and _parts_are_due(connection, now):
         pull_parts.delay(workspace_id=connection.workspace_id, connection_id=connection_id)
     return kept
 

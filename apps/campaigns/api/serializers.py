@@ -6,18 +6,20 @@ from apps.campaigns.models import Kind, Outcome, Policy, Recommendation, Run, Sp
 from apps.campaigns.optimization import bid_quotes
 from apps.campaigns.optimization.what_if import MOST_CAMPAIGNS
 
+LARGEST = 1e12
+
 
 class CampaignCurveSerializer(serializers.Serializer):
     """A campaign whose revenue of a day is a * budget ** k."""
 
     campaign = serializers.CharField(max_length=400, help_text="A name of your own.")
-    a = serializers.FloatField(min_value=0)
+    a = serializers.FloatField(min_value=0, max_value=LARGEST)
     k = serializers.FloatField(
         required=False, help_text="Above 0 and below 1. 0.8, a rule of thumb, where it is absent."
     )
-    min_budget = serializers.FloatField(min_value=0, default=0)
-    max_budget = serializers.FloatField(min_value=0, required=False, allow_null=True)
-    current_budget = serializers.FloatField(min_value=0, required=False, allow_null=True)
+    min_budget = serializers.FloatField(min_value=0, max_value=LARGEST, default=0)
+    max_budget = serializers.FloatField(min_value=0, max_value=LARGEST, required=False, allow_null=True)
+    current_budget = serializers.FloatField(min_value=0, max_value=LARGEST, required=False, allow_null=True)
     is_locked = serializers.BooleanField(default=False, help_text="Stays at current_budget.")
 
 
@@ -26,8 +28,8 @@ class GroupSerializer(serializers.Serializer):
 
     name = serializers.CharField(max_length=200)
     campaigns = serializers.ListField(child=serializers.CharField(max_length=400), min_length=1)
-    floor = serializers.FloatField(min_value=0, required=False, allow_null=True)
-    cap = serializers.FloatField(min_value=0, required=False, allow_null=True)
+    floor = serializers.FloatField(min_value=0, max_value=LARGEST, required=False, allow_null=True)
+    cap = serializers.FloatField(min_value=0, max_value=LARGEST, required=False, allow_null=True)
 
 
 class AllocateSerializer(serializers.Serializer):
@@ -36,12 +38,17 @@ class AllocateSerializer(serializers.Serializer):
     campaigns = serializers.ListField(
         child=CampaignCurveSerializer(), min_length=1, max_length=MOST_CAMPAIGNS
     )
-    total_budget = serializers.FloatField(min_value=0, required=False)
-    target_revenue = serializers.FloatField(min_value=0, required=False)
-    target_roas = serializers.FloatField(min_value=0, required=False)
-    max_change_percent = serializers.FloatField(min_value=0, required=False, allow_null=True)
+    total_budget = serializers.FloatField(min_value=0, max_value=LARGEST, required=False)
+    target_revenue = serializers.FloatField(min_value=0, max_value=LARGEST, required=False)
+    target_roas = serializers.FloatField(min_value=0, max_value=LARGEST, required=False)
+    max_change_percent = serializers.FloatField(
+        min_value=0, max_value=LARGEST, required=False, allow_null=True
+    )
     moving_cost = serializers.FloatField(
-        min_value=0, default=0, help_text="What moving one unit of money costs, in units of revenue."
+        min_value=0,
+        max_value=LARGEST,
+        default=0,
+        help_text="What moving one unit of money costs, in units of revenue.",
     )
     groups = serializers.ListField(child=GroupSerializer(), default=list, max_length=1_000)
 
@@ -79,7 +86,7 @@ class StartedSerializer(serializers.Serializer):
     title = serializers.CharField()
 
 
-class RunSerializer(serializers.Serializer):
+class EngineRunSerializer(serializers.Serializer):
     """A look of the engine at all campaigns. Money in the workspace's currency, a day."""
 
     id = serializers.UUIDField(source="public_id")
@@ -152,7 +159,7 @@ class RecommendationSerializer(serializers.Serializer):
         return round(100 * found.confidence, 1)
 
 
-class ReasonSerializer(serializers.Serializer):
+class DecisionReasonSerializer(serializers.Serializer):
     reason = serializers.CharField(max_length=300, required=False, allow_blank=True, default="")
 
 
@@ -162,7 +169,7 @@ class DryRunSerializer(serializers.Serializer):
     )
 
 
-class PreviewSerializer(serializers.Serializer):
+class PlannedCallSerializer(serializers.Serializer):
     """A call that would be made, without its credentials."""
 
     method = serializers.CharField()
@@ -173,7 +180,7 @@ class PreviewSerializer(serializers.Serializer):
 class ExecutionSerializer(serializers.Serializer):
     is_dry_run = serializers.BooleanField()
     recommendation = RecommendationSerializer()
-    calls = PreviewSerializer(many=True)
+    calls = PlannedCallSerializer(many=True)
     said = serializers.CharField(help_text="The platform's own check, where it has one.")
     obstacle = serializers.CharField(help_text="What stands in its way now; empty when nothing does.")
 
@@ -189,7 +196,7 @@ class BinSerializer(serializers.Serializer):
     rate_high = serializers.FloatField()
 
 
-class RecordSerializer(serializers.Serializer):
+class TrackRecordSerializer(serializers.Serializer):
     """Claimed against realised, each change by its longest span. Profit a day."""
 
     measured = serializers.IntegerField()
@@ -302,7 +309,9 @@ class BidItemSerializer(serializers.Serializer):
     key = serializers.CharField(max_length=200, help_text="Yours; comes back with the bid.")
     conversion_probability = serializers.FloatField(min_value=0, max_value=1, required=False)
     person = PersonSerializer(required=False)
-    value = serializers.FloatField(min_value=0, default=0, help_text="Revenue of a conversion.")
+    value = serializers.FloatField(
+        min_value=0, max_value=LARGEST, default=0, help_text="Revenue of a conversion."
+    )
     device = serializers.CharField(max_length=200, required=False)
     hour = serializers.CharField(max_length=200, required=False)
     placement = serializers.CharField(max_length=200, required=False)
@@ -316,9 +325,9 @@ class BidItemSerializer(serializers.Serializer):
 class PaceSerializer(serializers.Serializer):
     """The day so far."""
 
-    spent = serializers.FloatField(min_value=0)
-    planned = serializers.FloatField(min_value=0.000001, help_text="To be spent by now.")
-    value = serializers.FloatField(min_value=0, default=0, help_text="Revenue so far.")
+    spent = serializers.FloatField(min_value=0, max_value=LARGEST)
+    planned = serializers.FloatField(min_value=0.000001, max_value=LARGEST, help_text="To be spent by now.")
+    value = serializers.FloatField(min_value=0, max_value=LARGEST, default=0, help_text="Revenue so far.")
     budget_multiplier = serializers.FloatField(min_value=0.1, max_value=1, default=1)
     roas_multiplier = serializers.FloatField(min_value=0.1, max_value=1, default=1)
 
@@ -326,14 +335,17 @@ class PaceSerializer(serializers.Serializer):
 class BidsSerializer(serializers.Serializer):
     goal = serializers.ChoiceField(choices=[(one.value, one.value) for one in bid_quotes.Goal])
     target = serializers.FloatField(
-        min_value=0.000001, required=False, help_text="Cost of a conversion, or return (4 for 400 %)."
+        min_value=0.000001,
+        max_value=LARGEST,
+        required=False,
+        help_text="Cost of a conversion, or return (4 for 400 %).",
     )
     margin = serializers.FloatField(
         min_value=0.000001, max_value=1, default=1, help_text="Of revenue, before advertising; for profit."
     )
     items = serializers.ListField(child=BidItemSerializer(), min_length=1, max_length=bid_quotes.MOST_QUOTES)
-    floor = serializers.FloatField(min_value=0, required=False)
-    cap = serializers.FloatField(min_value=0, required=False)
+    floor = serializers.FloatField(min_value=0, max_value=LARGEST, required=False)
+    cap = serializers.FloatField(min_value=0, max_value=LARGEST, required=False)
     connection = serializers.UUIDField(
         required=False, help_text="With campaign_id: the history of its devices, hours and placements counts."
     )

@@ -91,10 +91,12 @@ class AnalyzeView(_View):
 class RunView(_View):
     action_needed = "optimization:read"
 
-    @extend_schema(operation_id="optimization_run_latest", responses={200: shapes.RunSerializer, 404: NO_RUN})
+    @extend_schema(
+        operation_id="optimization_run_latest", responses={200: shapes.EngineRunSerializer, 404: NO_RUN}
+    )
     def get(self, request: Request) -> Response:
         """The last run that came to an end."""
-        return Response(shapes.RunSerializer(_latest()).data)
+        return Response(shapes.EngineRunSerializer(_latest()).data)
 
 
 class FrontierView(_View):
@@ -190,12 +192,12 @@ class RejectView(_View):
 
     @extend_schema(
         operation_id="optimization_recommendation_reject",
-        request=shapes.ReasonSerializer,
+        request=shapes.DecisionReasonSerializer,
         responses={200: shapes.RecommendationSerializer, 404: NOT_FOUND, 409: NOT_NOW},
     )
     def post(self, request: Request, recommendation_id: UUID) -> Response:
         """Say no; the same is not proposed again for two weeks."""
-        given = _given(shapes.ReasonSerializer, request.data)
+        given = _given(shapes.DecisionReasonSerializer, request.data)
         actor = request._request.actor
         found = decisions.reject(actor, recommendation_id, reason=given["reason"], now=timezone.now())
         return Response(shapes.RecommendationSerializer(found).data)
@@ -246,10 +248,10 @@ class RollBackView(_View):
 class TrackRecordView(_View):
     action_needed = "optimization:read"
 
-    @extend_schema(operation_id="optimization_track_record", responses=shapes.RecordSerializer)
+    @extend_schema(operation_id="optimization_track_record", responses=shapes.TrackRecordSerializer)
     def get(self, request: Request) -> Response:
         """What was claimed against what came true."""
-        return Response(shapes.RecordSerializer(track_record.read()).data)
+        return Response(shapes.TrackRecordSerializer(track_record.read()).data)
 
 
 class PolicyView(_View):
@@ -328,11 +330,13 @@ class StopView(_View):
     action_needed = "optimization:stop"
 
     @extend_schema(
-        operation_id="optimization_stop", request=shapes.ReasonSerializer, responses=shapes.PolicySerializer
+        operation_id="optimization_stop",
+        request=shapes.DecisionReasonSerializer,
+        responses=shapes.PolicySerializer,
     )
     def post(self, request: Request) -> Response:
         """The kill switch: nothing more is carried out until somebody starts it again."""
-        given = _given(shapes.ReasonSerializer, request.data)
+        given = _given(shapes.DecisionReasonSerializer, request.data)
         found = policies.stop(request._request.actor, reason=given["reason"], now=timezone.now())
         return Response(shapes.PolicySerializer(found).data)
 

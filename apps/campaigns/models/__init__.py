@@ -1,5 +1,6 @@
+from apps.campaigns.models.budget_test import BudgetTest, BudgetTestArm
 from apps.campaigns.models.change import Change
-from apps.campaigns.models.outcome import BudgetTest, Outcome
+from apps.campaigns.models.outcome import Outcome
 from apps.campaigns.models.policy import AutoRule, Policy, SpendCap
 from apps.campaigns.models.recommendation import Approval, Kind, Recommendation
 from apps.campaigns.models.run import PlanLine, Run
@@ -8,6 +9,7 @@ __all__ = [
     "Approval",
     "AutoRule",
     "BudgetTest",
+    "BudgetTestArm",
     "Change",
     "Kind",
     "Outcome",

@@ -50,7 +50,7 @@ class Change(WorkspaceOwned):
         constraints = [
             models.UniqueConstraint(fields=["workspace", "public_id"], name="change_public_id_once"),
             models.UniqueConstraint(
-                fields=["workspace", "recommendation", "deed", "step"],
+                fields=["workspace", "recommendation", "campaign", "deed", "step"],
                 condition=~Q(state__in=["failed", "cancelled"]),
                 name="change_once",
             ),

@@ -10,7 +10,15 @@ import numpy as np
 from apps.campaigns.maths.response.curves import Curves
 from apps.campaigns.maths.response.fit import fit_curves
 from apps.campaigns.models import Policy
-from apps.campaigns.optimization import bid_changes, budgets, figures, rotation, targeting, watch
+from apps.campaigns.optimization import (
+    bid_changes,
+    budget_tests,
+    budgets,
+    figures,
+    rotation,
+    targeting,
+    watch,
+)
 from apps.campaigns.optimization.budgets import Plan
 from apps.campaigns.optimization.figures import Figures
 from apps.campaigns.optimization.recommend import Proposal
@@ -41,10 +49,12 @@ def analyse(policy: Policy, *, until: date, seed: int) -> Analysis:
     known = figures.load(until=until)
     if not known.campaigns:
         return Analysis(summary={"note": "No campaign is connected yet."})
-    curves = fit_curves(known.spend, known.conversion_value)
+    tested = budget_tests.slopes(known.campaigns, today=until)
+    curves = fit_curves(known.spend, known.conversion_value, tested=tested)
     held = budgets.held_because(known, curves)
     plan = budgets.plan(policy, known, curves, held, seed=seed)
     proposals = budgets.propose(policy, known, curves, plan) if plan else []
+    proposals += budget_tests.propose(known, budgets.testable(known, curves, held), proposals)
     proposals += bid_changes.propose(policy, known)
     proposals += targeting.propose(policy, known, curves, figures.segments(known.campaigns, until=until))
     proposals += rotation.propose(policy, known, figures.creatives(known.campaigns, until=until))

@@ -13,8 +13,8 @@ from apps.campaigns.maths.allocation.solve import allocate
 from apps.campaigns.maths.moves import Moves, moves
 from apps.campaigns.maths.response.curves import Curves
 from apps.campaigns.maths.response.panel import Reason
-from apps.campaigns.models import BudgetTest, Kind, Policy, SpendCap
-from apps.campaigns.optimization import ledger
+from apps.campaigns.models import Kind, Policy, SpendCap
+from apps.campaigns.optimization import budget_tests, ledger
 from apps.campaigns.optimization.figures import Figures, Floats
 from apps.campaigns.optimization.recommend import Proposal
 from apps.campaigns.optimization.rounding import whole
@@ -66,7 +66,7 @@ def budget_at_home(campaign: AdCampaign) -> float | None:
 
 def held_because(figures: Figures, curves: Curves) -> list[str]:
     """Why each campaign's budget stays as it is, in words; empty where it may move."""
-    testing = set(BudgetTest.objects.filter(state="running").values_list("campaign_id", flat=True))
+    testing = budget_tests.in_test()
     return [_held(one, curves, row, testing) for row, one in enumerate(figures.campaigns)]
 
 
@@ -84,6 +84,19 @@ def _held(campaign: AdCampaign, curves: Curves, row: int, testing: set[int]) -> 
         share = curves.reference[row] / budget
         return f"It spends {share:.0%} of its budget only, so another budget would change nothing."
     return ""
+
+
+def testable(figures: Figures, curves: Curves, held: Sequence[str]) -> list[int]:
+    """Rows of the campaigns whose budgets a test may move: also those of which history tells nothing."""
+    silent = {Reason.CONSTANT_SPEND, Reason.NOTHING_TO_LEARN_FROM}
+    return [
+        row
+        for row, one in enumerate(figures.campaigns)
+        if one.status == AdCampaign.Status.ACTIVE
+        and budget_at_home(one)
+        and curves.has_level[row]
+        and (not held[row] or curves.reasons[row] in silent)
+    ]
 
 
 def plan(policy: Policy, figures: Figures, curves: Curves, held: Sequence[str], *, seed: int) -> Plan | None:

@@ -6,7 +6,7 @@ with its call. The outbox sends it once; where the answer was lost, it looks at 
 else is done (sending.py).
 """
 
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -15,19 +15,13 @@ from django.db import transaction
 from apps.accounts import audit, events
 from apps.accounts.models import Workspace
 from apps.accounts.permissions import Actor, require, system
-from apps.attribution import exchange
 from apps.campaigns.events import RecommendationSettled
 from apps.campaigns.models import Change, Kind, Policy, Recommendation
-from apps.campaigns.optimization import decisions, gates, ledger, policies, sending
+from apps.campaigns.optimization import budget_tests, decisions, gates, orders, policies
 from apps.campaigns.optimization.gates import NotPossibleNow
-from apps.integrations import outbox
 from apps.integrations.models import AdCampaign, Call
 
 State, Deed = Recommendation.State, Change.Deed
-# A change that has not left by then is not made any more: its figures are old.
-LEAVES_WITHIN = timedelta(hours=6)
-# Kinds whose before and after are budgets of the campaign.
-OF_BUDGET = {Kind.BUDGET, Kind.BUDGET_TEST}
 
 
 @transaction.atomic
@@ -42,10 +36,10 @@ def begin(actor: Actor, public_id: UUID | str, *, now: datetime) -> Recommendati
     if found.state != State.APPROVED:
         raise NotPossibleNow(f"It is {found.get_state_display()}; only what was approved is carried out.")
     gates.require_open(policy, found, workspace, now=now)
-    day = ledger.today(workspace, now)
-    wanted = wanted_of(found, before=found.before, after=found.after)
-    ledger.check(policy, wanted, day=day)
-    order(actor, found, wanted, before=found.before, after=found.after, day=day, now=now)
+    if found.kind == Kind.BUDGET_TEST:
+        budget_tests.begin(actor, found, now=now)
+    else:
+        orders.place(actor, found, found.campaign, before=found.before, after=found.after, now=now)
     decisions.step(found, State.EXECUTING, now=now)
     return found
 
@@ -57,58 +51,17 @@ def roll_back(actor: Actor, public_id: UUID | str, *, now: datetime) -> Recommen
     Raises Stopped, CapReached, NotPossibleNow.
     """
     require(actor, "optimization:approve")
-    policy, workspace = policies.locked(), Workspace.objects.get()
+    policy = policies.locked()
     found = decisions.locked(public_id)
+    if found.kind == Kind.BUDGET_TEST:
+        budget_tests.stop(actor, found, now=now)
+        return found
     require_undoable(policy, found)
-    day = ledger.today(workspace, now)
-    wanted = wanted_of(found, before=found.after, after=found.before)
-    ledger.check(policy, wanted, day=day)
-    order(actor, found, wanted, before=found.after, after=found.before, day=day, now=now, deed=Deed.UNDO)
+    orders.place(
+        actor, found, found.campaign, before=found.after, after=found.before, now=now, deed=Deed.UNDO
+    )
     decisions.step(found, State.ROLLING_BACK, now=now)
     return found
-
-
-def order(
-    actor: Actor,
-    found: Recommendation,
-    wanted: ledger.Wanted,
-    *,
-    before: str,
-    after: str,
-    day: date,
-    now: datetime,
-    deed: str = Deed.DO,
-    step: int = 0,
-) -> Change:
-    """The intent and its call, in the open transaction."""
-    if Change.objects.filter(campaign=found.campaign, state__in=Change.OPEN).exists():
-        raise NotPossibleNow("Another change of the campaign is on its way. Wait until it is settled.")
-    change = Change.objects.create(
-        workspace_id=found.workspace_id,
-        recommendation=found,
-        campaign=found.campaign,
-        deed=deed,
-        step=step,
-        before=before,
-        after=after,
-        increase=max(Decimal(0), wanted.increase),
-        budget_after=wanted.budget_after,
-        day=day,
-        ordered_by=actor.label[:200],
-        created_at=now,
-    )
-    change.call = outbox.enqueue(
-        found.campaign.connection,
-        policies.OPERATION,
-        sending.payload_of(sending.move_of(found, before=before, after=after)),
-        dedup_key=str(change.public_id),
-        now=now,
-        expires_at=now + LEAVES_WITHIN,
-    )
-    change.save(update_fields=["call"])
-    told = {"campaign": found.campaign.name, "before": before, "after": after, "deed": str(deed)}
-    audit.record(actor, "optimization.change_ordered", change, now=now, after=told)
-    return change
 
 
 def require_undoable(policy: Policy, found: Recommendation) -> None:
@@ -118,19 +71,6 @@ def require_undoable(policy: Policy, found: Recommendation) -> None:
     policies.require_running(policy)
     gates.require_reachable(found.campaign)
     gates.require_unmoved(found, expected=found.after)
-
-
-def wanted_of(found: Recommendation, *, before: str, after: str) -> ledger.Wanted:
-    """A change as the caps see it. Raises NotPossibleNow for a currency without a rate."""
-    campaign: AdCampaign = found.campaign
-    if found.kind not in OF_BUDGET:
-        return ledger.Wanted(campaign=campaign, increase=Decimal(0), budget_after=None)
-    purse = exchange.purse()
-    then = ledger.home_amount(purse, Decimal(after), campaign.currency)
-    rise = ledger.home_amount(purse, Decimal(after) - Decimal(before), campaign.currency)
-    if then is None or rise is None:
-        raise NotPossibleNow(purse.what_is_missing(campaign.currency))
-    return ledger.Wanted(campaign=campaign, increase=rise, budget_after=then)
 
 
 @transaction.atomic
@@ -152,7 +92,7 @@ def mark_unknown(change: Change, reason: str, *, now: datetime) -> None:
     """Nothing more is done to the campaign until it is known what became of it."""
     change.state, change.reason = Change.State.UNKNOWN, reason[:300]
     change.save(update_fields=["state", "reason"])
-    if change.step == 0:
+    if change.recommendation.kind != Kind.BUDGET_TEST:
         words = f"It is not known whether the platform did it. {reason}"
         decisions.step(decisions.locked(change.recommendation.public_id), State.UNKNOWN, words, now=now)
 
@@ -163,7 +103,7 @@ def finish(change: Change, state: str, reason: str = "", *, now: datetime) -> No
     change.state, change.reason, change.settled_at = state, reason[:300], now
     change.save(update_fields=["state", "reason", "settled_at"])
     found = decisions.locked(change.recommendation.public_id)
-    if state == Change.State.DONE and found.kind in OF_BUDGET:
+    if state == Change.State.DONE and found.kind in orders.OF_BUDGET:
         AdCampaign.objects.filter(pk=change.campaign_id).update(budget=Decimal(change.after))
     actor = system(change.workspace_id)
     audit.record(actor, f"optimization.change_{state}", change, now=now, reason=change.reason)
@@ -213,7 +153,7 @@ def _reconcile(change: Change, *, now: datetime) -> int:
     is_over = change.call is None or change.call.state in Call.TERMINAL
     if change.state != Change.State.UNKNOWN or not is_over or not _was_read_since(change):
         return 0
-    if change.recommendation.kind not in OF_BUDGET or change.campaign.budget is None:
+    if change.recommendation.kind not in orders.OF_BUDGET or change.campaign.budget is None:
         return 0
     is_done = change.campaign.budget == Decimal(change.after)
     said = f"The platform has {change.campaign.budget:.2f} now."

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from apps.accounts.errors import DomainError
 from apps.accounts.models import Workspace
-from apps.campaigns.models import Change, Kind, PlanLine, Policy, Recommendation
+from apps.campaigns.models import BudgetTest, BudgetTestArm, Change, Kind, PlanLine, Policy, Recommendation
 from apps.campaigns.optimization import policies
 from apps.integrations import modes
 from apps.integrations.models import AdCampaign
@@ -31,6 +31,7 @@ def require_open(policy: Policy, found: Recommendation, workspace: Workspace, *,
     _require_quiet(policy, now=now)
     _require_fresh(policy, found.campaign, now=now)
     _require_normal(found.campaign)
+    _require_untested(found)
     _require_cool(policy, found.campaign, now=now)
     require_unmoved(found, expected=found.before)
     _require_small(policy, found)
@@ -92,6 +93,14 @@ def _require_normal(campaign: AdCampaign) -> None:
     last = PlanLine.objects.filter(campaign=campaign).order_by("-pk").first()
     if last is not None and last.anomaly:
         raise NotPossibleNow(f"Its figures are unusual: {last.anomaly} It waits until they are understood.")
+
+
+def _require_untested(found: Recommendation) -> None:
+    arms = BudgetTestArm.objects.filter(
+        campaign=found.campaign, test__state__in=BudgetTest.UNFINISHED
+    ).exclude(test__recommendation=found)
+    if arms.exists():
+        raise NotPossibleNow("Its budget is being tested. It waits until the test has ended.")
 
 
 def _require_cool(policy: Policy, campaign: AdCampaign, *, now: datetime) -> None:

@@ -9,7 +9,7 @@ from django.db import transaction
 from apps.accounts.errors import DomainError
 from apps.accounts.models import Workspace
 from apps.campaigns.models import Recommendation
-from apps.campaigns.optimization import execute, gates, ledger, policies, sending
+from apps.campaigns.optimization import execute, gates, ledger, orders, policies, sending
 from apps.integrations import errors
 from apps.integrations.connectors.ads import writes
 from apps.integrations.rehearsal import Planned
@@ -27,7 +27,7 @@ class Rehearsed:
 def calls(found: Recommendation, *, is_undo: bool = False) -> Rehearsed:
     """What would be sent; the platform is asked to check it where it can."""
     before, after = (found.after, found.before) if is_undo else (found.before, found.after)
-    move = sending.move_of(found, before=before, after=after)
+    move = sending.move_of(found, found.campaign, before=before, after=after)
     try:
         seen = writes.preview(found.campaign.connection, move.target, move.wanted)
     except errors.ServiceError as error:
@@ -48,7 +48,7 @@ def obstacle(found: Recommendation, *, now: datetime, is_undo: bool = False) -> 
         else:
             gates.require_open(policy, found, workspace, now=now)
         before, after = (found.after, found.before) if is_undo else (found.before, found.after)
-        wanted = execute.wanted_of(found, before=before, after=after)
+        wanted = orders.wanted_of(found, found.campaign, before=before, after=after)
         ledger.check(policy, wanted, day=ledger.today(workspace, now))
     except DomainError as error:
         return error.detail

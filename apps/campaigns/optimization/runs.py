@@ -16,6 +16,7 @@ from apps.campaigns.events import RunFinished
 from apps.campaigns.models import PlanLine, Policy, Run
 from apps.campaigns.optimization import (
     analysis,
+    budget_tests,
     carrying_out,
     decisions,
     execute,
@@ -58,6 +59,7 @@ def tick() -> None:
     now = timezone.now()
     execute.reconcile(now=now)
     decisions.expire(now=now)
+    budget_tests.advance(now=now)
     if outcomes.measure_due(now=now):
         track_record.review(now=now)
     workspace = Workspace.objects.get()

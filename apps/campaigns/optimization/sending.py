@@ -43,9 +43,13 @@ class Move:
     before: Change
 
 
-def move_of(found: Recommendation, *, before: str, after: str) -> Move:
-    """What a recommendation changes, from one state to the other."""
-    return Move(target=_target(found), wanted=_change(found, after), before=_change(found, before))
+def move_of(found: Recommendation, campaign: AdCampaign, *, before: str, after: str) -> Move:
+    """What a recommendation changes of a campaign, from one state to the other."""
+    return Move(
+        target=_target(found, campaign),
+        wanted=_change(found, campaign, after),
+        before=_change(found, campaign, before),
+    )
 
 
 def payload_of(move: Move) -> dict[str, Any]:
@@ -67,20 +71,19 @@ def perform(client: Client, dues: Sequence[Due]) -> Answer[Any]:
     return writes.perform_change(client, dues)
 
 
-def _target(found: Recommendation) -> Target:
-    campaign: AdCampaign = found.campaign
+def _target(found: Recommendation, campaign: AdCampaign) -> Target:
     levels = {Kind.BID: Level.GROUP, Kind.CREATIVE: Level.CREATIVE}
     level = levels.get(Kind(found.kind), Level.CAMPAIGN)
     return Target(level, campaign.external_id if level == Level.CAMPAIGN else found.target)
 
 
-def _change(found: Recommendation, state: str) -> Change:
+def _change(found: Recommendation, campaign: AdCampaign, state: str) -> Change:
     if found.kind == Kind.CREATIVE:
         return Change(status=Status(state))
     if found.kind == Kind.TARGETING:
         segment = segment_of(found.target)
         return Change(exclude=segment) if state == EXCLUDED else Change(include=segment)
-    amount = Money(Decimal(state), found.campaign.currency)
+    amount = Money(Decimal(state), campaign.currency)
     if found.kind == Kind.BID:
         return Change(bid=amount)
     return Change(budget=amount, budget_kind=BudgetKind.DAILY)

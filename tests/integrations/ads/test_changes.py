@@ -389,3 +389,30 @@ def test_an_amount_in_another_currency_is_not_sent(workspace, connection, there,
     ]
     assert writes.preview(connection, target, change).verdict.kind == Kind.REFUSED_HERE
     assert written(there) == []
+
+
+def test_an_amount_of_half_a_penny_is_not_sent(connection, there, told):
+    target = Target(Level.CAMPAIGN, campaign_of(there))
+    order(connection, target, budget("30.005"))
+
+    relay()
+
+    [event] = told()
+    assert (event["state"], event["reason"]) == (
+        "refused",
+        "30.005 USD has more decimal places than can be sent.",
+    )
+    assert written(there) == []
+
+
+@pytest.mark.parametrize("there", ["tiktok_ads"], indirect=True)
+def test_where_nothing_can_be_compared_a_guarded_change_is_refused(connection, there, told):
+    bids = [Change(bid=pounds(amount)) for amount in (3, 4)]
+    order(connection, Target(Level.GROUP, "8"), bids[0], before=bids[1])
+
+    relay()
+
+    assert told()[0]["reason"] == (
+        "It cannot be seen whether it was changed since: The groups of TikTok are not read."
+    )
+    assert there.seen == []

@@ -1,5 +1,6 @@
 """Groups, ads and segments of Meta and Google as they are read, and the raw bytes of what changes them."""
 
+import time
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -513,23 +514,39 @@ def test_what_is_listed_no_more_has_ended(connection, there):
 # What the fakes' accounts do
 
 
-def test_a_changed_budget_changes_the_days_that_follow_and_no_day_before():
-    clock = [1_796_000_000.0]
-    fake = meta.Meta(now=lambda: clock[0])
-    fake.furnish()
-    fake._server.server_close()
-    world = fake.world
-    before = [sums.spend for place, _, sums in world.days(date.min, date.max) if place == 0]
-    key = next(iter(fake.campaigns))
+def test_a_changed_budget_changes_the_days_that_follow_and_no_day_before(ads, there):
+    there.furnish()
+    key, today = next(iter(there.campaigns)), timezone.now().date()
+    since, until = today - timedelta(days=90), today + timedelta(days=9)
 
-    fake.campaigns[key]["daily_budget"] = "12000"
-    fake._tell_world()
-    clock[0] += 5 * 86_400
+    def spent():
+        return [one.spend.amount for one in ads.figures(since, until) if one.campaign_id == key]
 
-    after = [sums.spend for place, _, sums in world.days(date.min, date.max) if place == 0]
+    before = spent()
+    ads.change(key, Change(budget=pounds(120)))
+    assert spent() == before
+    there.now = there.world.now = lambda: time.time() + 5 * 86_400
+
+    after = spent()
     assert after[:90] == before
-    assert all(112 <= spend <= 120 for spend in after[90:])
+    assert all(112 <= amount <= 120 for amount in after[90:])
     assert len(after) == 95
+
+
+def test_what_there_is_to_find_is_worth_doing_something_about(ads, there, search, google):
+    there.furnish()
+    google.furnish()
+    meta_world, google_world = there.world, google.world
+    worse = [meta_world.curve(place)[0] for place in (4, 5, 6)] + [google_world.curve(4)[0]]
+    keys, groups, others = list(there.campaigns), list(there.adsets), list(google.campaigns)
+
+    ads.change(keys[4], Change(exclude=Segment(Dimension.PLACEMENT, "audience_network")))
+    ads.change_creative(list(there.ads)[15], Status.PAUSED)
+    ads.change_group(groups[6], Change(bid=pounds(10)))
+    search.change(others[4], Change(exclude=Segment(Dimension.DEVICE, "MOBILE")))
+
+    better = [meta_world.curve(place)[0] for place in (4, 5, 6)] + [google_world.curve(4)[0]]
+    assert all(now > 1.2 * before for before, now in zip(worse, better, strict=True))
 
 
 def test_the_past_of_an_account_is_the_same_each_time():

@@ -3,11 +3,12 @@
 import argparse
 import json
 import math
-from pathlib import Path
+import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from apps.attribution.files.opening import seekable_path
 from apps.campaigns.maths.allocation.curves import FALLBACK_EXPONENT, PowerCurves
 from apps.campaigns.maths.allocation.problem import Problem
 from apps.campaigns.maths.allocation.solve import allocate
@@ -18,9 +19,10 @@ from apps.campaigns.optimization.plan_tables import as_json, as_table
 class Command(BaseCommand):
     help = (
         "Divide a total budget among campaigns so that it earns the most. FILE is CSV, JSON Lines or Parquet,"
-        " also gzipped, with the columns campaign and a, and perhaps k, min_budget, max_budget,"
-        f" current_budget: a budget b earns a * b ** k; k is {FALLBACK_EXPONENT} where none is given. Says"
-        " what binds each budget, how far from the best the answer may be, and what collides if none is."
+        " also gzipped, or - for the standard input, with the columns campaign and a, and perhaps k,"
+        " min_budget, max_budget, current_budget: a budget b earns a * b ** k;"
+        f" k is {FALLBACK_EXPONENT} where none is given. Says what"
+        " binds each budget, how far from the best the answer may be, and what collides if none is."
     )
     requires_system_checks = ()
 
@@ -37,13 +39,15 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         name = options["file"]
+        shown = "The standard input" if name == "-" else name
         try:
-            plan = read(Path(name))
+            with seekable_path(name, standard_input=lambda: sys.stdin.buffer) as path:
+                plan = read(path)
             answer = allocate(_problem(plan, options))
         except PlanFileRefused as error:
-            raise CommandError(f"{name} cannot be used.\n{error}") from error
-        except ValueError as error:
-            raise CommandError(f"{name}: {error}.") from error
+            raise CommandError(f"{shown} cannot be used.\n{error}") from error
+        except (ValueError, OSError) as error:
+            raise CommandError(f"{shown}: {error}.") from error
         notes = _notes(plan)
         if options["format"] == "json":
             self._write(json.dumps(as_json(answer, notes), allow_nan=False))

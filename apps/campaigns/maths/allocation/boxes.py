@@ -49,7 +49,8 @@ class Search:
         heap = [(-first.plan.bound, 0, first)]
         boxes, most = 1, min(_MOST_BOXES, max(_FEWEST_BOXES, _MOST_WORK // len(low)))
         worth = self._worth(found.budgets)
-        while boxes < most and -heap[0][0] > worth + GOOD_ENOUGH * abs(worth):
+        enough = GOOD_ENOUGH * float(self.curves.revenue(found.budgets).sum())
+        while boxes < most and -heap[0][0] > worth + enough:
             _, _, box = heapq.heappop(heap)
             for half in self._halves(box):
                 boxes += 1

@@ -9,6 +9,9 @@ import numpy as np
 
 from .curves import Floats, PowerCurves
 
+HIGHEST = 1e300
+_HAIR, _SMALLEST = 1e-9, 1e-300
+
 
 class Demand(Protocol):
     """Campaigns that earn a concave revenue between bounds; both finite."""
@@ -26,6 +29,10 @@ class Demand(Protocol):
     @property
     def least_price(self) -> float:
         """At this price everything takes all it can."""
+
+    @property
+    def most_price(self) -> float:
+        """At this price everything takes the least it can; as good as infinite where no price does that."""
 
     def at(self, prices: Floats) -> tuple[Floats, Floats]:
         """Budgets at prices (n,) of any sign, falling as they rise; and how fast: -d budget / d price."""
@@ -53,6 +60,10 @@ class PowerDemand:
     @property
     def jumps(self) -> Floats:
         return np.zeros(0)
+
+    @property
+    def most_price(self) -> float:
+        return above(self.curves.marginal(self.low))
 
     def at(self, prices: Floats) -> tuple[Floats, Floats]:
         with np.errstate(all="ignore"):
@@ -92,6 +103,10 @@ class MovingDemand:
     def least_price(self) -> float:
         return self.inner.least_price - float(self.cost.max())
 
+    @property
+    def most_price(self) -> float:
+        return self.inner.most_price + float(self.cost.max())
+
     def at(self, prices: Floats) -> tuple[Floats, Floats]:
         more, more_steep = self.inner.at(prices + self.cost)
         less, less_steep = self.inner.at(prices - self.cost)
@@ -101,3 +116,8 @@ class MovingDemand:
 
     def worth(self, budgets: Floats) -> Floats:
         return self.inner.worth(budgets) - self.cost * np.abs(budgets - self.now)
+
+
+def above(prices: Floats) -> float:
+    """A price that no campaign pays: a hair above all of these, and finite."""
+    return min(float(prices.max()) * (1 + _HAIR), HIGHEST) + _SMALLEST

@@ -13,6 +13,7 @@ from .problem import Problem
 from .spread import spread
 
 _MOST_STEPS = 60
+_WIDER = 1e-6
 _CLOSE, _ROUNDING = 1e-10, 1e-13  # of the total
 
 
@@ -82,10 +83,10 @@ class _Search:
         draws, room = len(a), total - float(low.sum())
         with np.errstate(all="ignore"):
             log_slope, bend = np.log(a * k), 1 / (1 - k)
-            capped = np.minimum(high, low + room)
+            capped = np.minimum(high, low + 2 * room)
             at_high = log_slope - np.log(capped) / bend
-            right = (log_slope - np.log(low + room / len(low)) / bend).max(axis=1)
-        left = at_high.min(axis=1)
+            right = (log_slope - np.log(low + room / len(low)) / bend).max(axis=1) + _WIDER
+        left = at_high.min(axis=1) - _WIDER
         is_plain = (a.min(axis=1) > 0) & (room > 0) & (total < high.sum())
         rows = np.flatnonzero(is_plain)
         every = cls(

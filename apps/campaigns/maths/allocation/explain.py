@@ -27,7 +27,6 @@ _WORDS: NDArray[np.object_] = np.array(
 )
 _NOTHING, _MINIMUM, _MAXIMUM, _DOWN, _UP, _LOCKED, _STAYS = range(len(_WORDS))
 _SAME = 1e-9  # relative: prices that differ by less are the same
-_NO_PRICE = 1e100  # what a cap of nothing costs is infinite; the search for it ends somewhere above
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +147,6 @@ def _group_words(on: Ground, plan: Plan, told: NDArray[np.object_]) -> NDArray[n
         return told
     words = np.array(["nothing"] * len(on.tree), dtype=object)
     binding = _binding_groups(on, plan)
-    is_shut = on.tree.cap <= on.tree.sums(on.bounds.low)[1]
     for nodes in on.tree.levels[1:]:
         for node in nodes.tolist():
             side = binding.get(node - 1, 0.0)
@@ -156,9 +154,8 @@ def _group_words(on: Ground, plan: Plan, told: NDArray[np.object_]) -> NDArray[n
             words[node] = words[on.tree.parent[node]]
             if side:
                 words[node] = f"cap of {name}" if side > 0 else f"floor of {name}"
-            is_shut[node] &= side > 0
     bound = words[on.tree.place]
-    by_group = (told == _WORDS[_NOTHING]) | ((told == _WORDS[_MINIMUM]) & is_shut[on.tree.place])
+    by_group = (told == _WORDS[_NOTHING]) | ((told == _WORDS[_MINIMUM]) & on.is_shut[on.tree.place])
     return np.where(by_group, bound, told)
 
 
@@ -167,11 +164,22 @@ def _binding_groups(on: Ground, plan: Plan) -> dict[int, float]:
     if plan.group_prices is None or on.tree is None or plan.prices is None:
         return {}
     scale = abs(plan.price) + np.abs(plan.group_prices)
-    places = np.flatnonzero(np.abs(plan.group_prices) > _SAME * scale)
-    apart = np.where(
-        np.abs(plan.group_prices) < _NO_PRICE, plan.group_prices, np.copysign(np.inf, plan.group_prices)
-    )
-    return {place: float(apart[place]) for place in places.tolist()}
+    places = np.flatnonzero(np.abs(plan.group_prices) > _SAME * scale).tolist()
+    return {place: float(plan.group_prices[place]) for place in places} | _shut_groups(on, plan.price)
+
+
+def _shut_groups(on: Ground, price: float) -> dict[int, float]:
+    """What the next unit would bring in a group that has none to give."""
+    if on.tree is None:
+        return {}
+    first = on.problem.curves.marginal(on.bounds.low)
+    gains = {}
+    for node in np.flatnonzero(on.is_shut).tolist():
+        inside = (on.tree.place == node) & (on.bounds.high > on.bounds.low)
+        gain = float(first[inside].max(initial=0.0)) - price
+        if gain > 0:
+            gains[node - 1] = gain
+    return gains
 
 
 def _group_prices(on: Ground, plan: Plan) -> dict[str, float]:

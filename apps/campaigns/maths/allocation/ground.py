@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from . import collisions
+from .curves import Floats
 from .groups import Tree, tree
 from .limits import Limits, limits
 from .problem import Collision, Problem
@@ -12,11 +16,17 @@ from .problem import Collision, Problem
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """A problem without its total. least, most: what may be spent at all. tree: None without groups."""
+    """A problem without its total. least, most: what may be spent at all.
+
+    tree: None without groups. is_shut: (nodes,) the groups whose caps leave no more than the minima.
+    high: (n,) the maxima; in such groups, the minima.
+    """
 
     problem: Problem
     bounds: Limits
     tree: Tree | None
+    is_shut: NDArray[np.bool_]
+    high: Floats
     least: float
     most: float
     collisions: tuple[Collision, ...]
@@ -24,8 +34,12 @@ class Ground:
 
 def ground(problem: Problem) -> Ground:
     bounds, found = limits(problem)
+    low, high = bounds.low, bounds.high
     if not problem.groups:
-        return Ground(problem, bounds, None, float(bounds.low.sum()), float(bounds.high.sum()), found)
+        none = np.zeros(1, dtype=np.bool_)
+        return Ground(problem, bounds, None, none, high, float(low.sum()), float(high.sum()), found)
     groups = tree(problem.groups, len(problem))
     in_groups, least, most = collisions.of_groups(problem, bounds, groups) if not found else ((), 0.0, 0.0)
-    return Ground(problem, bounds, groups, least, most, found + in_groups)
+    opened, is_shut = groups.shut(low)
+    high = np.where(is_shut[groups.place], low, high)
+    return Ground(problem, bounds, opened, is_shut, high, least, most, found + in_groups)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .curves import Floats
+from .limits import SLACK
 from .problem import Group
 
 Ints = NDArray[np.int64]
@@ -51,6 +52,18 @@ class Tree:
             np.add.at(slope, self.parent[nodes], np.where(held[nodes] == raw[nodes], slope[nodes], 0.0))
         held[0] = raw[0]
         return raw, held, slope
+
+    def shut(self, low: Floats) -> tuple[Tree, NDArray[np.bool_]]:
+        """Which nodes have no more than they must take, hence no price; and the tree without their caps.
+
+        Campaigns right in them stay at their minima, and groups in them at their floors.
+        """
+        raw, held, _ = self.sums(low)
+        cap, is_shut = self.cap.copy(), np.zeros(len(self), dtype=np.bool_)
+        for nodes in self.levels[1:]:
+            cap[nodes] = np.where(is_shut[self.parent[nodes]], held[nodes], cap[nodes])
+            is_shut[nodes] = cap[nodes] <= raw[nodes] * (1 + SLACK)
+        return replace(self, cap=np.where(is_shut, np.inf, cap)), is_shut
 
 
 def tree(groups: Sequence[Group], length: int) -> Tree:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .curves import Floats, HillCurves
+from .demand import above
 
 _MOST_STEPS = 60
 _HALVINGS = 60
@@ -40,6 +41,10 @@ class HillDemand:
     def jumps(self) -> Floats:
         return self.slope[np.isfinite(self.slope)]
 
+    @property
+    def most_price(self) -> float:
+        return above(np.where(np.isfinite(self.slope), self.slope, self.curves.marginal(self.low)))
+
     def at(self, prices: Floats) -> tuple[Floats, Floats]:
         with np.errstate(all="ignore"):
             taken, steep = inverse_marginal(self.curves, prices, self.touch, self.high)
@@ -70,6 +75,11 @@ class MovingHillDemand:
     @property
     def least_price(self) -> float:
         return -float(self.cost.max())
+
+    @property
+    def most_price(self) -> float:
+        """No line from the lower bound is steeper than the one that is drawn where moving is free."""
+        return HillDemand(self.curves, self.low, self.high).most_price + float(self.cost.max())
 
     def at(self, prices: Floats) -> tuple[Floats, Floats]:
         here = np.clip(self.now, self.low, self.high)

@@ -13,7 +13,7 @@ from .demand import Demand
 from .groups import Ints, Tree
 from .plan import Plan
 
-_NUDGE = 1e-13  # relative: at the very least and the very most any price will do, and none is finite
+_ROUNDING = 1e-14  # relative
 
 
 @dataclass(eq=False)
@@ -34,6 +34,8 @@ def solve(demand: Demand, tree: Tree, total: float, *, guess: float) -> Plan:
     floor and cap. Where that binds, the group is a problem of its own with floor or cap as its total, solved
     at a price of its own. From the top down, all groups of a depth at once.
     """
+    if float(demand.low.sum()) >= total * (1 - _ROUNDING):
+        return _corner(demand, tree, guess)
     state = _start(len(tree), len(demand.low))
     target = np.full(len(tree), total)
     for depth, nodes in enumerate(tree.levels):
@@ -49,12 +51,23 @@ def _start(nodes: int, campaigns: int) -> _State:
     return _State(np.zeros(nodes), np.zeros(nodes), np.zeros(nodes), np.zeros(campaigns), np.zeros(campaigns))
 
 
+def _corner(demand: Demand, tree: Tree, price: float) -> Plan:
+    """The minima are all that the total allows."""
+    worth = demand.worth(demand.low)
+    none, same = np.zeros(len(tree) - 1), np.full(len(worth), price)
+    return Plan(demand.low, price, float(worth.sum()), same, none, worth)
+
+
 def _binding(tree: Tree, state: _State, nodes: Ints) -> tuple[Ints, Floats]:
     """The groups that take more than their cap or less than their floor, and what they get."""
     (raw_most, most, _), (raw_least, least, _) = tree.sums(state.most), tree.sums(state.least)
-    binds = (raw_most != most)[nodes] | (raw_least != least)[nodes]
+    binds = _differ(raw_most, most)[nodes] | _differ(raw_least, least)[nodes]
     gets = most + state.part * (least - most)
     return nodes[binds], gets[nodes[binds]]
+
+
+def _differ(raw: Floats, held: Floats) -> NDArray[np.bool_]:
+    return np.abs(raw - held) > _ROUNDING * held
 
 
 def _solve(demand: Demand, tree: Tree, state: _State, solved: Ints, target: Floats, *, guess: Floats) -> None:
@@ -72,7 +85,9 @@ def _solve(demand: Demand, tree: Tree, state: _State, solved: Ints, target: Floa
         raw, _, slope = tree.sums(budgets, steep)
         return raw[solved], slope[solved]
 
-    ends = prices.find(spending, target, least=demand.least_price, guess=guess, jumps=demand.jumps)
+    within = (demand.least_price, demand.most_price)
+    with np.errstate(over="ignore"):  # next to a price of nothing, spending falls infinitely fast
+        ends = prices.find(spending, target, within=within, guess=guess, jumps=demand.jumps)
     state.cheap = price_all(state.cheap, ends.cheap)
     state.dear = price_all(state.dear, ends.dear)
     state.part = price_all(state.part, ends.part)

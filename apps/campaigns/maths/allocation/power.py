@@ -13,6 +13,7 @@ _MOST_STEPS = 100
 # Of the total, and of how steeply spending falls: what is left is divided in one more step, whose error is
 # the square of it.
 _CLOSE = 1e-10
+_WIDER = 1e-6  # the bracket, in logs: with one campaign its end is the answer
 
 
 def solve(curves: PowerCurves, low: Floats, high: Floats, total: float) -> Plan | None:
@@ -34,10 +35,10 @@ def _solve(curves: PowerCurves, low: Floats, high: Floats, total: float) -> Plan
     start = np.log(curves.a * curves.k)
     bend = 1 / (1 - curves.k)
     room = total - float(low.sum())
-    high = np.minimum(high, low + room)
+    high = np.minimum(high, low + 2 * room)  # finite, and beyond what anybody gets
     at_high = start - np.log(high) / bend
-    left = float(at_high.min())
-    right = float((start - np.log(low + room / len(low)) / bend).max())
+    left = float(at_high.min()) - _WIDER
+    right = float((start - np.log(low + room / len(low)) / bend).max()) + _WIDER
     found = _newton(start * bend, bend, low, high, total, (left, right, float(at_high.max())))
     if found is None:
         return None

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from .curves import Floats
 
 Spending = Callable[[Floats], tuple[Floats, Floats]]
-HIGHEST = 1e300
 _MOST_STEPS = 300
 _HALVE_EACH = 8  # steps: Newton alone can creep up on a corner from one side
 _CLOSE, _BEYOND = 1e-15, 2e-15  # relative
@@ -31,17 +30,19 @@ class Ends:
     part: Floats
 
 
-def find(spending: Spending, target: Floats, *, least: float, guess: Floats, jumps: Floats) -> Ends:
+def find(
+    spending: Spending, target: Floats, *, within: tuple[float, float], guess: Floats, jumps: Floats
+) -> Ends:
     """spending: of prices (m,), to what is spent (m,), which falls as they rise, and -d spent / d price.
 
-    target: (m,) >= 0, at most what is spent at the price `least`. guess: (m,) where to begin. jumps: prices
-    at which campaigns take much all at once; they are tried first, by halving.
+    target: (m,) >= 0, between what is spent at the two prices `within`. guess: (m,) where to begin. jumps:
+    prices at which campaigns take much all at once; they are tried first, by halving.
     Then Newton on logarithms inside the bracket, which is halved between the floats themselves where it does
     not help, so that 64 halvings reach two neighbours from any scale.
     """
-    cheap, dear = np.full(len(target), least), np.full(len(target), HIGHEST)
+    cheap, dear = np.full(len(target), within[0]), np.full(len(target), within[1])
     steps = np.unique(np.concatenate([np.nextafter(jumps, -np.inf), jumps]))
-    price, done = np.clip(guess, least, HIGHEST), np.zeros(len(target), dtype=np.bool_)
+    price, done = np.clip(guess, *within), np.zeros(len(target), dtype=np.bool_)
     for step in range(_MOST_STEPS):
         spent, steep = spending(price)
         hit = np.abs(spent - target) <= _CLOSE * target

@@ -6,10 +6,10 @@ from functools import partial
 
 import numpy as np
 
-from . import nested, power, prices
+from . import nested, power
 from .boxes import Search
 from .curves import Floats, PowerCurves
-from .demand import MovingDemand, PowerDemand
+from .demand import HIGHEST, MovingDemand, PowerDemand
 from .ground import Ground
 from .groups import tree
 from .plan import Plan
@@ -22,9 +22,9 @@ def spread(on: Ground, total: float) -> Plan:
     """The best budgets; total: least <= total <= most, but for rounding."""
     problem, low = on.problem, on.bounds.low
     room = total - float(low.sum())
-    high = np.minimum(on.bounds.high, low + max(room, 0.0))
+    high = np.minimum(on.high, low + 2 * max(room, 0.0))  # finite, and beyond what anybody gets
     if room <= 0 or (on.tree is None and total >= on.most):
-        return _corner(problem, low, on.bounds.high, is_least=room <= 0)
+        return _corner(problem, low, on.high, is_least=room <= 0)
     if isinstance(problem.curves, PowerCurves) and on.tree is None and problem.move_cost is None:
         plan = power.solve(problem.curves, low, high, total)
         if plan is not None:
@@ -56,9 +56,7 @@ def _nested(on: Ground, low: Floats, high: Floats, total: float, room: float) ->
     with np.errstate(all="ignore"):
         fair = problem.curves.marginal(np.minimum(low + room / len(low), high))
     guess = float(fair.max())
-    relax = partial(
-        nested.solve, tree=groups, total=total, guess=guess if 0 < guess < prices.HIGHEST else 1.0
-    )
+    relax = partial(nested.solve, tree=groups, total=total, guess=guess if 0 < guess < HIGHEST else 1.0)
     curves = problem.curves
     if not isinstance(curves, PowerCurves):
         return Search(curves, relax, problem.now, problem.move_cost).best(low, high)

@@ -15,7 +15,7 @@ from .spread import spread
 _MOST_STEPS = 200
 _CLOSE = 1e-13  # relative
 _LARGEST = 1e200
-_NOTHING = 1e-9  # of the total that is too much
+_NOTHING = 1e-9  # of the budget that earns half of what there is
 Earned = tuple[float, float]
 
 
@@ -45,7 +45,7 @@ def largest_total(on: Ground, roas: float) -> float | Collision:
     From the right: V(B) / roas is at most B as long as B is too much, and at least the answer, since V rises.
     Where V is concave Newton takes larger steps from the same side.
     """
-    total = _too_much(on, roas)
+    total, least = _too_much(on, roas), max(on.least, _smallest(on))
     for _ in range(_MOST_STEPS):
         revenue, price = _earned(on, total)
         if revenue >= roas * total * (1 - _CLOSE):
@@ -53,7 +53,7 @@ def largest_total(on: Ground, roas: float) -> float | Collision:
         step = revenue / roas
         if _is_concave(on) and price < roas:
             step = min(step, total - (roas * total - revenue) / (roas - price))
-        if step < on.least or step < _NOTHING * _too_much(on, roas):
+        if step < least:
             return _out_of_reach(on, roas)
         total = step
     return total
@@ -63,6 +63,12 @@ def _most_revenue(on: Ground) -> float:
     """What the campaigns earn at their maxima, groups apart."""
     earns = on.problem.curves.a > 0
     return float(on.problem.curves.revenue(np.where(earns, on.bounds.high, 0.0)).sum())
+
+
+def _smallest(on: Ground) -> float:
+    """Less is nothing: the return of S-shaped curves falls to 0 there."""
+    curves = on.problem.curves
+    return _NOTHING * float(curves.half.min()) if isinstance(curves, HillCurves) else 0.0
 
 
 def _too_much(on: Ground, roas: float) -> float:
@@ -123,11 +129,11 @@ def _crossing(miss: Callable[[float], Earned], low: float, high: float) -> float
 
 def _out_of_reach(on: Ground, roas: float) -> Collision:
     """With the best return that some total does earn, as far as a few dozen of them tell."""
-    curves = on.problem.curves
-    top = _too_much(on, roas)
+    curves, top = on.problem.curves, _too_much(on, roas)
     if isinstance(curves, HillCurves):
         top = min(on.most, max(top, 4 * float(curves.half.sum())))
-    least = max(on.least, top * _NOTHING)
+    least = max(on.least, _smallest(on), top * 1e-12)
+    top = min(top, max(least * 1e9, 1.0))
     steps = [least * (top / least) ** (step / 40) for step in range(41)] if top > 0 else []
     best = max(((_earned(on, total)[0] / total, total) for total in steps), default=(0.0, 0.0))
     return Collision(

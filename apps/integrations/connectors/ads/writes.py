@@ -26,10 +26,11 @@ from apps.integrations.connectors.ads.platform import (
     Segment,
     Status,
     Target,
+    refused,
 )
 from apps.integrations.events import AdChangeSettled
 from apps.integrations.models import Call, Connection
-from apps.integrations.money import Form, Money, to_wire
+from apps.integrations.money import Form, Money, NotExact, to_wire
 from apps.integrations.outbox import Due, Handler, handles
 from apps.integrations.rehearsal import Planned, Rehearsal
 from apps.integrations.resilience.outcomes import OK, Kind, Outcome
@@ -157,11 +158,15 @@ def _state(platform: AdPlatform, target: Target, segment: Segment | None) -> Sta
 def _ask(
     platform: AdPlatform, target: Target, change: Change, *, only_validate: bool = False
 ) -> "Answer[None]":
-    if target.level == Level.CREATIVE and change.status is not None:
-        return platform.change_creative(target.id, change.status, only_validate=only_validate)
-    if target.level == Level.GROUP:
-        return platform.change_group(target.id, change, only_validate=only_validate)
-    return platform.change(target.id, change, only_validate=only_validate)
+    """An amount that the platform cannot be told exactly is refused before anything is sent."""
+    try:
+        if target.level == Level.CREATIVE and change.status is not None:
+            return platform.change_creative(target.id, change.status, only_validate=only_validate)
+        if target.level == Level.GROUP:
+            return platform.change_group(target.id, change, only_validate=only_validate)
+        return platform.change(target.id, change, only_validate=only_validate)
+    except NotExact as error:
+        return refused(error.detail)
 
 
 def _create(client: Client, dues: Sequence[Due]) -> Answer:
@@ -199,6 +204,8 @@ def perform_change(client: Client, dues: Sequence[Due]) -> Answer:
         answer = _ask(platform, target, change)
     except errors.ServiceError as error:
         return Answer(outcome=_unread(error.outcome))
+    except CannotSay as why:
+        return refused(f"It cannot be seen whether it was changed since: {why}")
     if answer.outcome.is_good:
         memory.remember(client.connection, target, change)
     return answer

@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0005_plural_names'),
-        ('integrations', '0004_modes'),
+        ('integrations', '0005_ad_groups_creatives_and_segments'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('integrations', '0004_modes'),
+        ('integrations', '0006_indexes_of_sweeps'),
     ]
 
     operations = [
