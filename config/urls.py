@@ -12,6 +12,7 @@ urlpatterns = [
     path("", include("apps.accounts.urls")),
     path("attribution/", include("apps.attribution.urls")),
     path("integrations/", include("apps.integrations.urls")),
+    path("optimization/", include("apps.campaigns.urls")),
     path("hooks/unsubscribe/<str:token>/", hooks.unsubscribe, name="unsubscribe"),
     path("hooks/", include("apps.integrations.hooks")),
     path("account/", include("allauth.account.urls")),

@@ -8,6 +8,8 @@ class CampaignsConfig(AppConfig):
     label = "campaigns"
 
     def ready(self) -> None:
-        """Say to the outbox how changes are made, to jobs how runs are, and to rules what is measured."""
-        for room in ("gauges", "optimization.runs", "optimization.sending"):
+        """Say to the outbox how changes are made, to jobs how runs are, to rules what is measured, and to the
+        first page what waits.
+        """
+        for room in ("gauges", "headline", "optimization.runs", "optimization.sending"):
             import_module(f"apps.campaigns.{room}")

@@ -279,6 +279,17 @@ OBJECTS: dict[str, Builder] = {
         f"integrations{part}:import-undo": _public(lambda workspace: _file(workspace, "applied"), "import_id")
         for part in ("", "-api")
     },
+    **{
+        f"optimization:{deed}": recommendation(state)
+        for deed, state in (
+            ("recommendation", "proposed"),
+            ("approve", "proposed"),
+            ("reject", "proposed"),
+            ("calls", "proposed"),
+            ("carry-out", "approved"),
+            ("roll-back", "done"),
+        )
+    },
     "optimization-api:recommendation": recommendation("proposed"),
     "optimization-api:approve": recommendation("proposed"),
     "optimization-api:reject": recommendation("proposed"),

@@ -49,6 +49,10 @@
 
   on("change", "[data-submit]", (field) => field.form.requestSubmit());
 
+  on("input", "[data-mirror]", (field) => {
+    field.form.querySelector(field.dataset.mirror).value = field.value;
+  });
+
   document.addEventListener("click", (event) => {
     document.querySelectorAll("details.menu[open]").forEach((menu) => {
       if (!menu.contains(event.target)) menu.open = false;
@@ -64,7 +68,7 @@
 
   const prepare = () => {
     if (navigator.clipboard) document.querySelectorAll("[data-copy][hidden]").forEach((one) => (one.hidden = false));
-    document.querySelectorAll("[data-close][hidden]").forEach((one) => (one.hidden = false));
+    document.querySelectorAll("[data-close][hidden], [data-mirror][hidden]").forEach((one) => (one.hidden = false));
     document.querySelectorAll(".scroll:not([tabindex])").forEach((one) => {
       if (one.scrollWidth <= one.clientWidth) return;
       one.tabIndex = 0; // what scrolls sideways can be reached and moved by the keyboard

@@ -1,0 +1,189 @@
+"""What the pages of optimisation read; the verbs judge it."""
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+
+from apps.campaigns.models import AutoRule, Policy, SpendCap
+from apps.campaigns.optimization.policies import LONGEST_REASON, AutoTerms
+from apps.campaigns.optimization.what_if import LEAST_SHARE, MOST_SHARE
+from apps.integrations.models import AdCampaign, Connection
+
+HOURS = [(hour, f"{hour:02}:00") for hour in range(25)]
+WEEKDAYS = list(enumerate(("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")))
+ALL = "all"
+# More campaigns than anybody finds in a list; a cap of another is set through the API.
+MOST_CHOICES = 200
+
+
+def _amount(label: str, help_text: str, *, is_required: bool = False) -> forms.DecimalField:
+    return forms.DecimalField(
+        label=label,
+        help_text=help_text,
+        required=is_required,
+        max_digits=20,
+        decimal_places=2,
+        widget=forms.NumberInput(attrs={"inputmode": "decimal", "step": "0.01", "min": "0"}),
+    )
+
+
+class TotalForm(forms.Form):
+    """Another total budget to try out, within what the curves can speak of."""
+
+    total = forms.FloatField(label="Total budget a day")
+
+    def __init__(self, *args: Any, now: float, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.least, self.most = round(LEAST_SHARE * now, 2), round(MOST_SHARE * now, 2)
+
+    def clean_total(self) -> float:
+        total: float = self.cleaned_data["total"]
+        if not self.least <= total <= self.most:
+            raise forms.ValidationError(
+                f"Between {self.least:,.2f} and {self.most:,.2f}: further from what is spent today the "
+                "curves are guesses."
+            )
+        return total
+
+
+class ReasonForm(forms.Form):
+    """Why, for the audit; may be left empty."""
+
+    reason = forms.CharField(required=False, max_length=LONGEST_REASON)
+
+    @property
+    def said(self) -> str:
+        """What can be kept of it."""
+        self.is_valid()
+        return str(self.cleaned_data.get("reason", ""))
+
+
+class PolicyForm(forms.Form):
+    """What the engine may do, when, and within what."""
+
+    GROUPS = (
+        ("When it looks", ("is_on", "daily_at_hour", "weekly_on_weekday", "report_to")),
+        ("What it aims at", ("total_daily_budget", "margin", "target_cost_per_conversion")),
+        ("How far, how often, on what", ("largest_change_percent", "cooldown_hours", "data_age_hours")),
+        (
+            "Who says yes, and when it acts",
+            ("four_eyes_above", "acts_from_hour", "acts_until_hour", "rests_on_wedding_days"),
+        ),
+    )
+
+    is_on = forms.BooleanField(label="Look at the campaigns by schedule", required=False)
+    daily_at_hour = forms.TypedChoiceField(label="Every day at", coerce=int, choices=HOURS[:24])
+    weekly_on_weekday = forms.TypedChoiceField(label="Every week on", coerce=int, choices=WEEKDAYS)
+    total_daily_budget = _amount("Total budget a day", "Empty: as much as is spent today.")
+    margin = forms.DecimalField(
+        label="Margin, %",
+        max_digits=6,
+        decimal_places=2,
+        help_text="How much of 100 of revenue is left before advertising. 100 counts revenue as profit.",
+    )
+    target_cost_per_conversion = _amount(
+        "Highest cost of a conversion", "Bids aim below it. Empty: they aim at profit."
+    )
+    largest_change_percent = forms.IntegerField(
+        label="Largest change at once, %",
+        help_text="Platforms learn anew after larger steps; 20 is what most of them bear.",
+    )
+    cooldown_hours = forms.IntegerField(
+        label="Hours between changes", help_text="Of one campaign: its figures need time to settle."
+    )
+    data_age_hours = forms.IntegerField(
+        label="Oldest figures to act on, hours", help_text="Nothing is carried out on older ones."
+    )
+    acts_from_hour = forms.TypedChoiceField(label="Acts by itself from", coerce=int, choices=HOURS[:24])
+    acts_until_hour = forms.TypedChoiceField(label="until", coerce=int, choices=HOURS[1:])
+    four_eyes_above = _amount(
+        "Two people approve above",
+        "By how much a day's budget changes. Empty: one person is always enough.",
+    )
+    rests_on_wedding_days = forms.BooleanField(
+        label="Change nothing on wedding days",
+        required=False,
+        help_text="In an emergency nothing is changed in any case.",
+    )
+    report_to = forms.CharField(
+        label="Send the report to",
+        required=False,
+        max_length=4_000,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+        help_text="One e-mail address a line. Weekly always, daily where something is proposed.",
+    )
+
+    @staticmethod
+    def initial_of(policy: Policy) -> dict[str, Any]:
+        names = set(PolicyForm.base_fields)
+        values = {name: getattr(policy, name) for name in names}
+        percent = (policy.margin * 100).normalize()
+        return values | {"margin": format(percent, "f"), "report_to": "\n".join(policy.report_to)}
+
+    def clean_margin(self) -> Decimal:
+        return Decimal(self.cleaned_data["margin"]) / 100
+
+    def clean_report_to(self) -> list[str]:
+        lines = [line.strip() for line in self.cleaned_data["report_to"].splitlines()]
+        found = list(dict.fromkeys(line for line in lines if line))
+        field = forms.EmailField()
+        for one in found:
+            try:
+                field.clean(one)
+            except forms.ValidationError as error:
+                raise forms.ValidationError(f"{one}: this is no e-mail address.") from error
+        return found
+
+
+class AutoForm(forms.Form):
+    """What of a kind may be carried out without a person."""
+
+    kind = forms.CharField(widget=forms.HiddenInput)
+    is_on = forms.BooleanField(label="By itself", required=False)
+    least_confidence = forms.DecimalField(label="From a confidence of, %", max_digits=5, decimal_places=2)
+    most_amount = _amount("Up to a change of a day's budget of", "", is_required=True)
+
+    @staticmethod
+    def initial_of(rule: AutoRule) -> dict[str, Any]:
+        return {
+            "kind": rule.kind,
+            "is_on": rule.is_on,
+            "least_confidence": f"{100 * rule.least_confidence:g}",
+            "most_amount": rule.most_amount,
+        }
+
+    def terms(self) -> AutoTerms:
+        return AutoTerms(
+            is_on=self.cleaned_data["is_on"],
+            least_confidence=float(self.cleaned_data["least_confidence"]) / 100,
+            most_amount=self.cleaned_data["most_amount"],
+        )
+
+
+class CapForm(forms.Form):
+    """A bound that no change may break. of: all campaigns, an account, or one of them."""
+
+    of = forms.ChoiceField(label="Of")
+    measure = forms.ChoiceField(label="What is bounded", choices=SpendCap.Measure.choices)
+    amount = _amount("At most, a day", "", is_required=True)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        with_campaigns = AdCampaign.objects.order_by().values("connection")
+        accounts = Connection.objects.filter(pk__in=with_campaigns).order_by("label", "pk")
+        campaigns = list(
+            AdCampaign.objects.exclude(status=AdCampaign.Status.ENDED).order_by("name", "pk")[:MOST_CHOICES]
+        )
+        self.accounts = {f"account:{one.public_id}": one for one in accounts}
+        self.campaigns = {f"campaign:{one.pk}": one for one in campaigns}
+        self.fields["of"].choices = [
+            (ALL, "All campaigns"),
+            ("An account", [(key, one.label) for key, one in self.accounts.items()]),
+            ("A campaign", [(key, one.name) for key, one in self.campaigns.items()]),
+        ]
+
+    def scope(self) -> dict[str, Any]:
+        """What the verb takes for the chosen one."""
+        chosen = self.cleaned_data["of"]
+        return {"connection": self.accounts.get(chosen), "campaign": self.campaigns.get(chosen)}

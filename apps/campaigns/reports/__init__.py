@@ -1,0 +1,1 @@
+"""The read side of optimisation: what its pages show, from rows."""
