@@ -91,8 +91,8 @@ class _Work:
 
 
 def take(stream: SyncStream, remotes: Sequence[Remote], reading: Reading) -> Counter[str]:
-    """Take them in. The stream is locked. Counts: seen, made, changed, unchanged, gone, erased, stale; refused
-    where the id is none that can be kept.
+    """Take them in. The stream is locked. Counts: seen, made, changed, unchanged, gone, erased, stale, and
+    refused where the id is none that can be kept.
     """
     told: dict[str, Remote] = {}
     for one in remotes:
