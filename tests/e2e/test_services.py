@@ -159,3 +159,36 @@ def test_a_conversion_goes_out_an_alert_fires_and_is_over(tab, site, send, look)
     seen.page.goto("/integrations/incidents/")
     assert "Nothing is wrong" in seen.page.locator("h1").inner_text()
     assert seen.complaints == []
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_a_post_is_written_approved_published_and_taken_down(tab, site, width):
+    facebook = site.town.fakes["facebook_pages"]
+    words = f"Spring dates are open, seen at {width}"
+    seen = tab(width=width)
+    connect(seen, "facebook_pages", account="1001")
+
+    seen.page.goto("/integrations/social/new/")
+    seen.page.locator("[name=text]").fill(words)
+    for box in seen.page.locator("[name=accounts]").all():
+        box.check()
+    fits(seen.page)
+    seen.page.get_by_role("button", name="Keep as drafts").click()
+    seen.page.wait_for_url(re.compile(r"/integrations/social/[0-9a-f-]{36}/$"))
+    assert "waits for an approval" in seen.page.locator("main").inner_text()
+    fits(seen.page)
+    seen.page.get_by_role("button", name="Approve").click()
+    comes(seen.page, "It is out")
+    assert words in [one["message"] for one in facebook.posts.values()]
+
+    seen.page.get_by_text("Take down").first.click()
+    seen.page.get_by_role("button", name="Take down").click()
+    eventually(lambda: words not in [one["message"] for one in facebook.posts.values()], seconds=60)
+    seen.page.goto("/integrations/social/")
+    assert words in seen.page.locator("main").inner_text()
+    fits(seen.page)
+    assert seen.complaints == []
+
+
+def fits(page: Any) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

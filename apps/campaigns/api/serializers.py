@@ -185,7 +185,7 @@ class ExecutionSerializer(serializers.Serializer):
     obstacle = serializers.CharField(help_text="What stands in its way now; empty when nothing does.")
 
 
-class BinSerializer(serializers.Serializer):
+class ClaimBinSerializer(serializers.Serializer):
     low = serializers.FloatField()
     high = serializers.FloatField()
     count = serializers.IntegerField()
@@ -208,7 +208,7 @@ class TrackRecordSerializer(serializers.Serializer):
     gain = serializers.FloatField()
     gain_low = serializers.FloatField()
     gain_high = serializers.FloatField()
-    bins = BinSerializer(many=True)
+    bins = ClaimBinSerializer(many=True)
 
 
 class PointSerializer(serializers.Serializer):

@@ -1,11 +1,11 @@
 """Bids that are above or below what their clicks are worth."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
-from scipy.special import betainc, betaincinv
+from scipy.special import betainc, ndtr
 
 from apps.accounts.figures import money
 from apps.attribution import exchange
@@ -17,6 +17,7 @@ from apps.campaigns.optimization.rounding import whole
 from apps.integrations.models import AdCampaign, AdGroup
 
 DAYS = 28
+Z95 = 1.959963984540054
 # A bid this near to what a click is worth is left as it is.
 NEAR = 0.1
 LEAST_CLICKS, LEAST_CONFIDENCE = 100, 0.7
@@ -77,96 +78,99 @@ def _seen(
 
 
 def _proposal(policy: Policy, group: AdGroup, seen: _Seen, rates: ShrunkRates, row: int) -> Proposal | None:
-    bid, step = group.bid, policy.largest_change_percent / 100
+    """A step towards what a click, or a conversion, is worth; None where the bid may be right."""
     rate = exchange.purse().rate(group.currency or group.campaign.currency)
-    if bid is None or rate is None or group.bid_strategy not in PER_CLICK | PER_CONVERSION:
+    if group.bid is None or rate is None or group.bid_strategy not in PER_CLICK | PER_CONVERSION:
         return None
-    is_per_click = group.bid_strategy in PER_CLICK
-    ideal = (rates.mean[row] if is_per_click else 1.0) * seen.value / float(rate)
-    share = float(np.clip(ideal / float(bid) - 1, -step, step))
-    if abs(ideal / float(bid) - 1) < NEAR:
+    bid, worth = float(group.bid) * float(rate), _worth(group, seen, rates, row)
+    off = worth.value / bid - 1
+    confidence = worth.chance_above(bid) if off > 0 else 1 - worth.chance_above(bid)
+    if abs(off) < NEAR or confidence < LEAST_CONFIDENCE:
         return None
-    confidence = _chance(rates, row, seen, is_raise=share > 0)
-    if confidence < LEAST_CONFIDENCE:
-        return None
-    after = whole(Decimal(repr(float(bid) * (1 + share))), towards=bid, currency=group.campaign.currency)
-    gains = [_gain(worth, seen, share) for worth in _worths(rates, row, seen)]
-    return _told(group, bid, after, confidence, gains, seen, rates, row, is_per_click=is_per_click)
+    step = policy.largest_change_percent / 100
+    share = float(np.clip(off, -step, step))
+    currency = group.campaign.currency
+    after = whole(group.bid * Decimal(repr(1 + share)), towards=group.bid, currency=currency)
+    return _told(group, after, confidence, seen, worth)
 
 
-def _chance(rates: ShrunkRates, row: int, seen: _Seen, *, is_raise: bool) -> float:
-    """Probability that a click is worth more than it costs (for a raise), or less."""
-    successes, failures = _belief(rates, row, seen)
-    even = min(1.0, seen.cost_per_click / seen.value)
-    below = float(betainc(successes, failures, even))
-    return 1 - below if is_raise else below
+@dataclass(frozen=True, kw_only=True)
+class _Worth:
+    """What a click or a conversion is worth: with its 95 % interval, and the chance that it is more."""
+
+    unit: str
+    value: float
+    low: float
+    high: float
+    chance_above: Callable[[float], float]
 
 
-def _worths(rates: ShrunkRates, row: int, seen: _Seen) -> Sequence[float]:
-    """What a click is worth: expected, and the ends of the 95 % interval."""
-    successes, failures = _belief(rates, row, seen)
-    ends = betaincinv(successes, failures, np.array([0.025, 0.975]))
-    return [float(one) * seen.value for one in (rates.mean[row], *ends)]
-
-
-def _belief(rates: ShrunkRates, row: int, seen: _Seen) -> tuple[float, float]:
-    return rates.alpha + seen.conversions, rates.beta + seen.clicks - seen.conversions
-
-
-def _gain(worth: float, seen: _Seen, share: float) -> float:
-    """Profit a day where clicks follow the bid in proportion."""
-    return share * seen.clicks / DAYS * (worth - seen.cost_per_click)
-
-
-def _told(
-    group: AdGroup,
-    bid: Decimal,
-    after: Decimal,
-    confidence: float,
-    gains: Sequence[float],
-    seen: _Seen,
-    rates: ShrunkRates,
-    row: int,
-    *,
-    is_per_click: bool,
-) -> Proposal:
-    campaign, home = group.campaign, exchange.purse().home
-    worth, cost, value = (
-        money(one, home, exact=True)
-        for one in (rates.mean[row] * seen.value, seen.cost_per_click, seen.value)
+def _worth(group: AdGroup, seen: _Seen, rates: ShrunkRates, row: int) -> _Worth:
+    if group.bid_strategy in PER_CLICK:
+        return _worth_of_click(seen, rates, row)
+    # Orders differ about as much as they are worth.
+    error = seen.value / np.sqrt(seen.conversions)
+    return _Worth(
+        unit="conversion",
+        value=seen.value,
+        low=seen.value - Z95 * error,
+        high=seen.value + Z95 * error,
+        chance_above=lambda bid: float(ndtr((seen.value - bid) / error)),
     )
-    verb, unit = "Raise" if after > bid else "Lower", "click" if is_per_click else "conversion"
+
+
+def _worth_of_click(seen: _Seen, rates: ShrunkRates, row: int) -> _Worth:
+    successes = rates.alpha + seen.conversions
+    failures = rates.beta + seen.clicks - seen.conversions
+    return _Worth(
+        unit="click",
+        value=float(rates.mean[row]) * seen.value,
+        low=float(rates.low[row]) * seen.value,
+        high=float(rates.high[row]) * seen.value,
+        chance_above=lambda bid: float(1 - betainc(successes, failures, min(1.0, bid / seen.value))),
+    )
+
+
+def _told(group: AdGroup, after: Decimal, confidence: float, seen: _Seen, worth: _Worth) -> Proposal:
+    campaign, bid, home = group.campaign, group.bid or Decimal(0), exchange.purse().home
+    is_raise = after > bid
     shown = [money(one, campaign.currency, exact=True) for one in (bid, after)]
-    low, high = sorted(gains[1:])
+    value, low, high, cost = (
+        money(one, home, exact=True) for one in (worth.value, worth.low, worth.high, seen.cost_per_click)
+    )
+    loses = (
+        f"A {worth.unit} between the two would pay, and is left to others."
+        if is_raise
+        else f"Each {worth.unit} that costs more than it is worth loses money."
+    )
     return Proposal(
         kind=Kind.BID,
         campaign=campaign,
         target=group.external_id,
         target_name=group.name,
-        title=f"{verb} the bid of {group.name} from {shown[0]} to {shown[1]} a {unit}",
+        title=f"{'Raise' if is_raise else 'Lower'} the bid of {group.name} in {campaign.name} from {shown[0]} "
+        f"to {shown[1]} a {worth.unit}",
         before=f"{bid.normalize():f}",
         after=f"{after.normalize():f}",
         confidence=confidence,
-        gain=gains[0],
-        gain_low=low,
-        gain_high=high,
         reasons=[
-            f"A click is worth {worth} ({rates.low[row]:.2%} to {rates.high[row]:.2%} convert, each worth "
-            f"{value}), and costs {cost}.",
-            f"From {seen.clicks:,.0f} clicks and {seen.conversions:,.0f} conversions in {DAYS} days.",
+            f"A {worth.unit} is worth {value} ({low} to {high}), and the bid is {shown[0]}. {loses}",
+            f"From {seen.clicks:,.0f} clicks, {cost} each, and {seen.conversions:,.0f} conversions in {DAYS} "
+            "days.",
         ],
         doubts=[
-            "The gain assumes that clicks follow the bid in proportion; auctions may answer more or less.",
+            f"No gain is claimed: how many of the {worth.unit}s lie between bid and worth, the platform does "
+            "not say.",
             "A platform that steers by itself learns anew after a change of its bid.",
         ],
         evidence={
             "clicks": seen.clicks,
             "conversions": seen.conversions,
             "spend": seen.spend,
-            "rate": float(rates.mean[row]),
-            "rate_low": float(rates.low[row]),
-            "rate_high": float(rates.high[row]),
-            "value": seen.value,
+            "worth": worth.value,
+            "worth_low": worth.low,
+            "worth_high": worth.high,
+            "unit": worth.unit,
             "days": DAYS,
         },
     )

@@ -5,14 +5,14 @@ Theirs are the contacts that are them; firms and the like that go by an address 
 whatever was joined with one of these.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Q, QuerySet
 
 from apps.accounts.models import Person
-from apps.integrations import trail
+from apps.integrations import ids, trail
 from apps.integrations.connectors.crm.system import Entity
 from apps.integrations.models import (
     SyncConflict,
@@ -20,6 +20,7 @@ from apps.integrations.models import (
     SyncImportStep,
     SyncNudge,
     SyncRecord,
+    SyncStream,
     SyncTombstone,
 )
 from apps.integrations.sync import digests, record_fields, waiting
@@ -106,6 +107,31 @@ def _forget(records: list[SyncRecord], *, now: datetime) -> None:
         is_opted_in=None,
         erased_at=now,
     )
+
+
+def made_for_erased(stream: SyncStream, our_ids: Mapping[bytes, str]) -> set[bytes]:
+    """Of records there (hash of their id → the id that we gave them), those made for somebody who was erased
+    before we heard that they were made. From now on they are known by their hash.
+    """
+    asked = {key: known for key, text in our_ids.items() if (known := ids.uuid_of(text)) is not None}
+    if not asked:
+        return set()
+    erased = SyncRecord.objects.filter(public_id__in=asked.values(), erased_at__isnull=False)
+    gone = set(erased.values_list("public_id", flat=True))
+    found = {key for key, public_id in asked.items() if public_id in gone}
+    SyncTombstone.objects.bulk_create(
+        [
+            SyncTombstone(
+                workspace_id=stream.workspace_id,
+                connection_id=stream.connection_id,
+                entity=stream.entity,
+                id_hash=key,
+            )
+            for key in found
+        ],
+        ignore_conflicts=True,
+    )
+    return found
 
 
 def held_on(person_ids: Iterable[int]) -> list[dict[str, Any]]:

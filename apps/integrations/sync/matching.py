@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 from difflib import SequenceMatcher
 from typing import Any
-from uuid import UUID
 
+from apps.integrations import ids
 from apps.integrations.connectors.crm.system import Entity, Remote
 from apps.integrations.models import SyncExternal, SyncRecord, SyncStream
 from apps.integrations.sync import record_fields
@@ -58,7 +58,7 @@ def matches(stream: SyncStream, remotes: Sequence[Remote], *, is_own_id: bool = 
 
 
 def _by_our_id(stream: SyncStream, remotes: Iterable[Remote]) -> dict[str, SyncRecord]:
-    asked = {one.id: key for one in remotes if (key := _uuid(one.our_id))}
+    asked = {one.id: key for one in remotes if (key := ids.uuid_of(one.our_id))}
     if not asked:
         return {}
     rows = SyncRecord.objects.filter(public_id__in=asked.values(), entity=stream.entity, erased_at=None)
@@ -208,12 +208,5 @@ def _ratio(name: str, other: Any) -> float:
 def _day(text: Any) -> date | None:
     try:
         return date.fromisoformat(str(text)[:10]) if text else None
-    except ValueError:
-        return None
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text) if text else None
     except ValueError:
         return None

@@ -25,6 +25,7 @@ from apps.integrations.sync import (
     consents,
     digests,
     disputes,
+    erasing,
     merge,
     people_links,
     record_fields,
@@ -37,6 +38,7 @@ from apps.integrations.sync.merge import DECIDED, How, Side
 from apps.integrations.sync.record_fields import Change, Fields
 from apps.integrations.trail import Step
 
+LONGEST_ID = 200
 EXTERNAL_COLUMNS = [
     "external_id",
     "is_own_id",
@@ -89,11 +91,15 @@ class _Work:
 
 
 def take(stream: SyncStream, remotes: Sequence[Remote], reading: Reading) -> Counter[str]:
-    """Take them in. The stream is locked. Counts: seen, made, changed, unchanged, gone, erased, stale."""
+    """Take them in. The stream is locked. Counts: seen, made, changed, unchanged, gone, erased, stale, and
+    refused where the id is none that can be kept.
+    """
     told: dict[str, Remote] = {}
     for one in remotes:
-        told.setdefault(one.id, one)
+        if _is_id(one.id):
+            told.setdefault(one.id, one)
     counts = Counter(seen=len(told))
+    counts["refused"] += sum(not _is_id(one.id) for one in remotes)
     digest_of = {one.id: digests.of_remote(one) for one in told.values()}
     known = _known(stream, told)
     same = [row for row in known.values() if _is_same(row, told[row.external_id], digest_of)]
@@ -109,6 +115,10 @@ def take(stream: SyncStream, remotes: Sequence[Remote], reading: Reading) -> Cou
     _merge_all(stream, works, reading)
     _write(stream, works, reading, counts)
     return counts
+
+
+def _is_id(text: str) -> bool:
+    return 0 < len(text) <= LONGEST_ID and "\0" not in text
 
 
 def _known(stream: SyncStream, told: Mapping[str, Remote]) -> dict[str, SyncExternal]:
@@ -201,6 +211,9 @@ def _not_erased(
             connection=stream.connection_id, entity=stream.entity, id_hash__in=list(hashes)
         ).values_list("id_hash", flat=True)
     }
+    erased |= erasing.made_for_erased(
+        stream, {key: one.our_id for key, one in hashes.items() if key not in erased and one.our_id}
+    )
     counts["erased"] += len(erased)
     return [one for key, one in hashes.items() if key not in erased]
 

@@ -52,10 +52,18 @@ if role == "worker":
     app.worker_main(["worker", "-c", "1", "-Q", "default", "-l", "critical", "--without-gossip",
                      "--without-mingle", "--without-heartbeat"])
 else:
+    import threading
     import uvicorn
     from config import asgi
-    count()
-    uvicorn.run(asgi.application, port=0, log_config=None)
+    server = uvicorn.Server(uvicorn.Config(asgi.application, port=0, log_config=None))
+
+    def count_once_it_serves():
+        while not server.started:
+            time.sleep(0.05)
+        count()
+
+    threading.Thread(target=count_once_it_serves).start()
+    server.run()
 """
 
 

@@ -1,6 +1,7 @@
 """Two sides that change as they like, hooks that are lost or come twice, pages that move while they are read,
-workers that die: in any order. Once it is quiet both sides say the same, nothing was overwritten that no
-trail tells of, so many never vanish unasked, and one more run writes nothing.
+workers that die, answers that are lost, people who withdraw or are erased: in any order. Once it is quiet
+both sides say the same, nothing was overwritten that no trail tells of, nobody is marked as willing who has
+said no since, nobody came back who was erased, so many never vanish unasked, and one more run writes nothing.
 """
 
 from contextlib import suppress
@@ -11,13 +12,17 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from apps.accounts import consent, privacy
+from apps.accounts.models import Person
 from apps.accounts.permissions import system as system_actor
 from apps.integrations import outbox, trail
 from apps.integrations.connectors.crm import nudges
 from apps.integrations.connectors.crm.system import Entity
-from apps.integrations.models import Call, SyncExternal, SyncRecord, TrailEntry
+from apps.integrations.models import Call, SyncExternal, SyncRecord, SyncTombstone, TrailEntry
 from apps.integrations.resilience.lanes import Lane
-from apps.integrations.sync import integrity, nudged, pull, record_fields, records, settling, streams
+from apps.integrations.resilience.outcomes import Kind, Outcome
+from apps.integrations.resilience.policy import Answer
+from apps.integrations.sync import digests, integrity, nudged, pull, record_fields, records, settling, streams
 from apps.integrations.sync.fields import KINDS
 from tests.integrations.sync.conftest import connected
 from tests.integrations.sync.model_system import ACCOUNTS, Down, ModelSystem
@@ -38,12 +43,17 @@ WHICH = st.integers(0, 50)
 DEATHS = st.sampled_from(["page", "fetch", "create", "created", "update", "updated", "find"])
 
 
+LOST = Outcome(kind=Kind.UNKNOWN, reason="The answer was lost.")
+
+
 class Told(ModelSystem):
-    """Remembers what of its own was overwritten from here."""
+    """Remembers what of its own was overwritten from here. loses: how many answers of writes are lost, after
+    they were done.
+    """
 
     def __init__(self, time, **options):
         super().__init__(**options)
-        self.time, self.overwritten = time, []
+        self.time, self.overwritten, self.loses = time, [], 0
 
     def tick(self):
         self.time.shift(1)
@@ -55,7 +65,16 @@ class Told(ModelSystem):
         answer = super().update(entity, external_id, fields, modified_at=modified_at)
         if before is not None:
             self.overwritten += [(external_id, name, before.fields.get(name)) for name in fields]
-        return answer
+        return self._heard(answer)
+
+    def create(self, entity, our_id, fields):
+        return self._heard(super().create(entity, our_id, fields))
+
+    def _heard(self, answer):
+        if not self.loses:
+            return answer
+        self.loses -= 1
+        return Answer(outcome=LOST)
 
 
 class Sync(RuleBasedStateMachine):
@@ -69,7 +88,7 @@ class Sync(RuleBasedStateMachine):
         self.remote = self.connection.system = Told(self.clock, page_size=3)
         ACCOUNTS[self.connection.account] = self.remote
         self.actor = system_actor(self.workspace.pk)
-        self.edits = []
+        self.edits, self.withdrawn = [], set()
         self.serial = 0
         self.stream = streams.of(self.connection, "contact")
 
@@ -118,6 +137,36 @@ class Sync(RuleBasedStateMachine):
             given = self._new(change)
             records.edit(self.actor, record, given, consent_source="a form", now=timezone.now())
             self.edits += [(record.pk, name, value) for name, value in given.items()]
+            said = given.get("marketing_opt_in", "nothing")
+            if said is False:
+                self.withdrawn.add(record.pk)
+            elif said is True:
+                self.withdrawn.discard(record.pk)
+
+    @rule(which=WHICH)
+    def somebody_withdraws_by_themselves(self, which):
+        mine = [one for one in self._records() if one.person_id is not None]
+        if mine:
+            record = mine[which % len(mine)]
+            self.clock.shift(1)
+            now, person = timezone.now(), Person.objects.get(pk=record.person_id)
+            consent.record(
+                self.actor,
+                person,
+                purpose="marketing",
+                is_granted=False,
+                source="their own page",
+                occurred_at=now,
+                now=now,
+            )
+            self.withdrawn.add(record.pk)
+
+    @rule(which=WHICH)
+    def somebody_is_erased(self, which):
+        mine = [one for one in self._records() if one.person_id is not None]
+        if mine:
+            person = Person.objects.get(pk=mine[which % len(mine)].person_id)
+            privacy.erase(self.actor, person, reason="asked", now=timezone.now())
 
     @rule(change=CHANGE)
     def somebody_is_added_here(self, change):
@@ -149,6 +198,10 @@ class Sync(RuleBasedStateMachine):
     @rule()
     def calls_go_out(self):
         outbox.relay(lane=int(Lane.TRANSACTIONAL))
+
+    @rule(times=st.integers(1, 2))
+    def the_next_answers_are_lost(self, times):
+        self.remote.loses = times
 
     @rule(at=DEATHS)
     def the_next_worker_dies(self, at):
@@ -202,7 +255,7 @@ class Sync(RuleBasedStateMachine):
         return list(SyncRecord.objects.filter(pk__in=linked).order_by("pk"))
 
     def everything_settles(self):
-        self.remote.before = lambda what: None
+        self.remote.before, self.remote.loses = lambda what: None, 0
         for _ in range(6):
             self.clock.shift(90_000)
             pull.pull(connection_id=self.connection.pk, is_full=True)
@@ -215,18 +268,54 @@ class Sync(RuleBasedStateMachine):
                 self.clock.shift(40_000)
                 outbox.relay(lane=int(Lane.TRANSACTIONAL))
         self.both_sides_say_the_same()
+        self.nobody_is_willing_who_has_said_no()
+        self.nobody_came_back()
         self.nothing_was_overwritten_untold()
         self.one_more_run_writes_nothing()
 
     def both_sides_say_the_same(self):
-        assert {call.state for call in Call.objects.filter(connection=self.connection)} <= {"done", "dead"}
+        calls = Call.objects.filter(connection=self.connection)
+        assert {call.state for call in calls} <= {"done", "dead", "cancelled"}
         live = SyncExternal.objects.filter(connection=self.connection, gone_at=None).select_related("record")
-        assert {one.external_id for one in live} == {key for _, key in self.remote.rows}
+        assert {one.external_id for one in live} == self._known_there()
         for one in live:
             here = record_fields.values_of(one.record)
             there = self.remote.fields_of(one.external_id)
             for name in KINDS[CONTACT]:
                 assert (here.get(name) or None) == (there.get(name) or None), (name, one.external_id)
+
+    def nobody_is_willing_who_has_said_no(self):
+        for record in SyncRecord.objects.filter(pk__in=self.withdrawn):
+            assert record.is_opted_in is not True
+            assert record_fields.values_of(record).get("marketing_opt_in") is not True
+
+    def nobody_came_back(self):
+        erased = SyncRecord.objects.filter(erased_at__isnull=False)
+        assert not erased.filter(fields_sealed__isnull=False).exists()
+        assert not SyncExternal.objects.filter(record__in=erased).exists()
+        live = {
+            str(one) for one in SyncRecord.objects.filter(erased_at=None).values_list("public_id", flat=True)
+        }
+        places = SyncExternal.objects.filter(connection=self.connection, gone_at=None)
+        for key in places.values_list("external_id", flat=True):
+            our_id = self.remote.rows[CONTACT, key].our_id
+            assert not our_id or our_id in live
+
+    def _known_there(self):
+        """All but those of people who were erased."""
+        hashes = {
+            bytes(one)
+            for one in SyncTombstone.objects.filter(connection=self.connection).values_list(
+                "id_hash", flat=True
+            )
+        }
+        erased = SyncRecord.objects.filter(erased_at__isnull=False).values_list("public_id", flat=True)
+        gone = {str(one) for one in erased}
+        return {
+            key
+            for (_, key), row in self.remote.rows.items()
+            if digests.of_id(key) not in hashes and row.our_id not in gone
+        }
 
     def nothing_was_overwritten_untold(self):
         owners = dict(
@@ -237,6 +326,8 @@ class Sync(RuleBasedStateMachine):
             if record_id is None or value in (None, []):
                 continue
             record = SyncRecord.objects.get(pk=record_id)
+            if record.erased_at is not None:
+                continue
             said = [
                 record_fields.changes_in(record, step).get(name) for step in trail.steps_of(record.stream)
             ]
@@ -259,6 +350,6 @@ def test_two_sides_in_any_order(workspace):
     run_state_machine_as_test(
         Sync,
         settings=settings(
-            max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

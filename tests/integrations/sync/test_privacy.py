@@ -7,7 +7,7 @@ from apps.accounts.models import Person
 from apps.integrations import trail
 from apps.integrations.connectors.crm.system import Entity
 from apps.integrations.models import SyncConflict, SyncExternal, SyncRecord, SyncTombstone
-from apps.integrations.sync import integrity, record_fields, settling, streams
+from apps.integrations.sync import integrity, record_fields, records, settling, streams
 from tests.factories import NOW
 from tests.integrations.sync.conftest import connected, pulled
 
@@ -141,3 +141,18 @@ def test_no_trail_keeps_the_id_of_somebody_who_was_erased(crm, actor):
     steps = [step for one in SyncRecord.objects.all() for step in trail.steps_of(one.stream)]
     assert [step.kind for step in steps].count("gone") == 1
     assert not [step for step in steps if any(key in str(step.data) for key in keys)]
+
+
+def test_somebody_who_was_erased_while_they_were_made_there_is_not_read_in(crm, actor):
+    record = records.create(actor, "contact", ADA, now=NOW)
+    records.send(actor, record, crm, now=NOW)
+    person = Person.objects.get()
+    crm.system.add(our_id=str(record.public_id), **ADA)  # it was made, and the answer was lost
+
+    privacy.erase(actor, person, reason="asked", now=NOW)
+    pulled(crm)
+    pulled(crm, is_full=True)
+
+    assert not SyncExternal.objects.exists()
+    assert not SyncRecord.objects.filter(erased_at=None).exists()
+    assert integrity.compare(streams.of(crm, "contact"), crm.system, now=NOW).is_well

@@ -77,6 +77,18 @@ def test_a_second_pull_writes_nothing(crm):
     assert (crm.system.writes, Call.objects.count()) == (0, 0)
 
 
+@pytest.mark.parametrize("key", ["x" * 201, "nul\0", ""])
+def test_a_record_whose_id_cannot_be_kept_holds_up_no_other(crm, key):
+    crm.system.add(**ADA)
+    crm.system._put(Entity.CONTACT, key, {"first_name": "Eve"}, "")
+
+    pulled(crm)
+
+    assert values()["first_name"] == "Ada"
+    stream = SyncStream.objects.get(entity="contact")
+    assert (stream.trouble, stream.counts["refused"]) == ("", 1)
+
+
 @committed
 def test_a_full_reading_that_is_asked_for_while_another_worker_reads_comes_next(crm, actor):
     gone, _ = crm.system.add(**ADA), crm.system.add(first_name="Bea")

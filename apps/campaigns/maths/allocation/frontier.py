@@ -7,9 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from . import rows
+from .curves import PowerCurves
 from .ground import Ground, ground
 from .problem import Answer, Problem
 from .spread import spread
+
+_MOST_AT_ONCE = 1_000_000  # budgets
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,9 @@ def frontier(
         return ()
     if totals is None:
         totals = _even(on, points, reach)
-    return tuple(_point(on, total) for total in totals if on.least <= total <= on.most)
+    possible = [total for total in totals if on.least <= total <= on.most]
+    found = _together(on, possible)
+    return tuple(found.get(place) or _point(on, total) for place, total in enumerate(possible))
 
 
 def gain(problem: Problem, answer: Answer, extra: float) -> float | None:
@@ -55,6 +61,22 @@ def _even(on: Ground, points: int, reach: float) -> list[float]:
     top = min(max(reach * total, on.least), on.most)
     even: list[float] = np.linspace(on.least, top, points).tolist()
     return even
+
+
+def _together(on: Ground, totals: list[float]) -> dict[int, Point]:
+    """Power curves with bounds alone: those points that one price each can tell, all at once."""
+    curves = on.problem.curves
+    if not isinstance(curves, PowerCurves) or on.tree is not None or on.problem.move_cost is not None:
+        return {}
+    if len(totals) * len(curves) > _MOST_AT_ONCE:
+        return {}
+    a, k = (np.tile(column, (len(totals), 1)) for column in (curves.a, curves.k))
+    budgets, prices, settled = rows.solve(a, k, on.bounds.low, on.bounds.high, np.array(totals))
+    earned = (a * budgets**k).sum(axis=1)
+    return {
+        place: Point(totals[place], float(earned[place]), float(prices[place]))
+        for place in np.flatnonzero(settled).tolist()
+    }
 
 
 def _point(on: Ground, total: float) -> Point:
