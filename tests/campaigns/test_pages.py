@@ -744,3 +744,28 @@ def test_more_rows_need_no_more_queries(page, account, planned, name):
 
     assert len(many) == len(few), [one["sql"][:120] for one in many.captured_queries]
     assert len(many) < 40
+
+
+# A budget test
+
+
+def test_a_test_by_lot_shows_its_blocks_and_can_be_stopped(page, account, workspace):
+    ids = [one.pk for one in account.campaigns]
+    found = recommend(
+        account.campaigns[0], "40", kind="budget_test", target="account", target_name="3 campaigns",
+        confidence=1.0, gain=None, evidence={"campaign_ids": ids, "campaigns": ["Spring brides", "Albums"]},
+    )  # fmt: skip
+    address = at("recommendation", found.public_id)
+    assert "Show the exact calls" not in text_of(page.get(address))
+    page.post(at("approve", found.public_id))
+    page.post(at("carry-out", found.public_id))
+
+    shown = text_of(page.get(address))
+
+    assert "20 Nov to 21 Dec 2026" in shown
+    assert re.search(r"Spring brides 40\.00 GBP ([+\N{MINUS SIGN}]15 % ?){8}", shown)
+    assert "20 Nov now" in shown
+    assert "Campaigns Spring brides, Albums" in shown
+    page.post(at("roll-back", found.public_id))
+    assert "putting budgets back" in text_of(page.get(address))
+    assert "Stop the test" not in text_of(page.get(address))

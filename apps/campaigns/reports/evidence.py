@@ -19,8 +19,28 @@ DAYS = 90
 MOST_ROWS = 50
 CURVE_POINTS = 60
 # Shown on the chart of the curve, or nothing that a person asks for.
-NOT_TOLD = {"scale", "exponent", "exponent_error", "from", "until"}
+NOT_TOLD = {"scale", "exponent", "exponent_error", "from", "until", "campaign_ids"}
 LABELS = {
+    "campaigns": "Campaigns",
+    "size": "Share by which a budget moves",
+    "dimension": "Told apart by",
+    "spend": "Spend of these days",
+    "clicks": "Clicks of these days",
+    "conversions": "Conversions of these days",
+    "ratio": "Cost of a conversion, times the rest's",
+    "ratio_low": "The same, lower end of its 95 % interval",
+    "ratio_high": "The same, upper end of its 95 % interval",
+    "rate": "Conversions of a click",
+    "rate_low": "The same, lower end of its 95 % interval",
+    "rate_high": "The same, upper end of its 95 % interval",
+    "value": "Revenue of a conversion",
+    "lost": "Share of clicks lost to wear",
+    "slope": "Log of the click rate, by log of the frequency",
+    "error": "The same, standard error",
+    "frequency_then": "Times that a person saw it, at first",
+    "frequency_now": "Times that a person sees it now",
+    "worth_of_click": "Profit of a click, before advertising",
+    "p_value": "Chance alone would show as much with probability",
     "days": "Days of history",
     "spend_now": "Spend a day, now",
     "budget_now": "Budget a day, now",
@@ -94,14 +114,16 @@ def read(found: Recommendation, *, until: date) -> Evidence:
         facts=[
             (LABELS.get(key, _words(key)), _told(value))
             for key, value in sorted(found.evidence.items(), key=lambda item: _place(item[0]))
-            if key not in NOT_TOLD and not isinstance(value, list | dict) and value not in {"", None}
+            if key not in NOT_TOLD and _is_fact(value)
         ],
         tables=[table for key, value in found.evidence.items() if (table := _table(key, value))],
     )
 
 
 def _days(found: Recommendation, until: date) -> tuple[list[Day], str]:
-    """Of the segment or the ad that is changed, or of the whole campaign."""
+    """Of the segment or the ad that is changed, or of the whole campaign; of a test, none of its many."""
+    if found.kind == Kind.BUDGET_TEST:
+        return [], ""
     done = Change.objects.filter(campaign=found.campaign_id, state=Change.State.DONE)
     changed = set(done.values_list("day", flat=True))
     part = _part_of(found, until)
@@ -196,11 +218,19 @@ def _day(value: Any) -> date | None:
 
 
 def _told(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in value[:MOST_ROWS])
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
         return number(value, 4 if abs(value) < 1 else 2)
     return number(value) if isinstance(value, int) else DASH if value is None else str(value)
+
+
+def _is_fact(value: Any) -> bool:
+    if isinstance(value, list):
+        return bool(value) and all(isinstance(one, str) for one in value)
+    return not isinstance(value, dict) and value not in {"", None}
 
 
 def _place(key: str) -> tuple[int, str]:

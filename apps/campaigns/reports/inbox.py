@@ -111,6 +111,8 @@ def _waits_for(
         return _before_it_leaves(one, policy)
     if one.state in Recommendation.IN_FORCE:
         return _before_it_is_measured(one, outcome, workspace.zone)
+    if one.kind == Kind.BUDGET_TEST and one.state == State.EXECUTING:
+        return one.state_reason or "The test is running."
     flying = {
         State.EXECUTING: "It is on its way to the platform.",
         State.UNKNOWN: "The answer was lost. The platform is read again before anything else is done.",

@@ -20,7 +20,7 @@ from apps.campaigns import charts, wording
 from apps.campaigns.forms import ReasonForm
 from apps.campaigns.models import Kind, Outcome, Recommendation
 from apps.campaigns.optimization import decisions, execute, policies, previews
-from apps.campaigns.reports import evidence, history, inbox
+from apps.campaigns.reports import budget_test, evidence, history, inbox
 from apps.campaigns.reports.evidence import Curve, Day
 from apps.campaigns.views.frame import shown
 
@@ -84,8 +84,11 @@ def recommendation(request: HttpRequest, recommendation_id: UUID) -> HttpRespons
     [item] = inbox.items([found], policies.get(), request.workspace, now=now)
     seen = evidence.read(found, until=timezone.localdate(now) - timedelta(days=1))
     sign = SIGNS.get(request.workspace.currency, f"{request.workspace.currency} ")
-    can_roll_back = found.state in Recommendation.IN_FORCE and found.is_doable
-    can_see_calls = found.is_doable and (item.can_be_rejected or can_roll_back)
+    is_test = found.kind == Kind.BUDGET_TEST
+    test = budget_test.of(found, today=timezone.localdate(now)) if is_test else None
+    can_roll_back = found.state in Recommendation.IN_FORCE and found.is_doable and not is_test
+    can_stop = test is not None and test.can_be_stopped
+    can_see_calls = found.is_doable and not is_test and (item.can_be_rejected or can_roll_back)
     context = {
         "item": item,
         "found": found,
@@ -95,7 +98,11 @@ def recommendation(request: HttpRequest, recommendation_id: UUID) -> HttpRespons
         "outcomes": list(Outcome.objects.filter(recommendation=found).order_by("after_days")),
         "can_roll_back": can_roll_back,
         "can_see_calls": can_see_calls,
-        "has_buttons": may(request.actor, "optimization:write") and (item.can_be_rejected or can_roll_back),
+        "can_stop": can_stop,
+        "has_buttons": may(request.actor, "optimization:write")
+        and (item.can_be_rejected or can_roll_back or can_stop),
+        "is_test": is_test,
+        "test": test,
         **_drawn(seen.days, seen.curve, request.workspace.currency, sign),
     }
     return shown(request, "recommendation.html", context)
@@ -130,8 +137,10 @@ def carry_out(request: HttpRequest, recommendation_id: UUID) -> HttpResponse:
 @require_POST
 @page("optimization:approve")
 def roll_back(request: HttpRequest, recommendation_id: UUID) -> HttpResponse:
-    execute.roll_back(request.actor, recommendation_id, now=timezone.now())
-    messages.success(request, "What was there before is being restored.")
+    found = execute.roll_back(request.actor, recommendation_id, now=timezone.now())
+    is_test = found.kind == Kind.BUDGET_TEST
+    before = "Budgets are" if is_test else "What was there before is"
+    messages.success(request, f"{before} being restored.")
     return redirect(_address(recommendation_id))
 
 
