@@ -37,7 +37,9 @@ def equal(_past: list[Day], budgets: np.ndarray, _since: np.ndarray) -> np.ndarr
 def engine(policy: Policy) -> Chooser:
     def choose(past: list[Day], budgets: np.ndarray, since: np.ndarray) -> np.ndarray:
         seen = history(past)
-        return decide(seen.spend, seen.revenue, budgets, policy=policy, days_since_change=since).budgets
+        rng = np.random.default_rng(len(past))
+        found = decide(seen.spend, seen.revenue, budgets, policy=policy, days_since_change=since, rng=rng)
+        return found.budgets
 
     return choose
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .allocation.problem import PowerCurves, Problem
-from .allocation.solve import allocate
+from .plan import BudgetPlan, plan
 from .response.bias import RandomisedSlopes
-from .response.confidence import pays
 from .response.curves import Curves
 from .response.fit import fit_curves
 from .response.panel import Flags, Floats
+
+# A change smaller than this share of a budget is not worth a platform's learning anew.
+LEAST_CHANGE = 0.03
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,14 +37,14 @@ class Policy:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Decision:
-    """(n,) each. budgets: to be set; moved: those that differ; probability: that the way they may move pays,
-    the larger of up and down. marginal_return: what the next unit of money brings. curves: what it rests on.
+    """(n,) each. budgets: to be set; moved: those that differ; probability: that the plan's move pays, 0 for
+    campaigns that may not move. plan: None where none may. curves: what it rests on.
     """
 
     budgets: Floats
     moved: Flags
     probability: Floats
-    marginal_return: float
+    plan: BudgetPlan | None
     curves: Curves
 
 
@@ -54,56 +55,38 @@ def decide(
     *,
     policy: Policy,
     days_since_change: ArrayLike,
+    rng: np.random.Generator,
     tested: RandomisedSlopes | None = None,
 ) -> Decision:
-    """Fit, judge every campaign's step up and step down, and spread the money over those that may move.
+    """Fit, plan over the campaigns that may move, and make the moves that pay surely enough.
 
     spend, revenue: (n, days) of the past, see `fit_curves`. budgets: (n,) money a day now, >= 0.
-    days_since_change: (n,) whole days, large where never changed. Raises ValueError for others.
+    days_since_change: (n,) whole days, large where never changed. rng: of the draws behind probabilities.
+    Raises ValueError for others.
 
-    A campaign may go up to (1 + max_change) of its budget where that pays with probability >= threshold, down
-    likewise, and not at all within its cool-down or without enough data. Where the total is kept, paying
-    means bringing more than the money would elsewhere: the price of money is the shadow price of the best
-    plan. Where it is not, each moves towards its own optimum (margin a k) ** (1 / (1 - k)).
+    As the engine does it by itself: a campaign without enough data, or within its cool-down, stays, and of
+    the plan's moves those are made that pay with probability >= threshold and are worth the change.
     """
     money = np.asarray(budgets, dtype=np.float64)
     curves = fit_curves(spend, revenue, tested=tested)
-    ready = curves.enough & (np.asarray(days_since_change) >= policy.cool_down_days) & (money > 0)
-    price = _shadow_price(curves, money, policy) if policy.keeps_total else 1 / policy.margin
-    c = policy.max_change
-    up, down = (pays(curves, 1 + step, margin=1 / price, spend=money).probability for step in (c, -c))
-    rises, falls = ready & (up >= policy.threshold), ready & (down >= policy.threshold)
-    lowest, highest = np.where(falls, money * (1 - c), money), np.where(rises, money * (1 + c), money)
-    if policy.keeps_total:
-        total = float(money.sum())
-    else:
-        total = float(np.clip(_optimum(curves, policy.margin), lowest, highest).sum())
-    answer = allocate(
-        Problem(curves=PowerCurves(curves.a, curves.k), total=total, lower=lowest, upper=highest)
-    )
-    if answer.infeasible:
-        raise ValueError("; ".join(str(collision) for collision in answer.infeasible))
-    return Decision(
-        budgets=answer.budgets,
-        moved=np.abs(answer.budgets - money) > 1e-9 * money,
-        probability=np.maximum(up, down),
-        marginal_return=answer.marginal_return,
-        curves=curves,
-    )
-
-
-def _shadow_price(curves: Curves, budgets: Floats, policy: Policy) -> float:
-    """What a unit of money brings in the best plan of the same total within the largest change."""
-    problem = Problem(
-        curves=PowerCurves(curves.a, curves.k),
-        total=float(budgets.sum()),
-        current=budgets,
+    rested = np.broadcast_to(np.asarray(days_since_change), money.shape) >= policy.cool_down_days
+    places = np.flatnonzero(curves.enough & rested & (money > 0)).tolist()
+    chosen, probability = money.copy(), np.zeros(len(money))
+    if not places:
+        return Decision(
+            budgets=chosen, moved=chosen != money, probability=probability, plan=None, curves=curves
+        )
+    found = plan(
+        curves,
+        places,
+        money[places],
+        margin=policy.margin,
         max_change=policy.max_change,
-        locked=~curves.has_level,
+        total=float(money[places].sum()) if policy.keeps_total else None,
+        rng=rng,
     )
-    return max(float(allocate(problem).marginal_return), 1e-12)
-
-
-def _optimum(curves: Curves, margin: float) -> Floats:
-    """(n,) where the next unit of money earns just itself; 0 without a curve."""
-    return np.asarray((margin * curves.a * curves.k) ** (1 / (1 - curves.k)))
+    probability[places] = found.moves.probability
+    steps = np.abs(found.planned / found.now - 1)
+    sure = (found.moves.probability >= policy.threshold) & (steps >= LEAST_CHANGE)
+    chosen[places] = np.where(sure, found.planned, found.now)
+    return Decision(budgets=chosen, moved=chosen != money, probability=probability, plan=found, curves=curves)

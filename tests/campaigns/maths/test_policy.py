@@ -20,7 +20,10 @@ def account():
 def decided(account, since=LONG_AGO, **settings):
     truth, history = account
     policy = Policy(margin=0.4, **settings)
-    return decide(history.spend, history.revenue, truth.budgets, policy=policy, days_since_change=since)
+    rng = np.random.default_rng(1)
+    return decide(
+        history.spend, history.revenue, truth.budgets, policy=policy, days_since_change=since, rng=rng
+    )
 
 
 @pytest.mark.parametrize("keeps_total", [True, False])
@@ -32,7 +35,7 @@ def test_nothing_moves_further_than_allowed(account, keeps_total):
     assert np.abs(change).max() <= 0.2 + 1e-9
     assert (found.probability[found.moved] >= 0.9).all()
     if keeps_total:
-        assert found.budgets.sum() == pytest.approx(truth.budgets.sum())
+        assert found.plan.planned.sum() == pytest.approx(found.plan.now.sum())
 
 
 def test_a_higher_threshold_moves_less(account):
@@ -51,7 +54,12 @@ def test_a_campaign_without_enough_data_stays(account):
     revenue = history.revenue.copy()
     revenue[5] = 0
     found = decide(
-        history.spend, revenue, truth.budgets, policy=Policy(margin=0.4), days_since_change=LONG_AGO
+        history.spend,
+        revenue,
+        truth.budgets,
+        policy=Policy(margin=0.4),
+        days_since_change=LONG_AGO,
+        rng=np.random.default_rng(1),
     )
     assert found.budgets[5] == truth.budgets[5]
 
