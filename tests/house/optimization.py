@@ -126,6 +126,7 @@ BODIES: dict[tuple[str, str], Any] = {
         "weekly_on_weekday": 0,
         "margin": "0.4000",
         "total_daily_budget": "500.00",
+        "spends_what_pays": False,
         "target_cost_per_conversion": "40.00",
         "largest_change_percent": 20,
         "cooldown_hours": 72,

@@ -237,6 +237,7 @@ class PolicySerializer(serializers.ModelSerializer):
             "weekly_on_weekday",
             "margin",
             "total_daily_budget",
+            "spends_what_pays",
             "target_cost_per_conversion",
             "largest_change_percent",
             "cooldown_hours",

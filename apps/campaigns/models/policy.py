@@ -24,6 +24,8 @@ class Policy(WorkspaceOwned):
     weekly_on_weekday = models.PositiveSmallIntegerField(default=0)
     margin = models.DecimalField(max_digits=5, decimal_places=4, default=Decimal(1))
     total_daily_budget = models.DecimalField(max_digits=20, decimal_places=2, null=True, blank=True)
+    # As much as pays instead of a total; the caps hold all the same.
+    spends_what_pays = models.BooleanField(default=False)
     target_cost_per_conversion = models.DecimalField(max_digits=20, decimal_places=2, null=True, blank=True)
     largest_change_percent = models.PositiveSmallIntegerField(default=20)
     cooldown_hours = models.PositiveSmallIntegerField(default=72)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from apps.campaigns.maths.plan import BudgetPlan
 from apps.campaigns.maths.response.curves import Curves
 from apps.campaigns.maths.response.fit import fit_curves
 from apps.campaigns.models import Policy
@@ -19,7 +20,6 @@ from apps.campaigns.optimization import (
     targeting,
     watch,
 )
-from apps.campaigns.optimization.budgets import Plan
 from apps.campaigns.optimization.figures import Figures
 from apps.campaigns.optimization.recommend import Proposal
 
@@ -68,7 +68,7 @@ def analyse(policy: Policy, *, until: date, seed: int) -> Analysis:
 
 
 def _lines(
-    known: Figures, curves: Curves, held: Sequence[str], plan: Plan | None, unusual: Mapping[int, str]
+    known: Figures, curves: Curves, held: Sequence[str], plan: BudgetPlan | None, unusual: Mapping[int, str]
 ) -> list[Line]:
     found = []
     places = {row: place for place, row in enumerate(plan.places)} if plan else {}
@@ -98,7 +98,7 @@ def _lines(
     ]
 
 
-def _summary(policy: Policy, known: Figures, plan: Plan | None) -> dict[str, Any]:
+def _summary(policy: Policy, known: Figures, plan: BudgetPlan | None) -> dict[str, Any]:
     summary: dict[str, Any] = {
         "first_day": known.first_day,
         "last_day": known.last_day,

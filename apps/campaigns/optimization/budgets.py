@@ -1,16 +1,16 @@
 """Where the next pound goes: the best plan for the money there is, and the changes that lead to it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
 
 from apps.accounts.figures import money
 from apps.attribution import exchange
-from apps.campaigns.maths.allocation.problem import Answer, Group, PowerCurves, Problem
-from apps.campaigns.maths.allocation.solve import allocate
-from apps.campaigns.maths.moves import Moves, moves
+from apps.campaigns.maths import plan as plans
+from apps.campaigns.maths.allocation.problem import Group
+from apps.campaigns.maths.plan import BudgetPlan
+from apps.campaigns.maths.policy import LEAST_CHANGE
 from apps.campaigns.maths.response.curves import Curves
 from apps.campaigns.maths.response.panel import Reason
 from apps.campaigns.models import Kind, Policy, SpendCap
@@ -20,10 +20,7 @@ from apps.campaigns.optimization.recommend import Proposal
 from apps.campaigns.optimization.rounding import whole
 from apps.integrations.models import AdCampaign
 
-DRAWS = 1_000
 MOST_NAMED = 3
-# A change smaller than this share of a budget is not worth a platform's learning anew.
-LEAST_CHANGE = 0.03
 # A campaign that spends less of its budget than this is not held back by it.
 LEAST_DELIVERY = 0.85
 # Below this probability nothing is proposed at all.
@@ -36,24 +33,6 @@ WHY_SILENT = {
     Reason.CONSTANT_SPEND: "it has always spent the same, so nobody can say what more would bring",
     Reason.NOTHING_TO_LEARN_FROM: "its spend and its revenue say nothing of each other",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """The best budgets of those campaigns that may move. places: their rows in the figures.
-
-    now, planned: (n,) home money a day. revenue_now: of all of them. gains: profit a day of the whole plan,
-    one a posterior draw. moves: (draws, n), the profit of each move with its part of what it displaces
-    (maths/moves.py).
-    """
-
-    places: Sequence[int]
-    now: Floats
-    planned: Floats
-    answer: Answer
-    revenue_now: float
-    gains: Floats
-    moves: Moves
 
 
 def budget_at_home(campaign: AdCampaign) -> float | None:
@@ -99,43 +78,36 @@ def testable(figures: Figures, curves: Curves, held: Sequence[str]) -> list[int]
     ]
 
 
-def plan(policy: Policy, figures: Figures, curves: Curves, held: Sequence[str], *, seed: int) -> Plan | None:
-    """The best plan for the total, within largest change and caps; None where fewer than two may move."""
+def plan(
+    policy: Policy, figures: Figures, curves: Curves, held: Sequence[str], *, seed: int
+) -> BudgetPlan | None:
+    """The best plan within total, largest change and caps; None where fewer than two campaigns may move."""
     places = [row for row, why in enumerate(held) if not why]
     if len(places) < 2:
         return None
     campaigns = [figures.campaigns[row] for row in places]
     now = np.array([budget_at_home(one) or 0.0 for one in campaigns])
     fixed = sum(budget_at_home(figures.campaigns[row]) or 0.0 for row, why in enumerate(held) if why)
-    a, k = curves.a[places], curves.k[places]
-    answer = allocate(
-        Problem(
-            curves=PowerCurves(a, k),
-            names=[one.name for one in campaigns],
-            total=_total(policy, now, fixed),
-            current=now,
-            max_change=policy.largest_change_percent / 100,
-            upper=_upper(campaigns, now),
-            groups=_groups(campaigns, now),
-        )
-    )
-    planned = now if answer.infeasible else answer.budgets
-    draws_a, draws_k = (drawn[:, places] for drawn in curves.draws(np.random.default_rng(seed), DRAWS))
-    earned = draws_a * (planned**draws_k - now**draws_k)
-    found = moves(earned, planned - now, margin=float(policy.margin))
-    return Plan(
-        places=places,
-        now=now,
-        planned=planned,
-        answer=answer,
-        revenue_now=float((a * now**k).sum()),
-        gains=float(policy.margin) * earned.sum(axis=1) - float(planned.sum() - now.sum()),
-        moves=found,
+    return plans.plan(
+        curves,
+        places,
+        now,
+        margin=float(policy.margin),
+        max_change=policy.largest_change_percent / 100,
+        total=_total(policy, now, fixed),
+        upper=_upper(campaigns, now),
+        groups=_groups(campaigns, now),
+        names=[one.name for one in campaigns],
+        rng=np.random.default_rng(seed),
     )
 
 
-def _total(policy: Policy, now: Floats, fixed: float) -> float:
-    """What those that may move share: what they get now, or what is left of the total that was set."""
+def _total(policy: Policy, now: Floats, fixed: float) -> float | None:
+    """What those that may move share: what they get now, or what is left of the total that was set; None for
+    as much as pays.
+    """
+    if policy.spends_what_pays:
+        return None
     if policy.total_daily_budget is None:
         return float(now.sum())
     return max(0.0, float(policy.total_daily_budget) - fixed)
@@ -166,7 +138,7 @@ def _groups(campaigns: Sequence[AdCampaign], now: Floats) -> list[Group]:
     return found
 
 
-def propose(policy: Policy, figures: Figures, curves: Curves, found: Plan) -> list[Proposal]:
+def propose(policy: Policy, figures: Figures, curves: Curves, found: BudgetPlan) -> list[Proposal]:
     """The changes of the plan that pay with some certainty, surest first."""
     if found.answer.infeasible:
         return []
@@ -179,7 +151,7 @@ def propose(policy: Policy, figures: Figures, curves: Curves, found: Plan) -> li
     return sorted(made, key=lambda one: -one.confidence)
 
 
-def _proposal(policy: Policy, figures: Figures, curves: Curves, found: Plan, place: int) -> Proposal:
+def _proposal(policy: Policy, figures: Figures, curves: Curves, found: BudgetPlan, place: int) -> Proposal:
     row = found.places[place]
     campaign = figures.campaigns[row]
     if campaign.budget is None:
@@ -225,7 +197,7 @@ def _marginal(curves: Curves, row: int, spend: float) -> float:
     return float(curves.a[row] * curves.k[row] * spend ** (curves.k[row] - 1))
 
 
-def _reasons(figures: Figures, curves: Curves, found: Plan, place: int) -> list[str]:
+def _reasons(figures: Figures, curves: Curves, found: BudgetPlan, place: int) -> list[str]:
     row, home = found.places[place], exchange.purse().home
     pound = money(1, home)
     next_pound = _marginal(curves, row, float(found.now[place]))
@@ -244,7 +216,7 @@ def _reasons(figures: Figures, curves: Curves, found: Plan, place: int) -> list[
     return said
 
 
-def _other_side(figures: Figures, found: Plan, place: int, home: str) -> str:
+def _other_side(figures: Figures, found: BudgetPlan, place: int, home: str) -> str:
     """Where the money of a move comes from, or goes to."""
     steps = found.planned - found.now
     rises = steps[place] > 0

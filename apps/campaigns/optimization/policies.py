@@ -31,7 +31,7 @@ BOUNDS: dict[str, Bound] = {
     "acts_until_hour": (1, 24, "An hour from 1 to 24, after the first."),
     "four_eyes_above": (0, 1e12, "An amount, or nothing for one pair of eyes."),
 }
-FIELDS = {*BOUNDS, "is_on", "rests_on_wedding_days", "report_to"}
+FIELDS = {*BOUNDS, "is_on", "spends_what_pays", "rests_on_wedding_days", "report_to"}
 MAY_BE_NOTHING = {"total_daily_budget", "target_cost_per_conversion", "four_eyes_above"}
 
 

@@ -1,6 +1,5 @@
 """Segments whose conversions cost more than their money would buy elsewhere, beyond doubt: leave them out."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,26 +23,22 @@ DAYS = 28
 
 
 def propose(policy: Policy, figures: Figures, curves: Curves, parts: Sequence[Part]) -> list[Proposal]:
-    """Of each campaign the segments that are worse beyond doubt (Holm over its segments)."""
-    by_campaign: dict[int, list[Part]] = defaultdict(list)
-    for one in parts:
-        by_campaign[one.campaign_id].append(one)
+    """The segments that are worse beyond doubt (Holm over all of the account), each within its campaign."""
+    running = {
+        one.pk: row for row, one in enumerate(figures.campaigns) if one.status == AdCampaign.Status.ACTIVE
+    }
+    mine = [one for one in parts if one.campaign_id in running and float(np.nansum(one.spend)) > 0]
+    costs = judge(
+        [_segment(one) for one in mine],
+        dispersion=_dispersion(figures.conversions),
+        marginal_return={str(key): float(curves.k[row]) for key, row in running.items()},
+    )
     made = []
-    for row, campaign in enumerate(figures.campaigns):
-        mine = [one for one in by_campaign[campaign.pk] if float(np.nansum(one.spend)) > 0]
-        if campaign.status != AdCampaign.Status.ACTIVE or not mine:
-            continue
-        costs = judge(
-            [_segment(one) for one in mine],
-            dispersion=_dispersion(figures.conversions[row]),
-            marginal_return=float(curves.k[row]),
-        )
+    for part, cost in zip(mine, costs, strict=True):
+        row = running[part.campaign_id]
         worth = _worth(policy, figures, row)
-        made += [
-            _proposal(campaign, part, cost, worth)
-            for part, cost in zip(mine, costs, strict=True)
-            if cost.is_worse and worth
-        ]
+        if cost.is_worse and worth:
+            made.append(_proposal(figures.campaigns[row], part, cost, worth))
     return made
 
 
@@ -54,15 +49,17 @@ def _segment(part: Part) -> Segment:
         name=part.name,
         spend=float(np.nansum(part.spend)),
         conversions=float(np.nansum(part.conversions)),
+        campaign=str(part.campaign_id),
     )
 
 
 def _dispersion(conversions: np.ndarray) -> float:
-    """Variance of a day's conversions over their mean, at least that of counts."""
-    known = conversions[np.isfinite(conversions)]
-    if known.size < 2 or not known.mean():
+    """Variance of a day's conversions over their mean, over all campaigns; at least that of counts."""
+    known = np.isfinite(conversions).sum(axis=1) > 1
+    if not known.any():
         return 1.0
-    return max(1.0, float(known.var(ddof=1) / known.mean()))
+    means, variances = np.nanmean(conversions[known], axis=1), np.nanvar(conversions[known], axis=1, ddof=1)
+    return max(1.0, float(variances.sum() / means.sum())) if means.sum() else 1.0
 
 
 def _worth(policy: Policy, figures: Figures, row: int) -> float:
