@@ -7,9 +7,11 @@ import json
 import os
 import subprocess
 import sys
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
@@ -160,7 +162,10 @@ def test_what_collides_is_an_answer(plan):
         ("campaign,a,k\nx,1,1\n", "Line 2: k is 1. Write a number between 0 and 1"),
         ("campaign,a,max_budget\nx,1,inf\n", "Line 2: max_budget is inf."),
         ("campaign,a\nx,1,2\n", "Line 2: This row has 3 cells"),
-        ("campaign,date,spend,revenue\nx,2026-01-01,1,2\n", "It is a history"),
+        ("campaign,date,spend,revenue\nx,1st of May,1,2\n", "Line 2: date is '1st of May'"),
+        ("campaign,date,spend\nx,2026-01-01,1\n", "the column revenue is missing"),
+        ("campaign,date,spend,revenue\nx,2026-01-01,1,2\nx,2026-01-01,1,3\n", "is on line 2 already"),
+        ("campaign,date,spend,revenue\nx,1990-01-01,1,2\nx,2026-01-01,1,3\n", "Keep the last 1,100"),
     ],
 )
 def test_a_file_that_cannot_be_used_says_where_and_what_to_do(plan, text, message):
@@ -226,3 +231,29 @@ def test_a_refusal_is_no_traceback(plan):
     assert done.returncode == 1
     assert b"Line 2: a is 'y'" in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+def test_curves_are_fitted_to_a_file_of_history(plan):
+    """Two campaigns whose revenue truly grows with the power 0.5 and 0.7; the first earns far more."""
+    rng = np.random.default_rng(5)
+    lines = ["campaign,date,spend,revenue"]
+    for name, scale, k in (("search", 60.0, 0.5), ("social", 4.0, 0.7), ("mail", 8.0, 0.6)):
+        for day in range(90):
+            spend = 50 * np.exp(rng.normal(0, 0.4))
+            revenue = scale * spend**k * rng.gamma(100, 1 / 100)
+            lines.append(f"{name},{date(2026, 6, 1) + timedelta(days=day)},{spend:.2f},{revenue:.2f}")
+
+    found = as_json(plan("\n".join(lines)), "--total-budget", "150", "--max-change-percent", "20")
+
+    budgets = {one["campaign"]: one for one in found["allocations"]}
+    assert budgets["search"]["binds"] == "largest change up"
+    assert sum(one["budget"] for one in budgets.values()) == pytest.approx(150)
+    assert "Curves fitted to 2026-06-01 to 2026-08-29" in found["notes"][0]
+
+
+def test_a_history_that_says_too_little_says_so(plan):
+    text = "campaign,date,spend,revenue\nsearch,2026-06-01,50,100\nsocial,2026-06-01,50,100\n"
+
+    found = as_json(plan(text), "--total-budget", "100")
+
+    assert any("search: not enough data" in note for note in found["notes"])

@@ -21,6 +21,9 @@ LEAST_DAYS = 14
 LEAST_CLICKS = 100
 LEAST_GROWTH = 1.3  # of frequency, over the days
 FRESH_DAYS, RECENT_DAYS = 3, 7
+DAY_SPREAD = (
+    1.0  # of the season, on the log scale, a priori: what all creatives share is rather fatigue than more
+)
 FREEDOM = 0.5  # degrees of freedom of the error per day
 
 
@@ -126,7 +129,12 @@ def _slopes(
     told = clicked.sum(axis=1) > 0
     if judged.any():
         fitted = regress(
-            np.where(counted, seen, 1.0)[told], clicked[told], counted[told], exposure=shown[told], centre=0.0
+            np.where(counted, seen, 1.0)[told],
+            clicked[told],
+            counted[told],
+            exposure=shown[told],
+            centre=0.0,
+            day_spread=DAY_SPREAD,
         )
         found = doubt(fitted, clicked[told], counted[told])
         slope[told], error[told] = fitted.slope, found.slope_error

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betainc, gammaincinv
+from numpy.typing import NDArray
+from scipy.special import betainc, betaincinv, gammaincinv
 
 from apps.attribution.maths.experiments.multiple import holm
 
-from .response.panel import Floats
+Floats = NDArray[np.float64]
 
 ALPHA = 0.01  # chance that any segment of an account is called worse that is not
 FALLBACK_RETURN = 0.8
 LEAST_EXPECTED = 3.0  # conversions that the segment's money would bring elsewhere
+FIGURES = ("cpa", "rest_cpa", "ratio", "low", "high", "p_value", "gain", "gain_low", "gain_high")
 MOST_SHARE = 0.5  # of the money: the rest of more than that cannot take it in
-POINTS = 512
 
 
 @dataclass(frozen=True, kw_only=True)
 class Segment:
-    """dimension: device, region, hour, age, placement. spend: money, >= 0; conversions: >= 0."""
+    """dimension: device, region, hour, age, placement. spend: money, >= 0; conversions: >= 0. campaign:
+    segments are compared within their campaign.
+    """
 
     dimension: str
     name: str
     spend: float
     conversions: float
+    campaign: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,96 +59,117 @@ class Cost:
 
 
 def judge(
-    segments: Sequence[Segment], *, dispersion: float = 1.0, marginal_return: float = FALLBACK_RETURN
+    segments: Sequence[Segment],
+    *,
+    dispersion: float = 1.0,
+    marginal_return: float | Mapping[str, float] = FALLBACK_RETURN,
 ) -> tuple[Cost, ...]:
-    """Judge all segments of a campaign, each against the others of its dimension.
+    """Judge all segments of an account, each against the others of its campaign and dimension.
 
     dispersion: variance of a day's conversions over their mean, >= 1, which counts are divided by.
     marginal_return: what the next unit of money brings elsewhere, as part of what a unit brings there on
-    average, in (0, 1]: the exponent k of the campaign's response curve; .8 where none is known.
+    average, in (0, 1]: the exponent k of the campaign's response curve, one for all or by campaign; .8 where
+    none is known.
     Raises ValueError for others, or negative or infinite figures.
 
     Given all conversions of the dimension, those of the segment are binomial with the chance s r / (s r + S),
     where a segment that spends s is as good as what its money would bring elsewhere at r = marginal_return,
     and S is spent there; the p-value is the chance of so few. So a segment is called worse only where moving
-    its money gains, though the next unit elsewhere brings less than the last. Exact for Poisson counts. The
-    interval is that of a ratio of Gammas, a half conversion added to each side.
+    its money gains, though the next unit elsewhere brings less than the last. Exact for Poisson counts, Holm
+    over all segments given. Intervals are those of Gammas, half a conversion added to each side.
     Source: Przyborowski, Wilenski 1940 (the conditional test); Holm 1979; Jeffreys 1946 (the half).
     """
-    if not (np.isfinite(dispersion) and dispersion >= 1 and 0 < marginal_return <= 1):
-        raise ValueError(f"need dispersion >= 1 and a return in (0, 1]; got {dispersion}, {marginal_return}")
-    pairs = list(zip(segments, _rests(segments), strict=True))
-    raw = [_chance_of_so_few(one, rest, dispersion, marginal_return) for one, rest in pairs]
-    found = [place for place, p_value in enumerate(raw) if p_value is not None]
-    adjusted = dict(zip(found, holm([raw[place] or 0.0 for place in found]), strict=True)) if found else {}
+    if not (np.isfinite(dispersion) and dispersion >= 1):
+        raise ValueError(f"need a finite dispersion >= 1; got {dispersion}")
+    if not segments:
+        return ()
+    returns = _returns(segments, marginal_return)
+    sides = _Sides.of(segments, dispersion)
+    enough = sides.enough(returns)
+    p_values = np.ones(len(segments))
+    if enough.any():
+        p_values[enough] = holm(sides.chance_of_so_few(returns)[enough].tolist())
+    figures = np.stack([*sides.costs(), *sides.ratios(), p_values, *sides.gains(returns)], axis=1)
     return tuple(
-        _cost(one, rest, adjusted.get(place), dispersion, marginal_return)
-        for place, (one, rest) in enumerate(pairs)
+        Cost(segment=segment, enough=is_enough, **dict(zip(FIGURES, row, strict=True)))
+        for segment, is_enough, row in zip(segments, enough.tolist(), figures.tolist(), strict=True)
     )
 
 
-def _rests(segments: Sequence[Segment]) -> list[Segment]:
-    """Of each segment, all others of its dimension together."""
-    sums: dict[str, list[float]] = {}
-    for one in segments:
-        if not (np.isfinite([one.spend, one.conversions]).all() and min(one.spend, one.conversions) >= 0):
-            raise ValueError(f"{one.dimension} {one.name}: need finite figures >= 0; got {one}")
-        total = sums.setdefault(one.dimension, [0.0, 0.0])
-        total[0] += one.spend
-        total[1] += one.conversions
-    return [
-        replace(
-            one,
-            name="",
-            spend=max(sums[one.dimension][0] - one.spend, 0.0),
-            conversions=max(sums[one.dimension][1] - one.conversions, 0.0),
+def _returns(segments: Sequence[Segment], marginal_return: float | Mapping[str, float]) -> Floats:
+    if isinstance(marginal_return, Mapping):
+        found = np.array([marginal_return.get(one.campaign, FALLBACK_RETURN) for one in segments])
+    else:
+        found = np.full(len(segments), marginal_return, dtype=np.float64)
+    if not ((found > 0) & (found <= 1)).all():
+        raise ValueError(f"need a marginal return in (0, 1]; got {marginal_return}")
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Sides:
+    """(n,) of each segment, and of all others of its dimension together; counts divided by the dispersion."""
+
+    spend: Floats
+    rest: Floats
+    count: Floats
+    rest_count: Floats
+    dispersion: float
+
+    @classmethod
+    def of(cls, segments: Sequence[Segment], dispersion: float) -> _Sides:
+        figures = np.array([(one.spend, one.conversions) for one in segments], dtype=np.float64)
+        wrong = ~(np.isfinite(figures) & (figures >= 0)).all(axis=1)
+        if wrong.any():
+            raise ValueError(f"need finite figures >= 0; got {segments[int(wrong.argmax())]}")
+        places: dict[tuple[str, str], int] = {}
+        keys = [(one.campaign, one.dimension) for one in segments]
+        group = np.array([places.setdefault(key, len(places)) for key in keys])
+        spend, count = figures[:, 0], figures[:, 1] / dispersion
+        rest, rest_count = (
+            np.maximum(np.bincount(group, values)[group] - values, 0.0) for values in (spend, count)
         )
-        for one in segments
-    ]
+        return cls(spend, rest, count, rest_count, dispersion)
 
+    @property
+    def per(self) -> Floats:
+        """Money here per money elsewhere; 0 where either is none."""
+        return np.divide(self.spend, self.rest, out=np.zeros_like(self.spend), where=self.rest > 0)
 
-def _chance_of_so_few(one: Segment, rest: Segment, dispersion: float, part: float) -> float | None:
-    """None where there is not enough: P(X <= x) = I_(1 - p)(n - x, x + 1), for real counts too."""
-    whole = one.spend + rest.spend
-    if not one.spend or one.spend > MOST_SHARE * whole:
-        return None
-    if part * one.spend * rest.conversions / rest.spend / dispersion < LEAST_EXPECTED:
-        return None
-    chance = part * one.spend / (part * one.spend + rest.spend)
-    x, y = one.conversions / dispersion, rest.conversions / dispersion
-    return float(betainc(y, x + 1, 1 - chance))
+    def enough(self, returns: Floats) -> NDArray[np.bool_]:
+        expected = returns * self.per * self.rest_count
+        has_elsewhere = (self.spend > 0) & (self.spend <= MOST_SHARE * (self.spend + self.rest))
+        return np.asarray(has_elsewhere & (expected >= LEAST_EXPECTED))
 
+    def chance_of_so_few(self, returns: Floats) -> Floats:
+        """P(X <= x) = I_(1 - p)(n - x, x + 1), for real counts too."""
+        moved = returns * self.per
+        return np.asarray(betainc(np.maximum(self.rest_count, 1e-300), self.count + 1, 1 / (1 + moved)))
 
-def _cost(one: Segment, rest: Segment, p_value: float | None, dispersion: float, part: float) -> Cost:
-    lattice = _lattice()
-    here, there = (
-        gammaincinv(side.conversions / dispersion + 0.5, lattice[:, column]) * dispersion
-        for column, side in enumerate((one, rest))
-    )
-    ratios, gains = np.full(POINTS, np.nan), np.full(POINTS, np.nan)
-    if one.spend and rest.spend:
-        ratios = (there / rest.spend) / (here / one.spend)
-        gains = part * there * one.spend / rest.spend - here
-    cpa, rest_cpa = (s.spend / s.conversions if s.conversions else float("inf") for s in (one, rest))
-    low, ratio, high = np.quantile(ratios, [0.025, 0.5, 0.975]).tolist()
-    gain_low, gain_high = np.quantile(gains, [0.025, 0.975]).tolist()
-    return Cost(
-        segment=one,
-        cpa=cpa,
-        rest_cpa=rest_cpa,
-        ratio=ratio,
-        low=low,
-        high=high,
-        p_value=1.0 if p_value is None else p_value,
-        gain=float(gains.mean()),
-        gain_low=gain_low,
-        gain_high=gain_high,
-        enough=p_value is not None,
-    )
+    def costs(self) -> tuple[Floats, Floats]:
+        """Cost of a conversion here and elsewhere, infinite without one."""
+        here, there = (
+            np.divide(money, count * self.dispersion, out=np.full_like(money, np.inf), where=count > 0)
+            for money, count in ((self.spend, self.count), (self.rest, self.rest_count))
+        )
+        return here, there
 
+    def ratios(self) -> tuple[Floats, Floats, Floats]:
+        """Median, low and high of the cost here over that elsewhere; nan without spend on both sides."""
+        shares = betaincinv(self.count + 0.5, self.rest_count + 0.5, np.array([[0.5], [0.975], [0.025]]))
+        per = np.where(self.per > 0, self.per, np.nan)
+        median, low, high = (1 - shares) / shares * per
+        return median, low, high
 
-@cache
-def _lattice() -> Floats:
-    """(POINTS, 2) in (0, 1), evenly spread: a Kronecker lattice of a root of x ** 3 = x + 1."""
-    steps = np.arange(POINTS)[:, None] * 1.324717957244746 ** -np.array([1.0, 2.0])
-    return np.asarray((0.5 + steps) % 1.0)
+    def gains(self, returns: Floats) -> tuple[Floats, Floats, Floats]:
+        """Mean, low and high of r s / S * Gamma(elsewhere) - Gamma(here), ends from those of the two.
+
+        Source: Zou, Donner 2008 (the method of variance estimates recovery).
+        """
+        x, y, ends = self.count + 0.5, self.rest_count + 0.5, np.array([[0.025], [0.975]])
+        moved = np.where(self.per > 0, returns * self.per, np.nan)
+        (x_low, x_high), (y_low, y_high) = gammaincinv(x, ends), gammaincinv(y, ends)
+        mean = moved * y - x
+        down = np.hypot(moved * (y - y_low), x_high - x)
+        up = np.hypot(moved * (y_high - y), x - x_low)
+        return mean * self.dispersion, (mean - down) * self.dispersion, (mean + up) * self.dispersion

@@ -56,7 +56,9 @@ def analyse(policy: Policy, *, until: date, seed: int) -> Analysis:
     proposals = budgets.propose(policy, known, curves, plan) if plan else []
     proposals += budget_tests.propose(known, budgets.testable(known, curves, held), proposals)
     proposals += bid_changes.propose(policy, known)
-    proposals += targeting.propose(policy, known, curves, figures.segments(known.campaigns, until=until))
+    proposals += targeting.propose(
+        policy, known, curves, figures.segments(known.campaigns, until=until, days=targeting.DAYS)
+    )
     proposals += rotation.propose(policy, known, figures.creatives(known.campaigns, until=until))
     return Analysis(
         lines=_lines(known, curves, held, plan, watch.unusual(known)),

@@ -134,6 +134,7 @@ def _worth_of_click(seen: _Seen, rates: ShrunkRates, row: int) -> _Worth:
 def _told(group: AdGroup, after: Decimal, confidence: float, seen: _Seen, worth: _Worth) -> Proposal:
     campaign, bid, home = group.campaign, group.bid or Decimal(0), exchange.purse().home
     is_raise = after > bid
+    verb = "Raise" if is_raise else "Lower"
     shown = [money(one, campaign.currency, exact=True) for one in (bid, after)]
     value, low, high, cost = (
         money(one, home, exact=True) for one in (worth.value, worth.low, worth.high, seen.cost_per_click)
@@ -148,8 +149,8 @@ def _told(group: AdGroup, after: Decimal, confidence: float, seen: _Seen, worth:
         campaign=campaign,
         target=group.external_id,
         target_name=group.name,
-        title=f"{'Raise' if is_raise else 'Lower'} the bid of {group.name} in {campaign.name} from {shown[0]} "
-        f"to {shown[1]} a {worth.unit}",
+        title=f"{verb} the bid of {group.name} in {campaign.name} from {shown[0]} to {shown[1]} "
+        f"a {worth.unit}",
         before=f"{bid.normalize():f}",
         after=f"{after.normalize():f}",
         confidence=confidence,

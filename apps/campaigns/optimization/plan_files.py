@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 from apps.attribution import row_files
 from apps.campaigns.maths.allocation.curves import FALLBACK_EXPONENT
+from apps.campaigns.optimization import history_files
+from apps.campaigns.optimization.history_files import History
+from apps.campaigns.optimization.plan_cells import Fault, Faults, PlanFileRefused, number, printable
 
 REQUIRED = ("campaign", "a")
 OPTIONAL = ("k", "min_budget", "max_budget", "current_budget")
-HISTORY = ("campaign", "date", "spend", "revenue")
-_MOST_TOLD = 10
-
-
-class PlanFileRefused(ValueError):
-    """The file cannot be used; each line of the message names a line of the file and what to do."""
 
 
 @dataclass(frozen=True)
 class PlanFile:
-    """The campaigns of a file, in its order; guessed: how many had no k of their own."""
+    """The campaigns of a file, in its order; guessed: how many had no k of their own; notes: what a
+    fit to history came to.
+    """
 
     campaigns: list[str]
     a: list[float]
@@ -34,11 +31,11 @@ class PlanFile:
     upper: list[float]
     current: list[float | None]
     guessed: int
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class _Entry:
-    line: int
     campaign: str
     a: float
     k: float | None
@@ -48,35 +45,34 @@ class _Entry:
 
 
 def read(path: Path) -> PlanFile:
-    """Read a file of curves: CSV, JSON Lines or Parquet, also gzipped.
+    """Read a file of curves, or of history that curves are fitted to: CSV, JSON Lines, Parquet, also gzipped.
 
-    Raises PlanFileRefused for columns, lines and numbers that cannot be used, and for a file of history.
+    Raises PlanFileRefused for columns, lines and numbers that cannot be used.
     """
     try:
         rows = row_files.rows(path)
         first = next(rows, None)
         if first is None:
             raise PlanFileRefused("It holds no campaign. Write one line for each below the header.")
-        _check_columns(list(first.values))
+        names = list(first.values)
+        if "a" not in names and {"date", "spend"} <= set(names):
+            _check_columns(names, required=history_files.COLUMNS)
+            return _of_history(history_files.read([first, *rows]))
+        _check_columns(names, required=REQUIRED, optional=OPTIONAL)
         return _plan([first, *rows])
     except row_files.UnreadableFile as error:
-        raise PlanFileRefused(_printable(str(error))) from error
+        raise PlanFileRefused(printable(str(error))) from error
 
 
-def _check_columns(names: list[str]) -> None:
-    if "a" not in names and {"date", "spend"} <= set(names):
-        raise PlanFileRefused(
-            f"It is a history ({', '.join(HISTORY)}), from which no curves can be fitted here yet. Give a"
-            f" file with the columns {', '.join(REQUIRED)} and perhaps {', '.join(OPTIONAL)}."
-        )
-    missing = [name for name in REQUIRED if name not in names]
-    unknown = [name for name in names if name not in REQUIRED + OPTIONAL]
+def _check_columns(names: list[str], *, required: Sequence[str], optional: Sequence[str] = ()) -> None:
+    missing = [name for name in required if name not in names]
+    unknown = [name for name in names if name not in (*required, *optional)]
     if missing:
         raise PlanFileRefused(f"Line 1: the column {missing[0]} is missing.{_meant(missing[0], unknown)}")
     if unknown:
-        allowed = ", ".join(REQUIRED + OPTIONAL)
+        allowed = ", ".join([*required, *optional])
         raise PlanFileRefused(
-            f"Line 1: the column {_printable(unknown[0])!r} is not known. Known are {allowed}: rename it, or"
+            f"Line 1: the column {printable(unknown[0])!r} is not known. Known are {allowed}: rename it, or"
             " leave it out."
         )
 
@@ -84,28 +80,38 @@ def _check_columns(names: list[str]) -> None:
 def _meant(name: str, found: list[str]) -> str:
     near = get_close_matches(name, found, n=1)
     return (
-        f" Is it {_printable(near[0])!r}? Then rename that."
+        f" Is it {printable(near[0])!r}? Then rename that."
         if near
         else " Add it to the header and to each line."
     )
 
 
+def _of_history(found: History) -> PlanFile:
+    """Curves fitted to the history; what each campaign spent a day lately is its current budget. One without
+    a curve earns nothing that can be told, and stays as it is.
+    """
+    reference = found.curves.reference.tolist()
+    notes = [
+        f"Curves fitted to {found.first_day} to {found.last_day}: revenue = a * budget ** k, k between "
+        f"{found.curves.k.min():.2f} and {found.curves.k.max():.2f}."
+    ]
+    notes += [f"{name}: not enough data ({why})." for name, why in found.silent.items()]
+    return PlanFile(
+        campaigns=found.campaigns,
+        a=found.curves.a.tolist(),
+        k=found.curves.k.tolist(),
+        lower=[0.0] * len(found.campaigns),
+        upper=[math.inf] * len(found.campaigns),
+        current=list(reference),
+        guessed=0,
+        notes=notes,
+    )
+
+
 def _plan(rows: Iterable[row_files.Row]) -> PlanFile:
-    entries: list[_Entry] = []
-    faults: list[str] = []
-    seen: dict[str, int] = {}
-    for row in rows:
-        try:
-            entry = _entry(row, seen)
-        except _Fault as fault:
-            faults.append(f"Line {row.line}: {fault}")
-        else:
-            entries.append(entry)
-            seen[entry.campaign] = entry.line
-    if faults:
-        more = len(faults) - _MOST_TOLD
-        told = faults[:_MOST_TOLD] + ([f"{more:,} more lines have faults."] if more > 0 else [])
-        raise PlanFileRefused("\n".join(told))
+    faults, seen = Faults(), dict[str, int]()
+    entries = [one for row in rows if (one := faults.of(row, lambda row: _entry(row, seen))) is not None]
+    faults.refuse()
     return PlanFile(
         campaigns=[one.campaign for one in entries],
         a=[one.a for one in entries],
@@ -117,45 +123,18 @@ def _plan(rows: Iterable[row_files.Row]) -> PlanFile:
     )
 
 
-class _Fault(ValueError):
-    """What is wrong with one line."""
-
-
 def _entry(row: row_files.Row, seen: dict[str, int]) -> _Entry:
-    if row.fault:
-        raise _Fault(_printable(row.fault))
-    campaign = _printable(str(row.values.get("campaign") or "").strip())
+    campaign = printable(str(row.values.get("campaign") or "").strip())
     if not campaign:
-        raise _Fault("the campaign has no name. Write one in the column campaign.")
+        raise Fault("the campaign has no name. Write one in the column campaign.")
     if campaign in seen:
-        raise _Fault(f"{campaign!r} is on line {seen[campaign]} already. Keep one of the two.")
-    a = _number(row, "a")
+        raise Fault(f"{campaign!r} is on line {seen[campaign]} already. Keep one of the two.")
+    a = number(row, "a")
     if a is None:
-        raise _Fault("a is empty. Write what the first unit of money earns, or leave the campaign out.")
-    k = _number(row, "k")
+        raise Fault("a is empty. Write what the first unit of money earns, or leave the campaign out.")
+    k = number(row, "k")
     if k is not None and not 0 < k < 1:
-        raise _Fault(
-            f"k is {k:g}. Write a number between 0 and 1, or nothing ({FALLBACK_EXPONENT} is taken)."
-        )
-    bounds = [_number(row, name) for name in ("min_budget", "max_budget", "current_budget")]
-    return _Entry(row.line, campaign, a, k, *bounds)
-
-
-def _number(row: row_files.Row, name: str) -> float | None:
-    """None where nothing is said."""
-    given: Any = row.values.get(name)
-    text = "" if given is None else str(given).strip()
-    if not text:
-        return None
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        raise _Fault(f"{name} is {_printable(text)!r}, which is no number. Write it like 1234.56.") from None
-    value = float(number)
-    if not 0 <= value < math.inf:
-        raise _Fault(f"{name} is {_printable(text)}. Write a finite number of at least 0.")
-    return value
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+        raise Fault(f"k is {k:g}. Write a number between 0 and 1, or nothing ({FALLBACK_EXPONENT} is taken).")
+    bounds = [number(row, name) for name in ("min_budget", "max_budget", "current_budget")]
+    seen[campaign] = row.line
+    return _Entry(campaign, a, k, *bounds)

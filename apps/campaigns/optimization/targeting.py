@@ -19,6 +19,8 @@ from apps.integrations.connectors.ads.platform import Dimension
 from apps.integrations.models import AdCampaign
 
 Z95 = 1.959963984540054
+# Segments are read for so many days (integrations/ads_pull.py).
+DAYS = 28
 
 
 def propose(policy: Policy, figures: Figures, curves: Curves, parts: Sequence[Part]) -> list[Proposal]:
@@ -38,7 +40,7 @@ def propose(policy: Policy, figures: Figures, curves: Curves, parts: Sequence[Pa
         )
         worth = _worth(policy, figures, row)
         made += [
-            _proposal(campaign, part, cost, worth, figures.days)
+            _proposal(campaign, part, cost, worth)
             for part, cost in zip(mine, costs, strict=True)
             if cost.is_worse and worth
         ]
@@ -70,7 +72,7 @@ def _worth(policy: Policy, figures: Figures, row: int) -> float:
     return float(policy.margin) * value / conversions if conversions else 0.0
 
 
-def _proposal(campaign: AdCampaign, part: Part, cost: Cost, worth: float, days: int) -> Proposal:
+def _proposal(campaign: AdCampaign, part: Part, cost: Cost, worth: float) -> Proposal:
     home = exchange.purse().home
     dimension = Dimension(cost.segment.dimension)
     is_doable = dimension in platforms.excludes(campaign.connection.service)
@@ -78,7 +80,7 @@ def _proposal(campaign: AdCampaign, part: Part, cost: Cost, worth: float, days: 
         "infinitely much" if np.isinf(one) else money(one, home, exact=True)
         for one in (cost.cpa, cost.rest_cpa)
     )
-    gain, low, high = (one * worth / days for one in (cost.gain, cost.gain_low, cost.gain_high))
+    gain, low, high = (one * worth / DAYS for one in (cost.gain, cost.gain_low, cost.gain_high))
     error = (high - low) / (2 * Z95)
     return Proposal(
         kind=Kind.TARGETING,
@@ -97,7 +99,7 @@ def _proposal(campaign: AdCampaign, part: Part, cost: Cost, worth: float, days: 
             f"A conversion costs {here} there and {elsewhere} elsewhere: {cost.ratio:.1f} times as much "
             f"({cost.low:.1f} to {cost.high:.1f}).",
             f"From {money(cost.segment.spend, home)} and {cost.segment.conversions:,.0f} conversions in "
-            f"{days} days. The chance of so few by luck, over all segments looked at, is {cost.p_value:.1e}.",
+            f"{DAYS} days. The chance of so few by luck, over all segments looked at, is {cost.p_value:.1e}.",
         ],
         doubts=[
             "People may see the ad there and buy elsewhere: a telephone that leads to a desk is counted at "
@@ -112,6 +114,6 @@ def _proposal(campaign: AdCampaign, part: Part, cost: Cost, worth: float, days: 
             "ratio_low": cost.low,
             "ratio_high": cost.high,
             "p_value": cost.p_value,
-            "days": days,
+            "days": DAYS,
         },
     )

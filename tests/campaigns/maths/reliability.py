@@ -8,15 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
+from apps.campaigns.maths import budget_test
+from apps.campaigns.maths.response.bias import SharedBias
 from apps.campaigns.maths.response.confidence import pays
 from apps.campaigns.maths.response.fit import fit_curves
 from apps.campaigns.maths.simulator.account import Account, Day, live
+from apps.campaigns.maths.simulator.account import history as daily
 from apps.campaigns.maths.simulator.truth import Truth, draw
 from apps.campaigns.maths.simulator.worlds import World
 
 FACTORS = (1.2, 0.8)
 SURE = 0.9
-Claims = Callable[[Day, Truth], np.ndarray]
+Claims = Callable[[Day, Truth, Account, np.random.Generator], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,29 +49,42 @@ class Record:
 
 
 def judge(
-    world: World, claims: dict[str, Claims], *, accounts: int, campaigns: int, seed: int, **truth: float
+    world: World, claims: dict[str, Claims], *, accounts: int, campaigns: int, seed: int, mean_k: float = 0.6
 ) -> dict[str, Record]:
     """Let each way of claiming judge the same accounts. claims: answers (len(FACTORS), n) probabilities."""
     told: dict[str, list[np.ndarray]] = {name: [] for name in claims}
     paid = []
     for rng in np.random.default_rng(seed).spawn(accounts):
-        real = draw(campaigns, rng, **truth)
-        history = live(Account(real, world, rng), real.budgets, world.days)
+        real = draw(campaigns, rng, mean_k=mean_k)
+        account = Account(real, world, rng)
+        history = live(account, real.budgets, world.days)
         paid.append(np.stack([real.gain(factor, world) > 0 for factor in FACTORS]).ravel())
         for name, claim in claims.items():
-            told[name].append(claim(history, real).ravel())
+            told[name].append(claim(history, real, account, rng).ravel())
     return {name: Record(np.concatenate(told[name]), np.concatenate(paid)) for name in claims}
 
 
-def engine(**settings: object) -> Claims:
-    def claim(history: Day, truth: Truth) -> np.ndarray:
-        curves = fit_curves(history.spend, history.revenue, **settings)
+def engine(*, bias: SharedBias | None = None) -> Claims:
+    def claim(history: Day, truth: Truth, _account: Account, _rng: np.random.Generator) -> np.ndarray:
+        curves = fit_curves(history.spend, history.revenue, bias=bias)
         return np.stack([pays(curves, f, margin=truth.margin).probability for f in FACTORS])
 
     return claim
 
 
-def log_log(history: Day, truth: Truth) -> np.ndarray:
+def after_a_test(history: Day, truth: Truth, account: Account, rng: np.random.Generator) -> np.ndarray:
+    """Claims after a randomised budget test of 32 days has followed the history."""
+    test = budget_test.design(truth.budgets, rng=rng)
+    days = daily([account.step(test.budgets[:, day]) for day in range(test.days)])
+    found = budget_test.read(test, days.spend, days.revenue)
+    spend, revenue = (
+        np.concatenate([getattr(history, name), getattr(days, name)], axis=1) for name in ("spend", "revenue")
+    )
+    curves = fit_curves(spend, revenue, tested=found.slopes)
+    return np.stack([pays(curves, f, margin=truth.margin).probability for f in FACTORS])
+
+
+def log_log(history: Day, truth: Truth, _account: Account, _rng: np.random.Generator) -> np.ndarray:
     """What is usually done: a line through log revenue over log spend, campaign by campaign."""
     x, y = np.log(history.spend), np.log(np.maximum(history.revenue, 1.0))
     x = x - x.mean(axis=1, keepdims=True)

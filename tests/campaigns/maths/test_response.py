@@ -6,7 +6,7 @@ from apps.campaigns.maths.response import bias
 from apps.campaigns.maths.response.bias import Kind, RandomisedSlopes, SharedBias
 from apps.campaigns.maths.response.fit import FALLBACK_K, fit_curves
 from apps.campaigns.maths.response.panel import Reason
-from apps.campaigns.maths.response.regression import CENTRE, DAY_SPREAD, RIDGE, regress
+from apps.campaigns.maths.response.regression import CENTRE, DAY_SPREAD, EVEN_PART, RIDGE, regress
 from apps.campaigns.maths.response.shrink import SPREADS, shrink
 from apps.campaigns.maths.simulator.account import Account, live
 from apps.campaigns.maths.simulator.truth import draw
@@ -27,7 +27,9 @@ def test_the_regression_is_that_of_a_slow_one():
     middle = x.mean(axis=1, keepdims=True)
     x = x - middle
     start = y.sum(axis=1) / np.exp(CENTRE * x).sum(axis=1)
-    first = start[:, None] * np.exp(CENTRE * x)
+    base = start[:, None] * np.exp(CENTRE * x)
+    little = EVEN_PART * base.sum(axis=0).mean()
+    first = base * (y.sum(axis=0) + little) / (base.sum(axis=0) + little)
     hold = ((y - first) ** 2 / first).mean() / DAY_SPREAD**2
 
     def loss(at, ridge):

@@ -12,7 +12,8 @@ from apps.attribution.files.opening import seekable_path
 from apps.campaigns.maths.allocation.curves import FALLBACK_EXPONENT, PowerCurves
 from apps.campaigns.maths.allocation.problem import Problem
 from apps.campaigns.maths.allocation.solve import allocate
-from apps.campaigns.optimization.plan_files import PlanFile, PlanFileRefused, read
+from apps.campaigns.optimization.plan_cells import PlanFileRefused
+from apps.campaigns.optimization.plan_files import PlanFile, read
 from apps.campaigns.optimization.plan_tables import as_json, as_table
 
 
@@ -98,7 +99,7 @@ def _known(plan: PlanFile) -> list[float]:
 
 def _notes(plan: PlanFile) -> list[str]:
     if not plan.guessed:
-        return []
+        return plan.notes
     return [
         f"k is {FALLBACK_EXPONENT} (the fallback) for {plan.guessed:,} of {len(plan.campaigns):,} campaigns."
     ]

@@ -37,7 +37,7 @@ class SharedBias:
 BY_DEFAULT = SharedBias(
     kinds=(
         Kind(chance=0.5, mean=0.0, spread=0.1),  # next to clean
-        Kind(chance=0.5, mean=0.3, spread=0.15),  # spend followed each campaign's own demand
+        Kind(chance=0.5, mean=0.35, spread=0.15),  # spend followed each campaign's own demand
     )
 )
 OF_FEW_CAMPAIGNS = SharedBias(

@@ -13,7 +13,7 @@ from .curves import LEAST_K, MOST_K, Curves
 from .panel import Flags, Floats, Reason
 from .shrink import Shrunk
 
-POINTS = 256
+POINTS = 512
 NODES = 15
 HIGHEST, HALVINGS = 3.0, 30
 
@@ -42,7 +42,7 @@ def pays(curves: Curves, factor: ArrayLike, *, margin: float, spend: ArrayLike |
 
     P(k log m > log(1 + (m - 1) / (margin ROAS))), ROAS = outcome / spend at the present spend, log-normal and
     integrated by Gauss and Hermite; where the logarithm has no argument above 0 (a cut of a campaign that
-    does not earn what is cut), it pays whatever k is. Gains by a lattice of 256 points over (part, k, ROAS).
+    does not earn what is cut), it pays whatever k is. Gains by a lattice of 512 points over (part, k, ROAS).
     """
     m = np.broadcast_to(np.asarray(factor, dtype=np.float64), curves.k.shape)
     money = curves.reference if spend is None else np.asarray(spend, dtype=np.float64)

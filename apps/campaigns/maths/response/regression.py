@@ -13,9 +13,10 @@ CENTRE = 0.6  # of slopes, before anything is seen
 RIDGE = (
     0.01  # the slope is held as if spend had varied by this much around CENTRE; taken out again afterwards
 )
-DAY_SPREAD = 1.0  # of day effects, a priori: a day without any outcome has a finite effect all the same
+DAY_SPREAD = 10.0  # of day effects, a priori: a day without any outcome has a finite effect all the same
 MOST_STEPS = 100
 WITHIN = 1e-9
+EVEN_PART = 0.05  # of a usual day, that keeps the effect of a day without any outcome finite at the start
 LONGEST_STEP = 2.0
 FEWEST_FOR_DAYS = 3  # campaigns; fewer cannot tell a day's demand from their own, and share weekdays
 
@@ -62,18 +63,20 @@ def regress(
     *,
     exposure: Floats | None = None,
     centre: float = CENTRE,
+    day_spread: float = DAY_SPREAD,
 ) -> Regression:
     """Fit log E[outcome] = level_i + slope_i * log spend + demand_t by penalised likelihood.
 
     spend, outcome, counted: (n, T), each campaign with some of all three. exposure: (n, T) > 0 where counted,
-    what the outcome is a rate of; 1 by default. centre: where the ridge holds slopes. Raises DidNotConverge.
+    what the outcome is a rate of; 1 by default. centre: where the ridge holds slopes. day_spread:
+    of day effects, a priori. Raises DidNotConverge.
 
     Newton's steps; the campaigns' 2 x 2 blocks are eliminated first, which leaves a system of the effects of
     time alone (Schur complement).
     Source: McCullagh, Nelder 1989, "Generalized linear models", chapters 6 and 9.
     """
     weight = counted.astype(np.float64) if exposure is None else np.where(counted, exposure, 0.0)
-    problem = _Problem.of(spend, outcome, weight, centre)
+    problem = _Problem.of(spend, outcome, weight, centre, day_spread)
     state = problem.start()
     longest = np.inf
     for _ in range(MOST_STEPS):
@@ -132,7 +135,9 @@ class _Problem:
     slope: float
 
     @classmethod
-    def of(cls, spend: Floats, outcome: Floats, exposure: Floats, slope: float) -> _Problem:
+    def of(
+        cls, spend: Floats, outcome: Floats, exposure: Floats, slope: float, day_spread: float
+    ) -> _Problem:
         counted = exposure > 0
         logs = np.log(spend, out=np.zeros_like(spend), where=counted)
         middle = logs.sum(axis=1) / counted.sum(axis=1)
@@ -141,14 +146,17 @@ class _Problem:
         group = days if len(spend) >= FEWEST_FOR_DAYS else days % 7
         bare = cls(middle, x, outcome, exposure, group, 0.0, slope)
         expected = bare.expected(bare.start())
-        hold = _dispersion(outcome, expected, counted) / DAY_SPREAD**2
+        hold = _dispersion(outcome, expected, counted) / day_spread**2
         return cls(middle, x, outcome, exposure, group, hold, slope)
 
     def start(self) -> _State:
         n = len(self.x)
-        base = (np.exp(self.slope * self.x) * self.exposure).sum(axis=1)
-        effects = np.zeros(int(self.group.max()) + 1)
-        return _State(np.log(self.outcome.sum(axis=1) / base), np.full(n, self.slope), effects)
+        base = np.exp(self.slope * self.x) * self.exposure
+        level = np.log(self.outcome.sum(axis=1) / base.sum(axis=1))
+        due = np.bincount(self.group, (np.exp(level)[:, None] * base).sum(axis=0))
+        came = np.bincount(self.group, self.outcome.sum(axis=0))
+        little = EVEN_PART * due.mean()
+        return _State(level, np.full(n, self.slope), np.log((came + little) / (due + little)))
 
     def expected(self, state: _State) -> Floats:
         logs = state.level[:, None] + state.slope[:, None] * self.x + state.effects[self.group]
