@@ -239,6 +239,17 @@ def test_the_engine_is_asked_again_only_while_something_is_under_way(page, plann
     assert "starts as soon as a worker is free" in busy
 
 
+def test_what_waits_for_its_hour_is_not_asked_for_again_and_again(page, proposed):
+    page.post(at("approve", proposed.public_id))
+    assert "every 3s" in htmx(page, at("engine")).content.decode()
+
+    Recommendation.objects.update(decided_at=NOW - timedelta(hours=3))
+
+    shown = htmx(page, at("engine"))
+    assert "every 3s" not in shown.content.decode()
+    assert "1 approved change waits until nothing stands in the way." in text_of(shown)
+
+
 def test_a_run_under_way_is_shown(page, workspace):
     page.post(at("run"))
     Job.objects.update(state=Job.State.RUNNING, started_at=NOW)

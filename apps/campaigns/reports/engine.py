@@ -34,13 +34,15 @@ class Switch:
 @dataclass(frozen=True, kw_only=True)
 class Engine:
     """job: the look at all campaigns that is under way; failed: the last one, where it did not end well.
-    waiting: approved changes that have not left. next_run_at: None while nothing is planned.
+    waiting: approved changes that have not left; leaves_soon: whether one was approved a moment ago.
+    next_run_at: None while nothing is planned.
     """
 
     switch: Switch
     job: Job | None
     failed: Job | None
     waiting: int
+    leaves_soon: bool
     runs: Sequence[Run]
     next_run_at: datetime | None
     now: datetime
@@ -52,9 +54,11 @@ class Engine:
 
     @property
     def is_busy(self) -> bool:
-        """Whether anything is under way that somebody who looks on would see move."""
-        is_leaving = self.waiting > 0 and not self.switch.is_stopped
-        return bool(self.job or self.switch.count or is_leaving)
+        """Whether anything is under way that somebody who looks on would see move. What waits for its hour,
+        or for a lost answer, does not move while one looks.
+        """
+        is_sending = any(change.state == Change.State.SENT for change in self.switch.on_the_way)
+        return bool(self.job) or is_sending or (self.leaves_soon and not self.switch.is_stopped)
 
 
 def switch() -> Switch:
@@ -68,12 +72,15 @@ def switch() -> Switch:
 
 def read(*, now: datetime, latest: int = LATEST) -> Engine:
     seen, workspace = switch(), Workspace.objects.get()
+    approved = Recommendation.objects.filter(state=State.APPROVED)
+    decided = list(approved.order_by().values_list("decided_at", flat=True))
     job = Job.objects.filter(kind=runs.JOB).order_by("-pk").first()
     return Engine(
         switch=seen,
         job=job if job is not None and not job.is_over else None,
         failed=job if job is not None and job.state == Job.State.FAILED else None,
-        waiting=Recommendation.objects.filter(state=State.APPROVED).count(),
+        waiting=len(decided),
+        leaves_soon=any(at is not None and at > now - FRESH for at in decided),
         runs=list(Run.objects.order_by("-pk")[:latest]),
         next_run_at=next_run_at(seen.policy, workspace, now=now),
         now=now,
