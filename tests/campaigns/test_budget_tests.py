@@ -129,16 +129,14 @@ def test_a_change_by_somebody_else_ends_the_test_and_is_left_alone(account, work
     send()
     account.fake.campaigns[account.campaigns[0].external_id]["daily_budget"] = "9900"
 
-    advance_to(4)
-    advance_to(5)
-    with time_machine.travel(NOW + timedelta(days=5), tick=True):
+    with time_machine.travel(NOW + timedelta(days=1), tick=True):
         account.read_again()
-    advance_to(6)
-    advance_to(7)
+    advance_to(2)
+    advance_to(3)
 
     test = BudgetTest.objects.get()
     assert test.state == BudgetTest.State.STOPPED
-    assert "changed since" in test.state_reason
+    assert test.state_reason == "Somebody changed the budget of Spring brides."
     assert budgets(account) == [Decimal("99.00"), Decimal("40.00"), Decimal("40.00")]
 
 
@@ -166,3 +164,19 @@ def test_the_kill_switch_freezes_it_until_started_again(account, workspace, prop
 
     assert budgets(account) == before
     assert Change.objects.count() == 3
+
+
+def test_a_change_by_somebody_else_that_was_not_read_yet_fails_its_step_and_ends_the_test(
+    account, workspace, proposed
+):
+    execute.begin(person(workspace), proposed.public_id, now=NOW)
+    send()
+    for campaign in account.campaigns:
+        account.fake.campaigns[campaign.external_id]["daily_budget"] = "9900"
+
+    for day in range(4, 20, 4):
+        advance_to(day)
+        advance_to(day + 1)
+
+    assert BudgetTest.objects.get().state != BudgetTest.State.RUNNING
+    assert budgets(account) == [Decimal("99.00")] * 3

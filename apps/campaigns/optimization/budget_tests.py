@@ -206,13 +206,23 @@ def _advance(pk: int, *, now: datetime) -> None:
 
 
 def _disturbed(test: BudgetTest) -> str:
-    """Why the test cannot go on: a step that failed, as it does where somebody else changed the budget."""
+    """Why the test cannot go on: a step that failed, or a budget that somebody else has changed."""
     failed = Change.objects.filter(
         recommendation=test.recommendation, state__in=[Change.State.FAILED, Change.State.CANCELLED]
     ).first()
     if failed is not None:
         return f"A step could not be made: {failed.reason or failed.get_state_display()}"
+    last = _last_set(test)
+    for arm in BudgetTestArm.objects.filter(test=test).select_related("campaign"):
+        if arm.campaign.budget != last.get(arm.campaign_id, arm.base):
+            return f"Somebody changed the budget of {arm.campaign.name}."
     return ""
+
+
+def _last_set(test: BudgetTest) -> dict[int, Decimal]:
+    """By campaign, the budget that the test set last."""
+    done = Change.objects.filter(recommendation=test.recommendation, state=Change.State.DONE)
+    return {one.campaign_id: Decimal(one.after) for one in done.order_by("pk")}
 
 
 def _end(test: BudgetTest, why: str, *, now: datetime) -> None:
@@ -223,8 +233,7 @@ def _end(test: BudgetTest, why: str, *, now: datetime) -> None:
 def _put_back(actor: Actor, test: BudgetTest, *, now: datetime) -> bool:
     """Order the budgets of before; true once they are there, or somebody else's stand in their place."""
     is_back = True
-    done = Change.objects.filter(recommendation=test.recommendation, state=Change.State.DONE)
-    last = {one.campaign_id: Decimal(one.after) for one in done.order_by("pk")}
+    last = _last_set(test)
     failed = Change.objects.filter(
         recommendation=test.recommendation,
         step=test.blocks + 1,
