@@ -11,7 +11,7 @@ from django.utils import timezone
 from apps.accounts import events
 from apps.accounts.models import OutboxEvent
 from apps.campaigns.models import BudgetTest, BudgetTestArm, Change, Kind, Recommendation
-from apps.campaigns.optimization import budget_tests, decisions, execute, policies, runs
+from apps.campaigns.optimization import budget_tests, decisions, execute, ledger, policies, runs
 from apps.integrations import outbox
 from apps.integrations.events import AdChangeSettled
 from apps.integrations.models import AdDay
@@ -125,6 +125,7 @@ def test_a_campaign_under_test_is_left_alone_by_the_plan(account, workspace, pro
 
 
 def test_a_change_by_somebody_else_ends_the_test_and_is_left_alone(account, workspace, proposed):
+    ledger.set_cap(person(workspace), "daily_budget", Decimal(1_000), now=NOW)
     execute.begin(person(workspace), proposed.public_id, now=NOW)
     send()
     account.fake.campaigns[account.campaigns[0].external_id]["daily_budget"] = "9900"
