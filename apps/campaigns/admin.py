@@ -17,6 +17,7 @@ from apps.campaigns.models import (
     Policy,
     Recommendation,
     Run,
+    RunForecast,
     SpendCap,
 )
 from apps.campaigns.optimization import decisions, execute, policies
@@ -61,6 +62,14 @@ class RunAdmin(LargeTableAdmin):
     list_display = ("public_id", "cadence", "started_at", "campaigns", "gain", "gap", "note")
     list_filter = ("cadence",)
     search_exact = ("public_id", "id")
+
+
+@admin.register(RunForecast)
+class RunForecastAdmin(LargeTableAdmin):
+    reads = READS
+    list_display = ("run_id", "scenario", "days", "spend", "revenue", "roi", "because")
+    list_filter = ("scenario",)
+    search_exact = ("run_id", "id")
 
 
 @admin.register(PlanLine)

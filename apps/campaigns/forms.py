@@ -64,7 +64,10 @@ class PolicyForm(forms.Form):
 
     GROUPS = (
         ("When it looks", ("is_on", "daily_at_hour", "weekly_on_weekday", "report_to")),
-        ("What it aims at", ("total_daily_budget", "margin", "target_cost_per_conversion")),
+        (
+            "What it aims at",
+            ("total_daily_budget", "spends_what_pays", "margin", "target_cost_per_conversion"),
+        ),
         ("How far, how often, on what", ("largest_change_percent", "cooldown_hours", "data_age_hours")),
         (
             "Who says yes, and when it acts",
@@ -76,6 +79,12 @@ class PolicyForm(forms.Form):
     daily_at_hour = forms.TypedChoiceField(label="Every day at", coerce=int, choices=HOURS[:24])
     weekly_on_weekday = forms.TypedChoiceField(label="Every week on", coerce=int, choices=WEEKDAYS)
     total_daily_budget = _amount("Total budget a day", "Empty: as much as is spent today.")
+    spends_what_pays = forms.BooleanField(
+        label="As much as pays instead",
+        required=False,
+        help_text="More or less in all, until the next pound earns just itself. Set the margin first; the "
+        "caps hold all the same.",
+    )
     margin = forms.DecimalField(
         label="Margin, %",
         max_digits=6,

@@ -12,9 +12,13 @@ from apps.campaigns.models import (
     Policy,
     Recommendation,
     Run,
+    RunForecast,
     SpendCap,
 )
 
 impersonal(Policy, AutoRule, SpendCap, because="what the engine may do; report_to names colleagues")
-impersonal(Run, PlanLine, Recommendation, BudgetTest, BudgetTestArm, Outcome, because="figures of campaigns")
+impersonal(Run, RunForecast, PlanLine, because="figures of campaigns, and what they may come to")
+impersonal(
+    Recommendation, BudgetTest, BudgetTestArm, Outcome, because="changes of campaigns, and their worth"
+)
 impersonal(Change, Approval, because="deeds of users and programs at ad platforms; kept as evidence")

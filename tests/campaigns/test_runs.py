@@ -8,7 +8,7 @@ import time_machine
 
 from apps.accounts import jobs
 from apps.accounts.models import Job, OutboxEvent
-from apps.campaigns.models import Kind, Outcome, PlanLine, Policy, Recommendation, Run, SpendCap
+from apps.campaigns.models import Kind, Outcome, PlanLine, Policy, Recommendation, Run, RunForecast, SpendCap
 from apps.campaigns.optimization import decisions, outcomes, policies, runs, track_record, what_if
 from apps.integrations.models import AdCampaign, AdDay
 from tests.campaigns.conftest import person, with_history
@@ -272,3 +272,28 @@ def test_the_frontier_rises_and_flattens(account):
     returns = [one.marginal_return for one in points]
     assert revenue == sorted(revenue)
     assert returns == sorted(returns, reverse=True)
+
+
+def test_the_next_weeks_are_foreseen_with_and_without_the_plan(account):
+    """Of about 120 a day, at curves that are known; the plan earns more for the same spend."""
+    with_history(account)
+
+    now, planned = RunForecast.objects.filter(run=make()).order_by("scenario")
+
+    assert (now.scenario, planned.scenario) == ("now", "planned")
+    assert now.spend == pytest.approx(planned.spend, rel=0.02)
+    assert now.spend == pytest.approx(28 * 120, rel=0.1)
+    truth = 28 * (30 + 9 + 8) * 40**0.6
+    assert now.revenue_low < truth < now.revenue_high
+    assert now.revenue == pytest.approx(truth, rel=0.1)
+    assert planned.revenue > now.revenue
+    assert now.roi == pytest.approx(now.profit / now.spend, rel=0.01)
+
+
+def test_too_few_days_are_no_forecast(account):
+    with_history(account, days=5)
+
+    [found] = RunForecast.objects.filter(run=make())
+
+    assert found.revenue is None
+    assert "Not enough data" in found.because

@@ -2,7 +2,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.campaigns.models import Kind, Outcome, Policy, Recommendation, Run, SpendCap
+from apps.campaigns.models import Kind, Outcome, Policy, Recommendation, Run, RunForecast, SpendCap
 from apps.campaigns.optimization import bid_quotes
 from apps.campaigns.optimization.what_if import MOST_CAMPAIGNS
 
@@ -209,6 +209,33 @@ class TrackRecordSerializer(serializers.Serializer):
     gain_low = serializers.FloatField()
     gain_high = serializers.FloatField()
     bins = ClaimBinSerializer(many=True)
+
+
+class RoiForecastSerializer(serializers.Serializer):
+    """What all campaigns together will cost and bring; medians with their 95 % intervals."""
+
+    scenario = serializers.ChoiceField(choices=RunForecast.Scenario.choices)
+    days = serializers.IntegerField()
+    spend = serializers.FloatField(allow_null=True)
+    revenue = serializers.FloatField(allow_null=True)
+    revenue_low = serializers.FloatField(allow_null=True)
+    revenue_high = serializers.FloatField(allow_null=True)
+    profit = serializers.FloatField(allow_null=True)
+    profit_low = serializers.FloatField(allow_null=True)
+    profit_high = serializers.FloatField(allow_null=True)
+    roi = serializers.FloatField(allow_null=True, help_text="Profit for each unit spent; 0.5 for 50 %.")
+    roi_low = serializers.FloatField(allow_null=True)
+    roi_high = serializers.FloatField(allow_null=True)
+    without_curve = serializers.IntegerField(help_text="Campaigns whose spend is in it, and revenue is not.")
+    because = serializers.CharField(help_text="Why there is no forecast; empty where there is one.")
+
+
+class ForecastSerializer(serializers.Serializer):
+    run = serializers.UUIDField(source="run.public_id")
+    computed_at = serializers.DateTimeField(source="run.finished_at")
+    currency = serializers.CharField(source="run.currency")
+    from_day = serializers.DateField(allow_null=True, help_text="The first day that is foreseen.")
+    forecasts = RoiForecastSerializer(many=True)
 
 
 class PointSerializer(serializers.Serializer):

@@ -9,6 +9,7 @@ urlpatterns = [
     path("analyze", views.AnalyzeView.as_view(), name="analyze"),
     path("runs/latest", views.RunView.as_view(), name="run"),
     path("frontier", views.FrontierView.as_view(), name="frontier"),
+    path("forecast", views.ForecastView.as_view(), name="forecast"),
     path("bids", views.BidsView.as_view(), name="bids"),
     path("recommendations", views.RecommendationsView.as_view(), name="recommendations"),
     path(_ONE, views.RecommendationView.as_view(), name="recommendation"),

@@ -1,3 +1,4 @@
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from rest_framework.views import APIView
 from apps.accounts.errors import NotHere
 from apps.accounts.models import Workspace
 from apps.campaigns.api import serializers as shapes
-from apps.campaigns.models import Recommendation
+from apps.campaigns.models import Recommendation, RunForecast
 from apps.campaigns.optimization import (
     bid_quotes,
     decisions,
@@ -116,6 +117,23 @@ class FrontierView(_View):
             "points": what_if.frontier_of(found),
         }
         return Response(shapes.FrontierSerializer(answer).data)
+
+
+class ForecastView(_View):
+    action_needed = "optimization:read"
+
+    @extend_schema(
+        operation_id="optimization_forecast", responses={200: shapes.ForecastSerializer, 404: NO_RUN}
+    )
+    def get(self, request: Request) -> Response:
+        """Spend, revenue and return of the next four weeks: as budgets are, and as the plan has them."""
+        run = _latest()
+        answer = {
+            "run": run,
+            "from_day": run.last_day and run.last_day + timedelta(days=1),
+            "forecasts": RunForecast.objects.filter(run=run).order_by("scenario"),
+        }
+        return Response(shapes.ForecastSerializer(answer).data)
 
 
 class BidsView(_View):

@@ -3,7 +3,7 @@ from apps.campaigns.models.change import Change
 from apps.campaigns.models.outcome import Outcome
 from apps.campaigns.models.policy import AutoRule, Policy, SpendCap
 from apps.campaigns.models.recommendation import Approval, Kind, Recommendation
-from apps.campaigns.models.run import PlanLine, Run
+from apps.campaigns.models.run import PlanLine, Run, RunForecast
 
 __all__ = [
     "Approval",
@@ -17,5 +17,6 @@ __all__ = [
     "Policy",
     "Recommendation",
     "Run",
+    "RunForecast",
     "SpendCap",
 ]

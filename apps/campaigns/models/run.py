@@ -76,3 +76,39 @@ class PlanLine(WorkspaceOwned):
 
     def __str__(self) -> str:
         return f"{self.campaign_id} in run {self.run_id}"
+
+
+class RunForecast(WorkspaceOwned):
+    """What a run foresaw of all campaigns together, from the day after its last on; medians with 95 %.
+
+    Money is the workspace's, over all the days. because: what was lacking for one; then there are no figures.
+    """
+
+    class Scenario(models.TextChoices):
+        NOW = "now", "budgets as they are"
+        PLANNED = "planned", "budgets of the plan"
+
+    run = WorkspaceForeignKey(Run, on_delete=models.CASCADE, db_index=False)
+    scenario = models.CharField(max_length=7, choices=Scenario.choices)
+    days = models.PositiveSmallIntegerField()
+    spend = models.FloatField(null=True, blank=True)
+    revenue = models.FloatField(null=True, blank=True)
+    revenue_low = models.FloatField(null=True, blank=True)
+    revenue_high = models.FloatField(null=True, blank=True)
+    profit = models.FloatField(null=True, blank=True)
+    profit_low = models.FloatField(null=True, blank=True)
+    profit_high = models.FloatField(null=True, blank=True)
+    roi = models.FloatField(null=True, blank=True)
+    roi_low = models.FloatField(null=True, blank=True)
+    roi_high = models.FloatField(null=True, blank=True)
+    # Campaigns without a curve: their spend is in the figures, their revenue is not.
+    without_curve = models.PositiveIntegerField(default=0)
+    because = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "run", "scenario"], name="run_forecast_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"forecast of run {self.run_id}, {self.scenario}"

@@ -16,6 +16,7 @@ from apps.campaigns.optimization import (
     budget_tests,
     budgets,
     figures,
+    forecasts,
     rotation,
     targeting,
     watch,
@@ -37,11 +38,12 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Analysis:
-    """summary: fields of Run."""
+    """summary: fields of Run; forecasts: of RunForecast, each."""
 
     lines: Sequence[Line] = ()
     proposals: Sequence[Proposal] = ()
     summary: dict[str, Any] = field(default_factory=dict)
+    forecasts: Sequence[dict[str, Any]] = ()
 
 
 def analyse(policy: Policy, *, until: date, seed: int) -> Analysis:
@@ -64,6 +66,7 @@ def analyse(policy: Policy, *, until: date, seed: int) -> Analysis:
         lines=_lines(known, curves, held, plan, watch.unusual(known)),
         proposals=proposals,
         summary=_summary(policy, known, plan),
+        forecasts=forecasts.foresee(policy, known, curves, plan, seed=seed),
     )
 
 

@@ -13,7 +13,7 @@ from apps.accounts.models import Job, Workspace
 from apps.accounts.permissions import Actor, require, system
 from apps.accounts.tasks_base import workspace_task
 from apps.campaigns.events import RunFinished
-from apps.campaigns.models import PlanLine, Policy, Run
+from apps.campaigns.models import PlanLine, Policy, Run, RunForecast
 from apps.campaigns.optimization import (
     analysis,
     budget_tests,
@@ -146,6 +146,9 @@ def _keep(run: Run, found: Analysis, *, today: date, now: datetime) -> None:
     run.finished_at = now
     run.save()
     PlanLine.objects.bulk_create([_line(run, one) for one in found.lines])
+    RunForecast.objects.bulk_create(
+        RunForecast(workspace_id=run.workspace_id, run=run, **one) for one in found.forecasts
+    )
     kept = recommend.keep(run, found.proposals, now=now)
     if run.cadence != Cadence.ASKED:
         done: dict[str, Any] = {"daily_done_on": today}

@@ -1,5 +1,6 @@
 """Where the next pound goes: the plan, other totals while somebody drags, and the engine at work."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -14,7 +15,7 @@ from apps.accounts.doors import back, chart_page, page
 from apps.accounts.figures import SIGNS, money, number
 from apps.campaigns import charts, wording
 from apps.campaigns.forms import ReasonForm, TotalForm
-from apps.campaigns.models import Policy, Run
+from apps.campaigns.models import Policy, Run, RunForecast
 from apps.campaigns.optimization import policies, runs, what_if
 from apps.campaigns.optimization.what_if import Curved
 from apps.campaigns.reports import engine, inbox
@@ -50,6 +51,8 @@ def plan(request: HttpRequest) -> HttpResponse:
         "facts": _facts(made, run),
         "left_out": plans.left_out(run),
         "unusual": plans.unusual(run),
+        "forecasts": list(RunForecast.objects.filter(run=run).order_by("scenario")),
+        "foreseen_from": run.last_day and run.last_day + timedelta(days=1),
         **_frontier(curved, made, run),
         **_tried(request, found.switch.policy, curved, made, run),
     }
