@@ -66,7 +66,13 @@ class PolicyForm(forms.Form):
         ("When it looks", ("is_on", "daily_at_hour", "weekly_on_weekday", "report_to")),
         (
             "What it aims at",
-            ("total_daily_budget", "spends_what_pays", "margin", "target_cost_per_conversion"),
+            (
+                "total_daily_budget",
+                "spends_what_pays",
+                "counts_revenue_by",
+                "margin",
+                "target_cost_per_conversion",
+            ),
         ),
         ("How far, how often, on what", ("largest_change_percent", "cooldown_hours", "data_age_hours")),
         (
@@ -84,6 +90,12 @@ class PolicyForm(forms.Form):
         required=False,
         help_text="More or less in all, until the next pound earns just itself. Set the margin first; the "
         "caps hold all the same.",
+    )
+    counts_revenue_by = forms.ChoiceField(
+        label="Revenue is",
+        choices=Policy.RevenueBy.choices,
+        help_text="Platforms claim sales for themselves, often the same ones. Attribution credits each once; "
+        "it needs visits that are tracked.",
     )
     margin = forms.DecimalField(
         label="Margin, %",

@@ -15,6 +15,7 @@ from tests.campaigns.conftest import person, with_history
 from tests.campaigns.conftest import recommend as recommended
 from tests.factories import NOW
 
+TRACK = "/api/v1/attribution/track"
 Cadence, State = Run.Cadence, Recommendation.State
 
 
@@ -297,3 +298,39 @@ def test_too_few_days_are_no_forecast(account):
 
     assert found.revenue is None
     assert "Not enough data" in found.because
+
+
+def test_revenue_may_be_what_attribution_credits(account, api, workspace):
+    """Albums claims sales that others earned: of its revenue attribution knows nothing."""
+    with_history(account)
+    spring, venues, _ = account.campaigns
+    for campaign, revenue in ((spring, 20_000), (venues, 7_000)):
+        person_id, at = f"ada-{campaign.pk}", NOW - timedelta(days=10)
+        event = {
+            "user_id": person_id,
+            "event_type": "click",
+            "platform": "meta",
+            "campaign_id": campaign.external_id,
+            "occurred_at": at.isoformat(),
+        }
+        bought = {
+            "user_id": person_id,
+            "conversion_type": "purchase",
+            "revenue": revenue,
+            "order_id": f"o-{campaign.pk}",
+            "occurred_at": (at + timedelta(days=1)).isoformat(),
+        }
+        assert api.post(f"{TRACK}/event", event, format="json").status_code < 300
+        assert api.post(f"{TRACK}/conversion", bought, format="json").status_code < 300
+    policies.change(person(workspace), {"counts_revenue_by": "attribution"}, now=NOW)
+
+    run = make()
+
+    assert "what attribution credits" in run.note
+    lines = {one.campaign.name: one for one in PlanLine.objects.filter(run=run)}
+    assert "no revenue" in lines["Albums"].silent_because
+    assert lines["Spring brides"].scale > lines["Venues near you"].scale
+    claimed = sum(float(day.conversion_value) for day in AdDay.objects.filter(campaign=spring))
+    raised = Recommendation.objects.filter(campaign=spring, kind=Kind.BUDGET).first()
+    assert raised is None or raised.evidence["revenue_factor"] == pytest.approx(20_000 / claimed, rel=0.01)
+    assert lines["Spring brides"].revenue_now == pytest.approx(20_000 / 90, rel=0.2)

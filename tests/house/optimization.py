@@ -124,6 +124,7 @@ BODIES: dict[tuple[str, str], Any] = {
         "is_on": True,
         "daily_at_hour": 6,
         "weekly_on_weekday": 0,
+        "counts_revenue_by": "platform",
         "margin": "0.4000",
         "total_daily_budget": "500.00",
         "spends_what_pays": False,

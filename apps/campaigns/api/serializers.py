@@ -262,6 +262,7 @@ class PolicySerializer(serializers.ModelSerializer):
             "is_on",
             "daily_at_hour",
             "weekly_on_weekday",
+            "counts_revenue_by",
             "margin",
             "total_daily_budget",
             "spends_what_pays",

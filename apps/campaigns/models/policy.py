@@ -16,12 +16,17 @@ class Policy(WorkspaceOwned):
     stopped_at: the kill switch; while it is set nothing is carried out.
     """
 
+    class RevenueBy(models.TextChoices):
+        PLATFORM = "platform", "what platforms report"
+        ATTRIBUTION = "attribution", "what attribution credits"
+
     is_on = models.BooleanField(default=True)
     stopped_at = models.DateTimeField(null=True, blank=True)
     stopped_by = models.CharField(max_length=200, blank=True)
     stop_reason = models.CharField(max_length=300, blank=True)
     daily_at_hour = models.PositiveSmallIntegerField(default=6)
     weekly_on_weekday = models.PositiveSmallIntegerField(default=0)
+    counts_revenue_by = models.CharField(max_length=11, choices=RevenueBy.choices, default=RevenueBy.PLATFORM)
     margin = models.DecimalField(max_digits=5, decimal_places=4, default=Decimal(1))
     total_daily_budget = models.DecimalField(max_digits=20, decimal_places=2, null=True, blank=True)
     # As much as pays instead of a total; the caps hold all the same.

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from apps.campaigns.optimization import (
     bid_changes,
     budget_tests,
     budgets,
+    credited,
     figures,
     forecasts,
     rotation,
@@ -46,16 +48,18 @@ class Analysis:
     forecasts: Sequence[dict[str, Any]] = ()
 
 
-def analyse(policy: Policy, *, until: date, seed: int) -> Analysis:
-    """Fit, plan, propose. seed: of the draws behind the plan's interval."""
-    known = figures.load(until=until)
-    if not known.campaigns:
+def analyse(policy: Policy, *, until: date, seed: int, zone: ZoneInfo, now: datetime) -> Analysis:
+    """Fit, plan, propose. seed: of the draws behind the plan's interval. No transaction may span it."""
+    claimed = figures.load(until=until)
+    if not claimed.campaigns:
         return Analysis(summary={"note": "No campaign is connected yet."})
+    credit = credited.applied(policy, claimed, zone=zone, now=now)
+    known = credit.figures
     tested = budget_tests.slopes(known.campaigns, today=until)
     curves = fit_curves(known.spend, known.conversion_value, tested=tested)
     held = budgets.held_because(known, curves)
     plan = budgets.plan(policy, known, curves, held, seed=seed)
-    proposals = budgets.propose(policy, known, curves, plan) if plan else []
+    proposals = budgets.propose(policy, known, curves, plan, credit.factors) if plan else []
     proposals += budget_tests.propose(known, budgets.testable(known, curves, held), proposals)
     proposals += bid_changes.propose(policy, known)
     proposals += targeting.propose(
@@ -65,7 +69,7 @@ def analyse(policy: Policy, *, until: date, seed: int) -> Analysis:
     return Analysis(
         lines=_lines(known, curves, held, plan, watch.unusual(known)),
         proposals=proposals,
-        summary=_summary(policy, known, plan),
+        summary=_summary(policy, known, plan, credit.note),
         forecasts=forecasts.foresee(policy, known, curves, plan, seed=seed),
     )
 
@@ -101,12 +105,12 @@ def _lines(
     ]
 
 
-def _summary(policy: Policy, known: Figures, plan: BudgetPlan | None) -> dict[str, Any]:
+def _summary(policy: Policy, known: Figures, plan: BudgetPlan | None, note: str) -> dict[str, Any]:
     summary: dict[str, Any] = {
         "first_day": known.first_day,
         "last_day": known.last_day,
         "campaigns": len(known.campaigns),
-        "note": "",
+        "note": note,
     }
     if plan is None:
         summary["note"] = "Fewer than two campaigns have the data to be planned with."
@@ -118,8 +122,12 @@ def _summary(policy: Policy, known: Figures, plan: BudgetPlan | None) -> dict[st
     last_pound = float(policy.margin) * plan.answer.marginal_return
     if last_pound < 1:
         summary["note"] = (
-            f"The last unit spent brings {last_pound:.2f} of profit: less in all would earn more. The "
-            "frontier shows how much."
+            note
+            + " " * bool(note)
+            + (
+                f"The last unit spent brings {last_pound:.2f} of profit: less in all would earn more. The "
+                "frontier shows how much."
+            )
         )
     return summary | {
         "total_budget": round(float(plan.planned.sum()), 2),

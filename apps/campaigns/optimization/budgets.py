@@ -138,20 +138,24 @@ def _groups(campaigns: Sequence[AdCampaign], now: Floats) -> list[Group]:
     return found
 
 
-def propose(policy: Policy, figures: Figures, curves: Curves, found: BudgetPlan) -> list[Proposal]:
+def propose(
+    policy: Policy, figures: Figures, curves: Curves, found: BudgetPlan, factors: Floats
+) -> list[Proposal]:
     """The changes of the plan that pay with some certainty, surest first."""
     if found.answer.infeasible:
         return []
     shares = np.abs(found.planned / found.now - 1)
     sure = found.moves.probability
     made = [
-        _proposal(policy, figures, curves, found, place)
+        _proposal(policy, figures, curves, found, place, float(factors[found.places[place]]))
         for place in np.flatnonzero((shares >= LEAST_CHANGE) & (sure >= LEAST_CONFIDENCE)).tolist()
     ]
     return sorted(made, key=lambda one: -one.confidence)
 
 
-def _proposal(policy: Policy, figures: Figures, curves: Curves, found: BudgetPlan, place: int) -> Proposal:
+def _proposal(
+    policy: Policy, figures: Figures, curves: Curves, found: BudgetPlan, place: int, factor: float
+) -> Proposal:
     row = found.places[place]
     campaign = figures.campaigns[row]
     if campaign.budget is None:
@@ -185,6 +189,8 @@ def _proposal(policy: Policy, figures: Figures, curves: Curves, found: BudgetPla
             "marginal_return": _marginal(curves, row, float(found.now[place])),
             "price_of_money": float(found.moves.price[place]),
             "margin": float(policy.margin),
+            # Of what the platform claims, the part that counts as revenue.
+            "revenue_factor": factor,
             "binds": found.answer.binds[place],
             "from": figures.first_day.isoformat(),
             "until": figures.last_day.isoformat(),

@@ -87,7 +87,8 @@ def _realised(
     changed = _changed_in(known, found)
     others = [row for row, one in enumerate(known.campaigns) if one.pk not in changed]
     before, after = slice(0, DAYS_BEFORE), slice(DAYS_BEFORE + 1, DAYS_BEFORE + 1 + span)
-    revenue, spend = known.conversion_value[rows[0]], known.spend[rows[0]]
+    factor = float(found.evidence.get("revenue_factor", 1))
+    revenue, spend = known.conversion_value[rows[0]] * factor, known.spend[rows[0]]
     if not (np.isfinite(revenue[before]).all() and np.isfinite(revenue[after]).all()):
         return None, "Not enough data: some of its days are missing."
     beside = np.nan_to_num(known.conversion_value[others])

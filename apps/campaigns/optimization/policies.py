@@ -31,7 +31,7 @@ BOUNDS: dict[str, Bound] = {
     "acts_until_hour": (1, 24, "An hour from 1 to 24, after the first."),
     "four_eyes_above": (0, 1e12, "An amount, or nothing for one pair of eyes."),
 }
-FIELDS = {*BOUNDS, "is_on", "spends_what_pays", "rests_on_wedding_days", "report_to"}
+FIELDS = {*BOUNDS, "counts_revenue_by", "is_on", "spends_what_pays", "rests_on_wedding_days", "report_to"}
 MAY_BE_NOTHING = {"total_daily_budget", "target_cost_per_conversion", "four_eyes_above"}
 
 
@@ -153,6 +153,8 @@ def _cancel(actor: Actor, public_id: Any, *, now: datetime) -> None:
 
 
 def _faults(policy: Policy, changes: dict[str, Any]) -> dict[str, list[str]]:
+    if changes.get("counts_revenue_by", policy.counts_revenue_by) not in Policy.RevenueBy.values:
+        return {"counts_revenue_by": [f"One of {', '.join(Policy.RevenueBy.values)}."]}
     unknown = {name: ["There is no such setting."] for name in changes if name not in FIELDS}
     wrong = {
         name: [BOUNDS[name][2]]

@@ -133,7 +133,9 @@ def make(cadence: str, *, now: datetime, job: Job | None = None) -> Run:
     workspace, policy = Workspace.objects.get(), policies.get()
     ledger.ensure_caps(now=now)
     today = now.astimezone(workspace.zone).date()
-    found = analysis.analyse(policy, until=today - timedelta(days=1), seed=policy.pk)
+    found = analysis.analyse(
+        policy, until=today - timedelta(days=1), seed=policy.pk, zone=workspace.zone, now=now
+    )
     run = Run(workspace=workspace, cadence=cadence, currency=workspace.currency, started_at=now, job=job)
     _keep(run, found, today=today, now=now)
     return run
