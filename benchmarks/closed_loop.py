@@ -4,8 +4,8 @@
 
 Accounts with known curves live through the same demand under three policies. The engine sees only what a
 platform reports, decides once a week, moves a budget by 20 % at most and only where that pays with
-probability .9 (of a plan for the same total it makes the sure moves alone, so the total need not stay). Profit is what was really earned and spent; differences are paired by seed, intervals by
-Student.
+probability .9; of a plan for the same total it makes the sure moves alone, so the total need not stay.
+Profit is what was really earned and spent; differences are paired by seed, intervals by Student.
 """
 
 import argparse
