@@ -1,6 +1,9 @@
 """What is carried out without waiting for anybody: what was approved, and what the policy approves."""
 
 from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
 
 from apps.accounts.errors import DomainError
 from apps.accounts.permissions import system
@@ -61,17 +64,19 @@ def _try(public_id: object, *, now: datetime) -> bool:
     )
     try:
         execute.begin(actor, found.public_id, now=now)
-    except NotPossibleNow as error:
-        _note(found, error.detail, is_lasting=error.is_lasting, now=now)
-        return False
     except DomainError as error:
-        _note(found, error.detail, is_lasting=False, now=now)
+        is_lasting = isinstance(error, NotPossibleNow) and error.is_lasting
+        _note(found.public_id, error.detail, is_lasting=is_lasting, now=now)
         return False
     return True
 
 
-def _note(found: Recommendation, words: str, *, is_lasting: bool, now: datetime) -> None:
-    """Said once; what waiting does not help is let go."""
+@transaction.atomic
+def _note(public_id: UUID, words: str, *, is_lasting: bool, now: datetime) -> None:
+    """Said once; what waiting does not help is let go. What somebody decided or began meanwhile stays so."""
+    found = decisions.locked(public_id)
+    if found.state != State.APPROVED:
+        return
     if is_lasting:
         decisions.step(found, State.EXPIRED, words, now=now)
     elif found.state_reason != words[:300]:
