@@ -2,13 +2,26 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 
+import pytest
 import time_machine
 from django.db import connections, transaction
 
-from apps.accounts import scoping
+from apps.accounts import events, scoping
+from apps.accounts.models import OutboxEvent
 from apps.campaigns.models import Change, Recommendation
-from apps.campaigns.optimization import carrying_out, decisions
+from apps.campaigns.optimization import (
+    carrying_out,
+    decisions,
+    execute,
+    policies,
+)
+from apps.campaigns.optimization.policies import AutoTerms
+from apps.integrations import outbox
+from apps.integrations.events import AdChangeSettled
+from apps.integrations.models import Call
+from apps.integrations.resilience.lanes import Lane
 from tests.campaigns.conftest import person, recommend
 from tests.conftest import committed
 from tests.factories import NOW
@@ -16,6 +29,25 @@ from tests.factories import NOW
 State = Recommendation.State
 # So long the other one needs at most to come to the lock.
 A_MOMENT = 1.5
+
+
+ALONE = AutoTerms(is_on=True, least_confidence=0.9, most_amount=Decimal(10))
+
+
+def send() -> None:
+    """What the workers would do now."""
+    outbox.relay(lane=int(Lane.MARKETING))
+    tell()
+
+
+def tell() -> None:
+    for row in OutboxEvent.objects.filter(name=AdChangeSettled.name, due_at__isnull=False):
+        events.deliver(event_id=row.pk)
+
+
+@pytest.fixture
+def boss(workspace):
+    return person(workspace)
 
 
 @committed
@@ -40,3 +72,18 @@ def test_a_no_while_the_clock_looks_stays_a_no(account, workspace):
     seen = decisions.get(found.public_id)
     assert (seen.state, seen.state_reason) == (State.REJECTED, "Not this one.")
     assert not Change.objects.exists()
+
+
+def test_a_dead_letter_of_a_failed_change_sends_nothing_when_replayed(account, boss):
+    """Its room under the caps was given back, and another change may have taken it."""
+    found = decisions.approve(boss, recommend(account.campaigns[0], "46").public_id, now=NOW)
+    account.fake.campaigns[account.campaigns[0].external_id]["daily_budget"] = "9900"
+    execute.begin(boss, found.public_id, now=NOW)
+    send()
+    assert Change.objects.get().state == Change.State.FAILED
+    account.fake.campaigns[account.campaigns[0].external_id]["daily_budget"] = "4000"
+
+    outbox.replay(boss, Call.objects.get(operation=policies.OPERATION).public_id, now=NOW)
+    send()
+
+    assert account.budget_of(account.campaigns[0]) == Decimal("40.00")
