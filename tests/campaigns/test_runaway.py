@@ -17,6 +17,7 @@ from apps.campaigns.optimization import (
     execute,
     policies,
 )
+from apps.campaigns.optimization.gates import NotPossibleNow
 from apps.campaigns.optimization.policies import AutoTerms
 from apps.integrations import outbox
 from apps.integrations.events import AdChangeSettled
@@ -87,3 +88,33 @@ def test_a_dead_letter_of_a_failed_change_sends_nothing_when_replayed(account, b
     send()
 
     assert account.budget_of(account.campaigns[0]) == Decimal("40.00")
+
+
+def test_what_the_policy_approved_waits_for_a_person_once_it_may_not_any_more(account, boss):
+    policies.set_auto(boss, "budget", ALONE, now=NOW)
+    found = recommend(account.campaigns[0], "46")
+    carrying_out.approve_what_policy_allows(now=NOW)
+    assert decisions.get(found.public_id).state == State.APPROVED
+
+    policies.set_auto(
+        boss, "budget", AutoTerms(is_on=False, least_confidence=0.9, most_amount=Decimal(10)), now=NOW
+    )
+    carrying_out.carry_out(now=NOW)
+
+    seen = decisions.get(found.public_id)
+    assert (seen.state, seen.is_auto) == (State.PROPOSED, False)
+    assert not Change.objects.exists()
+
+
+def test_one_yes_is_not_enough_once_two_are_asked_for(account, boss, workspace):
+    found = decisions.approve(boss, recommend(account.campaigns[0], "46").public_id, now=NOW)
+    policies.change(boss, {"four_eyes_above": Decimal(5)}, now=NOW)
+
+    with pytest.raises(NotPossibleNow, match="more must approve"):
+        execute.begin(boss, found.public_id, now=NOW)
+    carrying_out.carry_out(now=NOW)
+    assert decisions.get(found.public_id).state == State.PROPOSED
+    decisions.approve(person(workspace, 2), found.public_id, now=NOW)
+    execute.begin(boss, found.public_id, now=NOW)
+
+    assert Change.objects.count() == 1

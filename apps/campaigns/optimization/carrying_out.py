@@ -7,7 +7,7 @@ from django.db import transaction
 
 from apps.accounts.errors import DomainError
 from apps.accounts.permissions import system
-from apps.campaigns.models import AutoRule, Policy, Recommendation
+from apps.campaigns.models import Recommendation
 from apps.campaigns.optimization import decisions, execute, policies
 from apps.campaigns.optimization.gates import NotPossibleNow
 
@@ -24,27 +24,11 @@ def approve_what_policy_allows(*, now: datetime) -> int:
     found = [
         (one, why)
         for one in open_ones.order_by("-confidence", "pk")
-        if (why := why_allowed(policy, rules[one.kind], one))
+        if (why := decisions.why_allowed(policy, rules[one.kind], one))
     ]
     for one, why in found:
         decisions.approve_by_policy(one, why, now=now)
     return len(found)
-
-
-def why_allowed(policy: Policy, rule: AutoRule, one: Recommendation) -> str:
-    """The policy's yes in a sentence; empty where a person must decide."""
-    is_within = (
-        rule.is_on
-        and one.confidence >= rule.least_confidence
-        and abs(one.amount) <= rule.most_amount
-        and decisions.eyes_needed(policy, one) == 1
-    )
-    if not is_within:
-        return ""
-    return (
-        f"The policy carries out {one.get_kind_display()} changes of at most {rule.most_amount} a day by "
-        f"itself from {rule.least_confidence:.0%} on; this one is {abs(one.amount)} at {one.confidence:.0%}."
-    )
 
 
 def carry_out(*, now: datetime) -> int:
@@ -65,19 +49,24 @@ def _try(public_id: object, *, now: datetime) -> bool:
     try:
         execute.begin(actor, found.public_id, now=now)
     except DomainError as error:
-        is_lasting = isinstance(error, NotPossibleNow) and error.is_lasting
-        _note(found.public_id, error.detail, is_lasting=is_lasting, now=now)
+        _note(found.public_id, error, now=now)
         return False
     return True
 
 
 @transaction.atomic
-def _note(public_id: UUID, words: str, *, is_lasting: bool, now: datetime) -> None:
-    """Said once; what waiting does not help is let go. What somebody decided or began meanwhile stays so."""
+def _note(public_id: UUID, error: DomainError, *, now: datetime) -> None:
+    """Said once; what waiting does not help is let go, and what needs another yes asks for it. What somebody
+    decided or began meanwhile stays so.
+    """
+    words, is_lasting = error.detail, isinstance(error, NotPossibleNow) and error.is_lasting
     found = decisions.locked(public_id)
     if found.state != State.APPROVED:
         return
-    if is_lasting:
+    if isinstance(error, decisions.NotCovered):
+        found.is_auto = False
+        decisions.step(found, State.PROPOSED, words, now=now)
+    elif is_lasting:
         decisions.step(found, State.EXPIRED, words, now=now)
     elif found.state_reason != words[:300]:
         decisions.step(found, found.state, words, now=now)

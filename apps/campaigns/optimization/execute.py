@@ -35,6 +35,7 @@ def begin(actor: Actor, public_id: UUID | str, *, now: datetime) -> Recommendati
     found = decisions.locked(public_id)
     if found.state != State.APPROVED:
         raise NotPossibleNow(f"It is {found.get_state_display()}; only what was approved is carried out.")
+    decisions.require_covered(policy, found)
     gates.require_open(policy, found, workspace, now=now)
     if found.kind == Kind.BUDGET_TEST:
         budget_tests.begin(actor, found, now=now)
