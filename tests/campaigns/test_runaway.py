@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -15,11 +16,14 @@ from apps.campaigns.optimization import (
     carrying_out,
     decisions,
     execute,
+    ledger,
     policies,
 )
 from apps.campaigns.optimization.gates import NotPossibleNow
 from apps.campaigns.optimization.policies import AutoTerms
-from apps.integrations import outbox
+from apps.integrations import ad_rows, outbox
+from apps.integrations.client import Client
+from apps.integrations.connectors.ads import platforms
 from apps.integrations.events import AdChangeSettled
 from apps.integrations.models import Call
 from apps.integrations.resilience.lanes import Lane
@@ -118,3 +122,34 @@ def test_one_yes_is_not_enough_once_two_are_asked_for(account, boss, workspace):
     execute.begin(boss, found.public_id, now=NOW)
 
     assert Change.objects.count() == 1
+
+
+def test_a_listing_that_began_before_a_change_does_not_undo_it_here(account, boss):
+    """Pulls take a while: what they read before the change was made is not what there is."""
+    campaign = account.campaigns[0]
+    pages = list(platforms.of(Client(account.connection)).campaigns())
+    began = NOW + timedelta(seconds=1)
+    found = decisions.approve(boss, recommend(campaign, "46").public_id, now=NOW)
+    with time_machine.travel(NOW + timedelta(seconds=5), tick=True):
+        execute.begin(boss, found.public_id, now=NOW)
+        send()
+        ad_rows.keep_campaigns(account.connection, pages, now=began)
+
+    campaign.refresh_from_db()
+    assert campaign.budget == Decimal(46)
+    assert ledger.standings(day=NOW.date())[0].used == Decimal(126)
+
+
+def test_news_that_comes_late_does_not_hide_what_somebody_set_since(account, boss):
+    campaign = account.campaigns[0]
+    found = decisions.approve(boss, recommend(campaign, "46").public_id, now=NOW)
+    execute.begin(boss, found.public_id, now=NOW)
+    outbox.relay(lane=int(Lane.MARKETING))
+    account.fake.campaigns[campaign.external_id]["daily_budget"] = "9900"
+    with time_machine.travel(NOW + timedelta(minutes=5), tick=True):
+        account.read_again()
+        tell()
+
+    campaign.refresh_from_db()
+    assert campaign.budget == Decimal(99)
+    assert decisions.get(found.public_id).state == State.DONE

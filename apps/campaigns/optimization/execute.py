@@ -105,7 +105,7 @@ def finish(change: Change, state: str, reason: str = "", *, now: datetime) -> No
     change.save(update_fields=["state", "reason", "settled_at"])
     found = decisions.locked(change.recommendation.public_id)
     if state == Change.State.DONE and found.kind in orders.OF_BUDGET:
-        AdCampaign.objects.filter(pk=change.campaign_id).update(budget=Decimal(change.after))
+        _remember(change)
     actor = system(change.workspace_id)
     audit.record(actor, f"optimization.change_{state}", change, now=now, reason=change.reason)
     if found.kind == Kind.BUDGET_TEST:
@@ -116,6 +116,14 @@ def finish(change: Change, state: str, reason: str = "", *, now: datetime) -> No
             workspace_id=found.workspace_id, recommendation_id=found.pk, state=str(found.state)
         )
     )
+
+
+def _remember(change: Change) -> None:
+    """The budget that is in force now, unless the platform was read since: somebody may have changed it."""
+    rows = AdCampaign.objects.filter(pk=change.campaign_id)
+    if change.call is not None and change.call.settled_at is not None:
+        rows = rows.filter(read_at__lte=change.call.settled_at)
+    rows.update(budget=Decimal(change.after))
 
 
 def _settle_recommendation(found: Recommendation, change: Change, *, now: datetime) -> None:
