@@ -25,7 +25,7 @@ from apps.integrations import ad_rows, outbox
 from apps.integrations.client import Client
 from apps.integrations.connectors.ads import platforms
 from apps.integrations.events import AdChangeSettled
-from apps.integrations.models import Call
+from apps.integrations.models import AdCampaign, Call
 from apps.integrations.resilience.lanes import Lane
 from tests.campaigns.conftest import person, recommend
 from tests.conftest import committed
@@ -122,6 +122,15 @@ def test_one_yes_is_not_enough_once_two_are_asked_for(account, boss, workspace):
     execute.begin(boss, found.public_id, now=NOW)
 
     assert Change.objects.count() == 1
+
+
+def test_a_paused_campaign_is_not_raised(account, boss):
+    """It counts as nothing against the caps, and would start with the raised budget."""
+    found = decisions.approve(boss, recommend(account.campaigns[0], "46").public_id, now=NOW)
+    AdCampaign.objects.filter(pk=account.campaigns[0].pk).update(status=AdCampaign.Status.PAUSED)
+
+    with pytest.raises(NotPossibleNow, match="paused"):
+        execute.begin(boss, found.public_id, now=NOW)
 
 
 def test_a_listing_that_began_before_a_change_does_not_undo_it_here(account, boss):

@@ -71,6 +71,8 @@ def _require_current(found: Recommendation, *, now: datetime) -> None:
         )
     if found.campaign.status == AdCampaign.Status.ENDED:
         raise NotPossibleNow("The campaign has ended.", is_lasting=True)
+    if found.campaign.status == AdCampaign.Status.PAUSED:
+        raise NotPossibleNow("The campaign is paused. It waits until it runs again.")
     require_reachable(found.campaign)
 
 
