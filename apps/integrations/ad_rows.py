@@ -35,14 +35,14 @@ GROUP = ["name", "status", "bid", "bid_strategy", *BUDGET, "read_at"]
 
 
 def keep_campaigns(connection: Connection, campaigns: Iterable[Campaign], *, now: datetime) -> int:
-    """now: when the reading began. What a platform was told since is not overwritten by what it said before."""
+    """now: when the reading began. What a platform was told since is not overwritten by what it said then."""
     return _keep_campaigns(connection, list(campaigns), now=now)
 
 
 @transaction.atomic
 def _keep_campaigns(connection: Connection, campaigns: list[Campaign], *, now: datetime) -> int:
-    rows_of_it = AdCampaign.objects.filter(connection=connection).order_by("pk").select_for_update(no_key=True)
-    newer = {key for key, read_at in rows_of_it.values_list("external_id", "read_at") if read_at > now}
+    known = AdCampaign.objects.filter(connection=connection).order_by("pk").select_for_update(no_key=True)
+    newer = {key for key, read_at in known.values_list("external_id", "read_at") if read_at > now}
     rows = (
         AdCampaign(
             workspace_id=connection.workspace_id,

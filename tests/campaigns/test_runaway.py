@@ -25,7 +25,7 @@ from apps.integrations import ad_rows, outbox
 from apps.integrations.client import Client
 from apps.integrations.connectors.ads import platforms
 from apps.integrations.events import AdChangeSettled
-from apps.integrations.models import AdCampaign, Call
+from apps.integrations.models import AdCampaign, AdDay, Call
 from apps.integrations.resilience.lanes import Lane
 from tests.campaigns.conftest import person, recommend
 from tests.conftest import committed
@@ -162,3 +162,19 @@ def test_news_that_comes_late_does_not_hide_what_somebody_set_since(account, bos
     campaign.refresh_from_db()
     assert campaign.budget == Decimal(99)
     assert decisions.get(found.public_id).state == State.DONE
+
+
+def test_nothing_is_changed_on_figures_that_are_old_though_the_campaign_was_read(account, boss):
+    """The list of campaigns comes, their figures do not: the platform's reports are down."""
+    AdDay.objects.create(
+        workspace_id=account.campaigns[0].workspace_id,
+        campaign=account.campaigns[0],
+        on=NOW.date() - timedelta(days=4),
+        currency="GBP",
+        spend=Decimal(40),
+        read_at=NOW - timedelta(days=3),
+    )
+    found = decisions.approve(boss, recommend(account.campaigns[0], "46").public_id, now=NOW)
+
+    with pytest.raises(NotPossibleNow, match="fresh figures"):
+        execute.begin(boss, found.public_id, now=NOW)

@@ -8,7 +8,7 @@ from apps.accounts.models import Workspace
 from apps.campaigns.models import BudgetTest, BudgetTestArm, Change, Kind, PlanLine, Policy, Recommendation
 from apps.campaigns.optimization import policies
 from apps.integrations import modes
-from apps.integrations.models import AdCampaign
+from apps.integrations.models import AdCampaign, AdDay
 
 State = Recommendation.State
 
@@ -83,10 +83,13 @@ def _require_quiet(policy: Policy, *, now: datetime) -> None:
 
 
 def _require_fresh(policy: Policy, campaign: AdCampaign, *, now: datetime) -> None:
+    """The campaign and its figures are read apart: one may come while the other fails."""
     oldest = now - timedelta(hours=policy.data_age_hours)
-    if campaign.read_at < oldest:
+    last = AdDay.objects.filter(campaign=campaign).order_by("-on").first()
+    read_at = campaign.read_at if last is None else min(campaign.read_at, last.read_at)
+    if read_at < oldest:
         raise NotPossibleNow(
-            f"The campaign was last read at {campaign.read_at:%Y-%m-%d %H:%M} UTC, more than "
+            f"The campaign was last read at {read_at:%Y-%m-%d %H:%M} UTC, more than "
             f"{policy.data_age_hours} hours ago. It waits for fresh figures."
         )
 
