@@ -178,3 +178,26 @@ def test_nothing_is_changed_on_figures_that_are_old_though_the_campaign_was_read
 
     with pytest.raises(NotPossibleNow, match="fresh figures"):
         execute.begin(boss, found.public_id, now=NOW)
+
+
+def test_a_change_whose_news_was_lost_is_settled_by_its_call(account, boss):
+    found = decisions.approve(boss, recommend(account.campaigns[0], "46").public_id, now=NOW)
+    execute.begin(boss, found.public_id, now=NOW)
+    outbox.relay(lane=int(Lane.MARKETING))
+    OutboxEvent.objects.all().delete()
+
+    execute.reconcile(now=NOW)
+
+    assert decisions.get(found.public_id).state == State.DONE
+
+
+def test_a_change_that_is_held_too_long_is_let_go(account, boss):
+    found = decisions.approve(boss, recommend(account.campaigns[0], "46").public_id, now=NOW)
+    execute.begin(boss, found.public_id, now=NOW)
+    Call.objects.filter(operation=policies.OPERATION).update(state=Call.State.HELD, due_at=None)
+
+    execute.reconcile(now=NOW + timedelta(hours=7))
+    tell()
+
+    assert Call.objects.get(operation=policies.OPERATION).state == Call.State.CANCELLED
+    assert decisions.get(found.public_id).state == State.FAILED

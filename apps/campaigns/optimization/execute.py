@@ -19,6 +19,8 @@ from apps.campaigns.events import RecommendationSettled
 from apps.campaigns.models import Change, Kind, Policy, Recommendation
 from apps.campaigns.optimization import budget_tests, decisions, gates, orders, policies
 from apps.campaigns.optimization.gates import NotPossibleNow
+from apps.integrations import outbox
+from apps.integrations.connectors.ads import writes
 from apps.integrations.models import AdCampaign, Call
 
 State, Deed = Recommendation.State, Change.Deed
@@ -139,7 +141,8 @@ def _settle_recommendation(found: Recommendation, change: Change, *, now: dateti
 
 
 def reconcile(*, now: datetime) -> int:
-    """Hold changes of unknown fate against what was read of the platform since. Returns how many it settled.
+    """Settle changes whose call is over though no news of it came, and hold those of unknown fate against
+    what was read of the platform since. Returns how many it settled.
 
     And say of those whose call is still looked up that nobody knows yet.
     """
@@ -155,10 +158,8 @@ def _reconcile(change: Change, *, now: datetime) -> int:
     change = (
         Change.objects.select_for_update(of=("self",)).select_related("campaign", "call").get(pk=change.pk)
     )
-    if change.state == Change.State.SENT:
-        if change.call is not None and change.call.state == Call.State.UNKNOWN:
-            mark_unknown(change, change.call.last_reason, now=now)
-        return 0
+    if change.call is not None and change.state in Change.OPEN and _follow(change, change.call, now=now):
+        return 1
     is_over = change.call is None or change.call.state in Call.TERMINAL
     if change.state != Change.State.UNKNOWN or not is_over or not _was_read_since(change):
         return 0
@@ -168,6 +169,26 @@ def _reconcile(change: Change, *, now: datetime) -> int:
     said = f"The platform has {change.campaign.budget:.2f} now."
     finish(change, Change.State.DONE if is_done else Change.State.FAILED, "" if is_done else said, now=now)
     return 1
+
+
+def _follow(change: Change, call: Call, *, now: datetime) -> bool:
+    """What the call itself says, where its news was lost; true once that settles the change.
+
+    One that is held until it is too late to leave is let go: a connection may never be restored.
+    """
+    if call.state == Call.State.HELD and call.expires_at is not None and call.expires_at <= now:
+        call = outbox.cancel(system(change.workspace_id), call.public_id, now=now)
+    if call.state == Call.State.UNKNOWN and change.state == Change.State.SENT:
+        mark_unknown(change, call.last_reason, now=now)
+    if call.state not in Call.TERMINAL:
+        return False
+    news = writes.news_of_change(call)
+    if news.state != "unknown":
+        settle(call.pk, news.state, news.reason, now=now)
+        return True
+    if change.state == Change.State.SENT:
+        mark_unknown(change, news.reason, now=now)
+    return False
 
 
 def _was_read_since(change: Change) -> bool:
