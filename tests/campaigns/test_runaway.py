@@ -2,12 +2,13 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
 import time_machine
 from django.db import connections, transaction
+from django.utils import timezone
 
 from apps.accounts import events, scoping
 from apps.accounts.models import OutboxEvent
@@ -30,6 +31,7 @@ from apps.integrations.resilience.lanes import Lane
 from tests.campaigns.conftest import person, recommend
 from tests.conftest import committed
 from tests.factories import NOW
+from tests.fakes.server import ResetAfter
 
 State = Recommendation.State
 # So long the other one needs at most to come to the lock.
@@ -48,6 +50,23 @@ def send() -> None:
 def tell() -> None:
     for row in OutboxEvent.objects.filter(name=AdChangeSettled.name, due_at__isnull=False):
         events.deliver(event_id=row.pk)
+
+
+def unknown(found: Recommendation, *, now: datetime) -> Change:
+    """A change whose fate nobody knows, and nobody looks up any more."""
+    Recommendation.objects.filter(pk=found.pk).update(state=State.UNKNOWN)
+    change: Change = Change.objects.create(
+        workspace_id=found.workspace_id,
+        recommendation=found,
+        campaign=found.campaign,
+        before=found.before,
+        after=found.after,
+        day=now.date(),
+        state=Change.State.UNKNOWN,
+        ordered_by="person-1",
+        created_at=now,
+    )
+    return change
 
 
 @pytest.fixture
@@ -201,3 +220,25 @@ def test_a_change_that_is_held_too_long_is_let_go(account, boss):
 
     assert Call.objects.get(operation=policies.OPERATION).state == Call.State.CANCELLED
     assert decisions.get(found.public_id).state == State.FAILED
+
+
+def test_cancelling_the_letter_of_an_unknown_change_gives_no_room_back(account, boss):
+    """Whether it was done is as unknown as before."""
+    found = decisions.approve(boss, recommend(account.campaigns[0], "46").public_id, now=NOW)
+    account.fake.misbehave(ResetAfter(), method="POST")
+    execute.begin(boss, found.public_id, now=NOW)
+    send()
+    calls = Call.objects.filter(operation=policies.OPERATION)
+    calls.update(state=Call.State.DEAD, due_at=None, settled_at=timezone.now())
+    execute.reconcile(now=NOW)
+    assert Change.objects.get().state == Change.State.UNKNOWN
+
+    outbox.cancel(boss, calls.get().public_id, now=NOW)
+    tell()
+
+    assert Change.objects.get().state == Change.State.UNKNOWN
+    assert ledger.standings(day=NOW.date())[0].used == Decimal(126)
+    with time_machine.travel(NOW + timedelta(minutes=5), tick=True):
+        account.read_again()
+        execute.reconcile(now=timezone.now())
+    assert decisions.get(found.public_id).state == State.DONE
