@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from apps.accounts import events, scoping
 from apps.accounts.models import OutboxEvent
-from apps.campaigns.models import Change, Recommendation
+from apps.campaigns.models import Change, Kind, Recommendation
 from apps.campaigns.optimization import (
     carrying_out,
     decisions,
@@ -26,7 +26,7 @@ from apps.integrations import ad_rows, outbox
 from apps.integrations.client import Client
 from apps.integrations.connectors.ads import platforms
 from apps.integrations.events import AdChangeSettled
-from apps.integrations.models import AdCampaign, AdDay, Call
+from apps.integrations.models import AdCampaign, AdDay, AdGroup, Call
 from apps.integrations.resilience.lanes import Lane
 from tests.campaigns.conftest import person, recommend
 from tests.conftest import committed
@@ -242,3 +242,44 @@ def test_cancelling_the_letter_of_an_unknown_change_gives_no_room_back(account, 
         account.read_again()
         execute.reconcile(now=timezone.now())
     assert decisions.get(found.public_id).state == State.DONE
+
+
+def test_an_unknown_change_of_a_bid_is_seen_in_what_was_read_since(account, boss):
+    group = AdGroup.objects.create(
+        workspace_id=account.campaigns[0].workspace_id,
+        campaign=account.campaigns[0],
+        external_id="77",
+        name="Brides",
+        status="active",
+        currency="GBP",
+        bid=Decimal("1.20"),
+        read_at=NOW,
+    )
+    found = recommend(account.campaigns[0], "1.20", kind=Kind.BID, target="77", before="1.00")
+    change = unknown(found, now=NOW)
+
+    execute.reconcile(now=NOW)
+    assert Change.objects.get(pk=change.pk).state == Change.State.UNKNOWN
+    AdGroup.objects.filter(pk=group.pk).update(read_at=NOW + timedelta(hours=3))
+    execute.reconcile(now=NOW + timedelta(hours=3))
+
+    assert decisions.get(found.public_id).state == State.DONE
+
+
+def test_what_nobody_can_look_at_is_let_go_after_a_day(account, boss):
+    found = recommend(
+        account.campaigns[0],
+        "excluded",
+        kind=Kind.TARGETING,
+        target="device:mobile",
+        before="reached",
+    )
+    unknown(found, now=NOW)
+
+    execute.reconcile(now=NOW + timedelta(hours=23))
+    assert decisions.get(found.public_id).state == State.UNKNOWN
+    execute.reconcile(now=NOW + timedelta(hours=25))
+
+    seen = decisions.get(found.public_id)
+    assert seen.state == State.FAILED
+    assert "not known whether" in seen.state_reason

@@ -6,7 +6,7 @@ with its call. The outbox sends it once; where the answer was lost, it looks at 
 else is done (sending.py).
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -21,9 +21,11 @@ from apps.campaigns.optimization import budget_tests, decisions, gates, orders, 
 from apps.campaigns.optimization.gates import NotPossibleNow
 from apps.integrations import outbox
 from apps.integrations.connectors.ads import writes
-from apps.integrations.models import AdCampaign, Call
+from apps.integrations.models import AdCampaign, AdCreative, AdGroup, Call
 
 State, Deed = Recommendation.State, Change.Deed
+# A change of unknown fate that nobody can look at is let go by then; the next run looks at it anew.
+LET_GO_AFTER = timedelta(hours=24)
 
 
 @transaction.atomic
@@ -161,14 +163,36 @@ def _reconcile(change: Change, *, now: datetime) -> int:
     if change.call is not None and change.state in Change.OPEN and _follow(change, change.call, now=now):
         return 1
     is_over = change.call is None or change.call.state in Call.TERMINAL
-    if change.state != Change.State.UNKNOWN or not is_over or not _was_read_since(change):
+    if change.state != Change.State.UNKNOWN or not is_over:
         return 0
-    if change.recommendation.kind not in orders.OF_BUDGET or change.campaign.budget is None:
-        return 0
-    is_done = change.campaign.budget == Decimal(change.after)
-    said = f"The platform has {change.campaign.budget:.2f} now."
-    finish(change, Change.State.DONE if is_done else Change.State.FAILED, "" if is_done else said, now=now)
-    return 1
+    last = (change.call and change.call.settled_at) or change.created_at
+    seen = _seen(change)
+    if seen is not None and seen[0] > last:
+        is_done, said = seen[1], f"The platform has {seen[2]} now."
+        finish(
+            change, Change.State.DONE if is_done else Change.State.FAILED, "" if is_done else said, now=now
+        )
+        return 1
+    if seen is None and last <= now - LET_GO_AFTER:
+        finish(change, Change.State.FAILED, f"It is not known whether it was done. {change.reason}", now=now)
+        return 1
+    return 0
+
+
+def _seen(change: Change) -> tuple[datetime, bool, str] | None:
+    """When what a change is of was last read, whether it is as the change wanted it, and how it is; None for
+    what is never read.
+    """
+    found, campaign = change.recommendation, change.campaign
+    if found.kind in orders.OF_BUDGET and campaign.budget is not None:
+        return campaign.read_at, campaign.budget == Decimal(change.after), f"{campaign.budget:.2f}"
+    if found.kind == Kind.BID:
+        group = AdGroup.objects.filter(campaign=campaign, external_id=found.target, bid__isnull=False).first()
+        return group and (group.read_at, group.bid == Decimal(change.after), f"{group.bid:.2f}")
+    if found.kind == Kind.CREATIVE:
+        ad = AdCreative.objects.filter(campaign=campaign, external_id=found.target).first()
+        return ad and (ad.read_at, ad.status == change.after, f"it {ad.status}")
+    return None
 
 
 def _follow(change: Change, call: Call, *, now: datetime) -> bool:
@@ -189,9 +213,3 @@ def _follow(change: Change, call: Call, *, now: datetime) -> bool:
     if change.state == Change.State.SENT:
         mark_unknown(change, news.reason, now=now)
     return False
-
-
-def _was_read_since(change: Change) -> bool:
-    """After the last time that it may have been sent."""
-    last = change.call.settled_at if change.call is not None else None
-    return change.campaign.read_at > (last or change.created_at)
