@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+import numpy as np
 import pytest
 import time_machine
 from django.db import connections, transaction
@@ -12,17 +13,20 @@ from django.utils import timezone
 
 from apps.accounts import events, scoping
 from apps.accounts.models import OutboxEvent
-from apps.campaigns.models import Change, Kind, Recommendation
+from apps.accounts.permissions import system
+from apps.campaigns.models import BudgetTest, Change, Kind, PlanLine, Recommendation
 from apps.campaigns.optimization import (
+    budget_tests,
     carrying_out,
     decisions,
     execute,
     ledger,
     policies,
+    runs,
 )
 from apps.campaigns.optimization.gates import NotPossibleNow
 from apps.campaigns.optimization.policies import AutoTerms
-from apps.integrations import ad_rows, outbox
+from apps.integrations import ad_rows, modes, outbox
 from apps.integrations.client import Client
 from apps.integrations.connectors.ads import platforms
 from apps.integrations.events import AdChangeSettled
@@ -283,3 +287,72 @@ def test_what_nobody_can_look_at_is_let_go_after_a_day(account, boss):
     seen = decisions.get(found.public_id)
     assert seen.state == State.FAILED
     assert "not known whether" in seen.state_reason
+
+
+@pytest.fixture
+def tested(account, workspace) -> Recommendation:
+    """A test of three campaigns of 40.00 a day, as the engine proposes it."""
+    rng = np.random.default_rng(1)
+    AdDay.objects.bulk_create(
+        AdDay(
+            workspace=workspace,
+            campaign=campaign,
+            on=NOW.date() - timedelta(days=ago),
+            currency="GBP",
+            spend=Decimal(40),
+            conversions=Decimal(3),
+            conversion_value=Decimal(f"{rng.gamma(100, 1):.2f}"),
+            read_at=NOW,
+        )
+        for campaign in account.campaigns
+        for ago in range(1, 61)
+    )
+    runs.make("daily", now=NOW)
+    return Recommendation.objects.get(kind=Kind.BUDGET_TEST)
+
+
+def test_a_test_of_budgets_counts_with_the_money_it_moves(account, boss, tested):
+    """Half of 120.00 a day rises by 15 %, and in an odd number one more: at most 12.00 in a block."""
+    assert tested.amount == Decimal("18.00")
+
+    policies.change(boss, {"four_eyes_above": Decimal(5)}, now=NOW)
+
+    assert decisions.approve(boss, tested.public_id, now=NOW).state == State.PROPOSED
+
+
+def test_a_test_of_budgets_moves_none_by_more_than_is_allowed(account, boss, tested):
+    decisions.approve(boss, tested.public_id, now=NOW)
+    policies.change(boss, {"largest_change_percent": 10}, now=NOW)
+
+    with pytest.raises(NotPossibleNow, match="10 % at once"):
+        execute.begin(boss, tested.public_id, now=NOW)
+
+
+def test_a_test_of_budgets_rests_while_nothing_is_to_be_changed(account, boss, workspace, tested):
+    decisions.approve(boss, tested.public_id, now=NOW)
+    execute.begin(boss, tested.public_id, now=NOW)
+    send()
+    before = Change.objects.count()
+    fourth = NOW + timedelta(days=4)
+    with time_machine.travel(fourth, tick=True):
+        account.read_again()
+        modes.begin_emergency(system(workspace.pk), reason="A bad day.", hours=2, now=fourth)
+        budget_tests.advance(now=fourth)
+        assert Change.objects.count() == before
+        assert BudgetTest.objects.get().state == BudgetTest.State.RUNNING
+
+    later = fourth + timedelta(hours=3)
+    with time_machine.travel(later, tick=True):
+        budget_tests.advance(now=later)
+
+    assert Change.objects.count() > before
+
+
+def test_every_campaign_of_a_test_is_fit_to_be_changed(account, boss, tested):
+    """Not only the one that the recommendation names."""
+    decisions.approve(boss, tested.public_id, now=NOW)
+    other = next(one for one in account.campaigns if one.pk != tested.campaign_id)
+    PlanLine.objects.filter(campaign=other).update(anomaly="Spend on 19 November was odd.")
+
+    with pytest.raises(NotPossibleNow, match="unusual"):
+        execute.begin(boss, tested.public_id, now=NOW)
