@@ -11,10 +11,10 @@ import time_machine
 from django.db import connections, transaction
 from django.utils import timezone
 
-from apps.accounts import events, scoping
-from apps.accounts.models import OutboxEvent
+from apps.accounts import events, jobs, scoping
+from apps.accounts.models import Job, OutboxEvent
 from apps.accounts.permissions import system
-from apps.campaigns.models import BudgetTest, Change, Kind, PlanLine, Recommendation
+from apps.campaigns.models import BudgetTest, Change, Kind, PlanLine, Recommendation, Run
 from apps.campaigns.optimization import (
     budget_tests,
     carrying_out,
@@ -356,3 +356,32 @@ def test_every_campaign_of_a_test_is_fit_to_be_changed(account, boss, tested):
 
     with pytest.raises(NotPossibleNow, match="unusual"):
         execute.begin(boss, tested.public_id, now=NOW)
+
+
+@committed
+def test_two_ticks_at_once_begin_one_run(account, workspace):
+    def tick() -> None:
+        try:
+            with scoping.workspace(workspace):
+                runs._begin(system(workspace.pk), Run.Cadence.DAILY)
+        finally:
+            connections.close_all()
+
+    with time_machine.travel(NOW, tick=True), ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            runs._begin(system(workspace.pk), Run.Cadence.DAILY)
+            ran = pool.submit(tick)
+            time.sleep(A_MOMENT)
+            begun = Job.objects.get(kind=runs.JOB)
+            Job.objects.filter(pk=begun.pk).update(state=Job.State.RUNNING)
+        ran.result()
+
+    assert Job.objects.filter(kind=runs.JOB).count() == 1
+
+
+def test_a_run_whose_worker_died_before_it_said_so_is_not_made_and_told_again(account, workspace):
+    job = jobs.begin(system(workspace.pk), runs.JOB, title="Look", params={"cadence": "daily"})
+    first = runs._work(job)
+
+    assert runs._work(job) == first
+    assert Run.objects.count() == 1
