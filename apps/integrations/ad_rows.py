@@ -34,8 +34,15 @@ CAMPAIGN = ["name", "status", "native_status", "objective", *BUDGET, "read_at"]
 GROUP = ["name", "status", "bid", "bid_strategy", *BUDGET, "read_at"]
 
 
-@transaction.atomic
 def keep_campaigns(connection: Connection, campaigns: Iterable[Campaign], *, now: datetime) -> int:
+    """now: when the reading began. What a platform was told since is not overwritten by what it said then."""
+    return _keep_campaigns(connection, list(campaigns), now=now)
+
+
+@transaction.atomic
+def _keep_campaigns(connection: Connection, campaigns: list[Campaign], *, now: datetime) -> int:
+    known = AdCampaign.objects.filter(connection=connection).order_by("pk").select_for_update(no_key=True)
+    newer = {key for key, read_at in known.values_list("external_id", "read_at") if read_at > now}
     rows = (
         AdCampaign(
             workspace_id=connection.workspace_id,
@@ -49,6 +56,7 @@ def keep_campaigns(connection: Connection, campaigns: Iterable[Campaign], *, now
             **_budget(one),
         )
         for one in campaigns
+        if one.id not in newer
     )
     return _upsert(AdCampaign, rows, unique=["workspace", "connection", "external_id"], update=CAMPAIGN)
 

@@ -113,7 +113,7 @@ def recommend(campaign: AdCampaign, after: str, *, confidence: float = 0.95, **m
             "before": before,
             "after": after,
             "currency": "GBP",
-            "amount": Decimal(after) - Decimal(before),
+            "amount": Decimal(after) - Decimal(before) if "kind" not in more else Decimal(0),
             "gain": 5.0,
             "confidence": confidence,
             "reasons": ["It pays."],

@@ -22,7 +22,8 @@ class Recommendation(WorkspaceOwned):
 
     target: the platform's id of what is changed within the campaign; empty for the campaign itself. before,
     after: budgets and bids in the account's currency. amount: by how much a day's budget rises (or falls), in
-    the workspace's currency. gain: of profit a day in the workspace's currency, with its 95 % interval.
+    the workspace's currency; of a test, those of all its campaigns together. gain: of profit a day in the
+    workspace's currency, with its 95 % interval.
     """
 
     class State(models.TextChoices):

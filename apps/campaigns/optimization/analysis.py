@@ -60,7 +60,7 @@ def analyse(policy: Policy, *, until: date, seed: int, zone: ZoneInfo, now: date
     held = budgets.held_because(known, curves)
     plan = budgets.plan(policy, known, curves, held, seed=seed)
     proposals = budgets.propose(policy, known, curves, plan, credit.factors) if plan else []
-    proposals += budget_tests.propose(known, budgets.testable(known, curves, held), proposals)
+    proposals += budget_tests.propose(policy, known, budgets.testable(known, curves, held), proposals)
     proposals += bid_changes.propose(policy, known)
     proposals += targeting.propose(
         policy, known, curves, figures.segments(known.campaigns, until=until, days=targeting.DAYS)

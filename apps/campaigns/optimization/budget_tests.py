@@ -16,10 +16,11 @@ from apps.accounts import audit
 from apps.accounts.errors import DomainError
 from apps.accounts.models import Workspace
 from apps.accounts.permissions import Actor, system
+from apps.attribution import exchange
 from apps.campaigns.maths import budget_test as maths
 from apps.campaigns.maths.response.bias import RandomisedSlopes
-from apps.campaigns.models import BudgetTest, BudgetTestArm, Change, Kind, Recommendation
-from apps.campaigns.optimization import decisions, figures, orders, policies
+from apps.campaigns.models import BudgetTest, BudgetTestArm, Change, Kind, Policy, Recommendation
+from apps.campaigns.optimization import decisions, figures, gates, ledger, orders, policies
 from apps.campaigns.optimization.figures import Figures
 from apps.campaigns.optimization.gates import NotPossibleNow
 from apps.campaigns.optimization.recommend import Proposal
@@ -38,11 +39,15 @@ TRIES_AGAIN_AFTER = timedelta(hours=1)
 SURE = 0.9
 
 
-def propose(known: Figures, may_move: Sequence[int], proposals: Sequence[Proposal]) -> list[Proposal]:
+def propose(
+    policy: Policy, known: Figures, may_move: Sequence[int], proposals: Sequence[Proposal]
+) -> list[Proposal]:
     """A test of the campaigns that may move (rows of the figures), where what is proposed of their budgets is
     not sure, or nothing could be.
     """
-    if len(may_move) < maths.LEAST_CAMPAIGNS or _tested_lately(known.last_day):
+    if len(may_move) < maths.LEAST_CAMPAIGNS or not gates.is_small_enough(policy):
+        return []
+    if _tested_lately(known.last_day):
         return []
     budgets = [one for one in proposals if one.kind == Kind.BUDGET]
     if budgets and max(one.confidence for one in budgets) >= SURE:
@@ -59,6 +64,7 @@ def propose(known: Figures, may_move: Sequence[int], proposals: Sequence[Proposa
             title=f"Test the budgets of {len(campaigns)} campaigns by ±{maths.SIZE:.0%} for {days} days",
             before=f"{(anchor.budget or Decimal(0)).normalize():f}",
             after=f"{(anchor.budget or Decimal(0)).normalize():f}",
+            amount=_at_stake(campaigns),
             confidence=1.0,
             reasons=[
                 "History alone cannot tell what more spend would bring: days with more demand may be days "
@@ -79,6 +85,13 @@ def propose(known: Figures, may_move: Sequence[int], proposals: Sequence[Proposa
             },
         )
     ]
+
+
+def _at_stake(campaigns: Sequence[AdCampaign]) -> Decimal:
+    """What a day costs more at the very most, in the workspace's currency: where all would rise at once."""
+    purse = exchange.purse()
+    budgets = (ledger.home_amount(purse, one.budget, one.currency) or Decimal(0) for one in campaigns)
+    return (sum(budgets, Decimal(0)) * Decimal(repr(maths.SIZE))).quantize(ledger.CENT)
 
 
 def _tested_lately(today: date) -> bool:
@@ -112,7 +125,7 @@ def begin(actor: Actor, found: Recommendation, *, now: datetime) -> BudgetTest:
 
     Raises NotPossibleNow, CapReached.
     """
-    campaigns = _able(found)
+    campaigns = _able(found, now=now)
     drawn = maths.design(
         np.array([float(one.budget or 0) for one in campaigns]), rng=np.random.default_rng(found.pk)
     )
@@ -139,8 +152,10 @@ def begin(actor: Actor, found: Recommendation, *, now: datetime) -> BudgetTest:
     return test
 
 
-def _able(found: Recommendation) -> list[AdCampaign]:
-    """The campaigns that were proposed and still may be tested. Raises NotPossibleNow."""
+def _able(found: Recommendation, *, now: datetime) -> list[AdCampaign]:
+    """The campaigns that were proposed and still may be tested: each is fit to be changed, not only the one
+    that the recommendation names. Raises NotPossibleNow.
+    """
     rows = AdCampaign.objects.filter(
         pk__in=found.evidence.get("campaign_ids", []),
         status=AdCampaign.Status.ACTIVE,
@@ -148,12 +163,19 @@ def _able(found: Recommendation) -> list[AdCampaign]:
         budget__gt=0,
     ).select_related("connection")
     able = [one for one in rows.order_by("pk") if one.connection.is_usable]
+    words = f"A test takes {maths.LEAST_CAMPAIGNS} campaigns with a daily budget"
     if len(able) < maths.LEAST_CAMPAIGNS:
-        raise NotPossibleNow(
-            f"A test takes {maths.LEAST_CAMPAIGNS} campaigns with a daily budget; {len(able)} are left.",
-            is_lasting=True,
-        )
-    return able
+        raise NotPossibleNow(f"{words}; {len(able)} are left.", is_lasting=True)
+    policy, fit, why = policies.get(), [], ""
+    for one in able:
+        try:
+            gates.require_fit(policy, one, now=now)
+            fit.append(one)
+        except NotPossibleNow as error:
+            why = error.detail
+    if len(fit) < maths.LEAST_CAMPAIGNS:
+        raise NotPossibleNow(f"{words}; {len(fit)} may be changed now. {why}")
+    return fit
 
 
 def _order_block(actor: Actor, test: BudgetTest, block: int, *, now: datetime) -> None:
@@ -193,6 +215,8 @@ def _advance(pk: int, *, now: datetime) -> None:
     changes = Change.objects.filter(recommendation=test.recommendation)
     if policy.stopped_at is not None or changes.filter(state__in=Change.OPEN).exists():
         return
+    if _is_to_rest(policy, now):
+        return
     actor = system(test.workspace_id, "Bellwether, as approved")
     if test.state == State.RUNNING and (why := _disturbed(test)):
         _end(test, why, now=now)
@@ -203,6 +227,15 @@ def _advance(pk: int, *, now: datetime) -> None:
         return
     if _put_back(actor, test, now=now):
         _finish(test, now=now)
+
+
+def _is_to_rest(policy: Policy, now: datetime) -> bool:
+    """On a day on which nothing is changed the next step waits, and the test goes on afterwards."""
+    try:
+        gates.require_quiet(policy, now=now)
+    except NotPossibleNow:
+        return True
+    return False
 
 
 def _disturbed(test: BudgetTest) -> str:

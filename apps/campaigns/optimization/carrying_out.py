@@ -1,10 +1,13 @@
 """What is carried out without waiting for anybody: what was approved, and what the policy approves."""
 
 from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
 
 from apps.accounts.errors import DomainError
 from apps.accounts.permissions import system
-from apps.campaigns.models import AutoRule, Policy, Recommendation
+from apps.campaigns.models import Recommendation
 from apps.campaigns.optimization import decisions, execute, policies
 from apps.campaigns.optimization.gates import NotPossibleNow
 
@@ -21,27 +24,11 @@ def approve_what_policy_allows(*, now: datetime) -> int:
     found = [
         (one, why)
         for one in open_ones.order_by("-confidence", "pk")
-        if (why := why_allowed(policy, rules[one.kind], one))
+        if (why := decisions.why_allowed(policy, rules[one.kind], one))
     ]
     for one, why in found:
         decisions.approve_by_policy(one, why, now=now)
     return len(found)
-
-
-def why_allowed(policy: Policy, rule: AutoRule, one: Recommendation) -> str:
-    """The policy's yes in a sentence; empty where a person must decide."""
-    is_within = (
-        rule.is_on
-        and one.confidence >= rule.least_confidence
-        and abs(one.amount) <= rule.most_amount
-        and decisions.eyes_needed(policy, one) == 1
-    )
-    if not is_within:
-        return ""
-    return (
-        f"The policy carries out {one.get_kind_display()} changes of at most {rule.most_amount} a day by "
-        f"itself from {rule.least_confidence:.0%} on; this one is {abs(one.amount)} at {one.confidence:.0%}."
-    )
 
 
 def carry_out(*, now: datetime) -> int:
@@ -61,18 +48,25 @@ def _try(public_id: object, *, now: datetime) -> bool:
     )
     try:
         execute.begin(actor, found.public_id, now=now)
-    except NotPossibleNow as error:
-        _note(found, error.detail, is_lasting=error.is_lasting, now=now)
-        return False
     except DomainError as error:
-        _note(found, error.detail, is_lasting=False, now=now)
+        _note(found.public_id, error, now=now)
         return False
     return True
 
 
-def _note(found: Recommendation, words: str, *, is_lasting: bool, now: datetime) -> None:
-    """Said once; what waiting does not help is let go."""
-    if is_lasting:
+@transaction.atomic
+def _note(public_id: UUID, error: DomainError, *, now: datetime) -> None:
+    """Said once; what waiting does not help is let go, and what needs another yes asks for it. What somebody
+    decided or began meanwhile stays so.
+    """
+    words, is_lasting = error.detail, isinstance(error, NotPossibleNow) and error.is_lasting
+    found = decisions.locked(public_id)
+    if found.state != State.APPROVED:
+        return
+    if isinstance(error, decisions.NotCovered):
+        found.is_auto = False
+        decisions.step(found, State.PROPOSED, words, now=now)
+    elif is_lasting:
         decisions.step(found, State.EXPIRED, words, now=now)
     elif found.state_reason != words[:300]:
         decisions.step(found, found.state, words, now=now)

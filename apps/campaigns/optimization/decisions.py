@@ -10,12 +10,16 @@ from apps.accounts import audit
 from apps.accounts.errors import NotHere
 from apps.accounts.models import AuditEntry
 from apps.accounts.permissions import Actor, require, system
-from apps.campaigns.models import Approval, Policy, Recommendation
+from apps.campaigns.models import Approval, AutoRule, Policy, Recommendation
 from apps.campaigns.optimization import policies
 from apps.campaigns.optimization.gates import NotPossibleNow
 
 State = Recommendation.State
 EYES = 2
+
+
+class NotCovered(NotPossibleNow):
+    """What was approved once is not any more: the policy has changed since."""
 
 
 def get(public_id: UUID | str) -> Recommendation:
@@ -100,6 +104,31 @@ def eyes_needed(policy: Policy, found: Recommendation) -> int:
     """How many people must say yes."""
     is_large = policy.four_eyes_above is not None and abs(found.amount) > policy.four_eyes_above
     return EYES if is_large else 1
+
+
+def why_allowed(policy: Policy, rule: AutoRule, one: Recommendation) -> str:
+    """The policy's yes in a sentence; empty where a person must decide."""
+    is_within = (
+        rule.is_on
+        and one.confidence >= rule.least_confidence
+        and abs(one.amount) <= rule.most_amount
+        and eyes_needed(policy, one) == 1
+    )
+    if not is_within:
+        return ""
+    return (
+        f"The policy carries out {one.get_kind_display()} changes of at most {rule.most_amount} a day by "
+        f"itself from {rule.least_confidence:.0%} on; this one is {abs(one.amount)} at {one.confidence:.0%}."
+    )
+
+
+def require_covered(policy: Policy, found: Recommendation) -> None:
+    """That the policy as it is now takes the yes that was said. Raises NotCovered."""
+    if found.is_auto:
+        if not why_allowed(policy, policies.auto_rules()[found.kind], found):
+            raise NotCovered("The policy does not carry it out by itself any more. A person must approve it.")
+    elif (missing := eyes_needed(policy, found) - _eyes(found)) > 0:
+        raise NotCovered(f"{missing} more must approve: it is above the amount for one.")
 
 
 def _eyes(found: Recommendation) -> int:

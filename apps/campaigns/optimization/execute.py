@@ -6,7 +6,7 @@ with its call. The outbox sends it once; where the answer was lost, it looks at 
 else is done (sending.py).
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -19,9 +19,13 @@ from apps.campaigns.events import RecommendationSettled
 from apps.campaigns.models import Change, Kind, Policy, Recommendation
 from apps.campaigns.optimization import budget_tests, decisions, gates, orders, policies
 from apps.campaigns.optimization.gates import NotPossibleNow
-from apps.integrations.models import AdCampaign, Call
+from apps.integrations import outbox
+from apps.integrations.connectors.ads import writes
+from apps.integrations.models import AdCampaign, AdCreative, AdGroup, Call
 
 State, Deed = Recommendation.State, Change.Deed
+# A change of unknown fate that nobody can look at is let go by then; the next run looks at it anew.
+LET_GO_AFTER = timedelta(hours=24)
 
 
 @transaction.atomic
@@ -35,6 +39,7 @@ def begin(actor: Actor, public_id: UUID | str, *, now: datetime) -> Recommendati
     found = decisions.locked(public_id)
     if found.state != State.APPROVED:
         raise NotPossibleNow(f"It is {found.get_state_display()}; only what was approved is carried out.")
+    decisions.require_covered(policy, found)
     gates.require_open(policy, found, workspace, now=now)
     if found.kind == Kind.BUDGET_TEST:
         budget_tests.begin(actor, found, now=now)
@@ -104,7 +109,7 @@ def finish(change: Change, state: str, reason: str = "", *, now: datetime) -> No
     change.save(update_fields=["state", "reason", "settled_at"])
     found = decisions.locked(change.recommendation.public_id)
     if state == Change.State.DONE and found.kind in orders.OF_BUDGET:
-        AdCampaign.objects.filter(pk=change.campaign_id).update(budget=Decimal(change.after))
+        _remember(change)
     actor = system(change.workspace_id)
     audit.record(actor, f"optimization.change_{state}", change, now=now, reason=change.reason)
     if found.kind == Kind.BUDGET_TEST:
@@ -115,6 +120,14 @@ def finish(change: Change, state: str, reason: str = "", *, now: datetime) -> No
             workspace_id=found.workspace_id, recommendation_id=found.pk, state=str(found.state)
         )
     )
+
+
+def _remember(change: Change) -> None:
+    """The budget that is in force now, unless the platform was read since: somebody may have changed it."""
+    rows = AdCampaign.objects.filter(pk=change.campaign_id)
+    if change.call is not None and change.call.settled_at is not None:
+        rows = rows.filter(read_at__lte=change.call.settled_at)
+    rows.update(budget=Decimal(change.after))
 
 
 def _settle_recommendation(found: Recommendation, change: Change, *, now: datetime) -> None:
@@ -130,7 +143,8 @@ def _settle_recommendation(found: Recommendation, change: Change, *, now: dateti
 
 
 def reconcile(*, now: datetime) -> int:
-    """Hold changes of unknown fate against what was read of the platform since. Returns how many it settled.
+    """Settle changes whose call is over though no news of it came, and hold those of unknown fate against
+    what was read of the platform since. Returns how many it settled.
 
     And say of those whose call is still looked up that nobody knows yet.
     """
@@ -146,22 +160,56 @@ def _reconcile(change: Change, *, now: datetime) -> int:
     change = (
         Change.objects.select_for_update(of=("self",)).select_related("campaign", "call").get(pk=change.pk)
     )
-    if change.state == Change.State.SENT:
-        if change.call is not None and change.call.state == Call.State.UNKNOWN:
-            mark_unknown(change, change.call.last_reason, now=now)
-        return 0
+    if change.call is not None and change.state in Change.OPEN and _follow(change, change.call, now=now):
+        return 1
     is_over = change.call is None or change.call.state in Call.TERMINAL
-    if change.state != Change.State.UNKNOWN or not is_over or not _was_read_since(change):
+    if change.state != Change.State.UNKNOWN or not is_over:
         return 0
-    if change.recommendation.kind not in orders.OF_BUDGET or change.campaign.budget is None:
-        return 0
-    is_done = change.campaign.budget == Decimal(change.after)
-    said = f"The platform has {change.campaign.budget:.2f} now."
-    finish(change, Change.State.DONE if is_done else Change.State.FAILED, "" if is_done else said, now=now)
-    return 1
+    last = (change.call and change.call.settled_at) or change.created_at
+    seen = _seen(change)
+    if seen is not None and seen[0] > last:
+        is_done, said = seen[1], f"The platform has {seen[2]} now."
+        finish(
+            change, Change.State.DONE if is_done else Change.State.FAILED, "" if is_done else said, now=now
+        )
+        return 1
+    if seen is None and last <= now - LET_GO_AFTER:
+        finish(change, Change.State.FAILED, f"It is not known whether it was done. {change.reason}", now=now)
+        return 1
+    return 0
 
 
-def _was_read_since(change: Change) -> bool:
-    """After the last time that it may have been sent."""
-    last = change.call.settled_at if change.call is not None else None
-    return change.campaign.read_at > (last or change.created_at)
+def _seen(change: Change) -> tuple[datetime, bool, str] | None:
+    """When what a change is of was last read, whether it is as the change wanted it, and how it is; None for
+    what is never read.
+    """
+    found, campaign = change.recommendation, change.campaign
+    if found.kind in orders.OF_BUDGET and campaign.budget is not None:
+        return campaign.read_at, campaign.budget == Decimal(change.after), f"{campaign.budget:.2f}"
+    if found.kind == Kind.BID:
+        group = AdGroup.objects.filter(campaign=campaign, external_id=found.target, bid__isnull=False).first()
+        return group and (group.read_at, group.bid == Decimal(change.after), f"{group.bid:.2f}")
+    if found.kind == Kind.CREATIVE:
+        ad = AdCreative.objects.filter(campaign=campaign, external_id=found.target).first()
+        return ad and (ad.read_at, ad.status == change.after, f"it {ad.status}")
+    return None
+
+
+def _follow(change: Change, call: Call, *, now: datetime) -> bool:
+    """What the call itself says, where its news was lost; true once that settles the change.
+
+    One that is held until it is too late to leave is let go: a connection may never be restored.
+    """
+    if call.state == Call.State.HELD and call.expires_at is not None and call.expires_at <= now:
+        call = outbox.cancel(system(change.workspace_id), call.public_id, now=now)
+    if call.state == Call.State.UNKNOWN and change.state == Change.State.SENT:
+        mark_unknown(change, call.last_reason, now=now)
+    if call.state not in Call.TERMINAL:
+        return False
+    news = writes.news_of_change(call)
+    if news.state != "unknown":
+        settle(call.pk, news.state, news.reason, now=now)
+        return True
+    if change.state == Change.State.SENT:
+        mark_unknown(change, news.reason, now=now)
+    return False

@@ -5,10 +5,11 @@ from decimal import Decimal
 
 from apps.accounts.errors import DomainError
 from apps.accounts.models import Workspace
+from apps.campaigns.maths.budget_test import SIZE
 from apps.campaigns.models import BudgetTest, BudgetTestArm, Change, Kind, PlanLine, Policy, Recommendation
 from apps.campaigns.optimization import policies
 from apps.integrations import modes
-from apps.integrations.models import AdCampaign
+from apps.integrations.models import AdCampaign, AdDay
 
 State = Recommendation.State
 
@@ -28,15 +29,20 @@ def require_open(policy: Policy, found: Recommendation, workspace: Workspace, *,
     """Raises Stopped or NotPossibleNow, with what stands in the way and what to do about it."""
     policies.require_running(policy)
     _require_current(found, now=now)
-    _require_quiet(policy, now=now)
-    _require_fresh(policy, found.campaign, now=now)
-    _require_normal(found.campaign)
+    require_quiet(policy, now=now)
+    require_fit(policy, found.campaign, now=now)
     _require_untested(found)
-    _require_cool(policy, found.campaign, now=now)
     require_unmoved(found, expected=found.before)
     _require_small(policy, found)
     if found.is_auto:
         _require_hours(policy, workspace, now=now)
+
+
+def require_fit(policy: Policy, campaign: AdCampaign, *, now: datetime) -> None:
+    """That its figures are fresh and as usual, and its last change long enough ago. Raises NotPossibleNow."""
+    _require_fresh(policy, campaign, now=now)
+    _require_normal(campaign)
+    _require_cool(policy, campaign, now=now)
 
 
 def require_unmoved(found: Recommendation, *, expected: str) -> None:
@@ -71,20 +77,26 @@ def _require_current(found: Recommendation, *, now: datetime) -> None:
         )
     if found.campaign.status == AdCampaign.Status.ENDED:
         raise NotPossibleNow("The campaign has ended.", is_lasting=True)
+    if found.campaign.status == AdCampaign.Status.PAUSED:
+        raise NotPossibleNow("The campaign is paused. It waits until it runs again.")
     require_reachable(found.campaign)
 
 
-def _require_quiet(policy: Policy, *, now: datetime) -> None:
+def require_quiet(policy: Policy, *, now: datetime) -> None:
+    """Raises NotPossibleNow on a day on which nothing is changed."""
     mode = modes.active(now)
     if mode is not None and (policy.rests_on_wedding_days or mode.kind == modes.Kind.EMERGENCY):
         raise NotPossibleNow(f"Nothing is changed now: {mode.name}, until {mode.until:%Y-%m-%d %H:%M} UTC.")
 
 
 def _require_fresh(policy: Policy, campaign: AdCampaign, *, now: datetime) -> None:
+    """The campaign and its figures are read apart: one may come while the other fails."""
     oldest = now - timedelta(hours=policy.data_age_hours)
-    if campaign.read_at < oldest:
+    last = AdDay.objects.filter(campaign=campaign).order_by("-on").first()
+    read_at = campaign.read_at if last is None else min(campaign.read_at, last.read_at)
+    if read_at < oldest:
         raise NotPossibleNow(
-            f"The campaign was last read at {campaign.read_at:%Y-%m-%d %H:%M} UTC, more than "
+            f"The campaign was last read at {read_at:%Y-%m-%d %H:%M} UTC, more than "
             f"{policy.data_age_hours} hours ago. It waits for fresh figures."
         )
 
@@ -116,6 +128,11 @@ def _require_cool(policy: Policy, campaign: AdCampaign, *, now: datetime) -> Non
 
 
 def _require_small(policy: Policy, found: Recommendation) -> None:
+    if found.kind == Kind.BUDGET_TEST and not is_small_enough(policy):
+        raise NotPossibleNow(
+            f"A budget may change by {policy.largest_change_percent} % at once, and a test takes {SIZE:.0%}.",
+            is_lasting=True,
+        )
     if found.kind != Kind.BUDGET:
         return
     before, after = Decimal(found.before), Decimal(found.after)
@@ -126,6 +143,11 @@ def _require_small(policy: Policy, found: Recommendation) -> None:
             f"{found.currency} here. The next run proposes a smaller step.",
             is_lasting=True,
         )
+
+
+def is_small_enough(policy: Policy) -> bool:
+    """Whether the steps of a test of budgets are within the largest change."""
+    return policy.largest_change_percent >= 100 * SIZE
 
 
 def _require_hours(policy: Policy, workspace: Workspace, *, now: datetime) -> None:

@@ -63,10 +63,16 @@ def tick() -> None:
     if outcomes.measure_due(now=now):
         track_record.review(now=now)
     workspace = Workspace.objects.get()
-    if cadence := due(policies.get(), workspace, now=now):
-        _begin(system(workspace.pk), cadence)
+    _begin_due(workspace, now=now)
     carrying_out.approve_what_policy_allows(now=now)
     carrying_out.carry_out(now=now)
+
+
+@transaction.atomic
+def _begin_due(workspace: Workspace, *, now: datetime) -> None:
+    """Looked at under the policy's lock: of two ticks at once the second sees what the first began."""
+    if cadence := due(policies.locked(), workspace, now=now):
+        _begin(system(workspace.pk), cadence)
 
 
 def ask(actor: Actor) -> Job:
@@ -75,8 +81,10 @@ def ask(actor: Actor) -> Job:
     return _begin(actor, Cadence.ASKED)
 
 
+@transaction.atomic
 def _begin(actor: Actor, cadence: str) -> Job:
     """One at a time: whoever asks while one is under way gets that one."""
+    policies.locked()
     title = "Look at all campaigns"
     return working() or jobs.begin(actor, JOB, title=title, params={"cadence": str(cadence)})
 
@@ -89,7 +97,8 @@ def working() -> Job | None:
 
 @jobs.work(JOB)
 def _work(job: Job) -> dict[str, Any]:
-    run = make(job.params["cadence"], now=timezone.now(), job=job)
+    """Once: a worker may have died between the run and the end of its job."""
+    run = Run.objects.filter(job=job).first() or make(job.params["cadence"], now=timezone.now(), job=job)
     return {"run": str(run.public_id)}
 
 

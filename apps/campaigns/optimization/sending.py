@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from apps.campaigns.models import Change as Intent
 from apps.campaigns.models import Kind, Recommendation
 from apps.campaigns.optimization import policies
 from apps.integrations import outbox, services
@@ -64,11 +65,18 @@ def segment_of(target: str) -> Segment:
 
 
 def perform(client: Client, dues: Sequence[Due]) -> Answer[Any]:
-    """Make the change, unless everything was stopped since it was ordered."""
+    """Make the change, unless everything was stopped since it was ordered, or it was settled: a dead letter
+    that is sent again has given its room under the caps back.
+    """
     if policies.get().stopped_at is not None:
-        words = "Everything was stopped before it left."
-        return Answer(outcome=Outcome(kind=OutcomeKind.REFUSED_HERE, reason=words, was_sent=False))
+        return _kept_here("Everything was stopped before it left.")
+    if not Intent.objects.filter(call=dues[0].call, state__in=Intent.OPEN).exists():
+        return _kept_here("It was settled before. The next run looks at it anew.")
     return writes.perform_change(client, dues)
+
+
+def _kept_here(words: str) -> Answer[Any]:
+    return Answer(outcome=Outcome(kind=OutcomeKind.REFUSED_HERE, reason=words, was_sent=False))
 
 
 def _target(found: Recommendation, campaign: AdCampaign) -> Target:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.utils import timezone
+
 from apps.integrations.connectors.ads.platform import Change, Level, Target
 from apps.integrations.models import AdCampaign, AdCreative, AdDay, AdGroup, Connection
 
@@ -13,7 +15,9 @@ _LEVELS: dict[Level, Any] = {
 
 
 def remember(connection: Connection, target: Target, change: Change) -> None:
-    """Have a change that the platform made in the rows that were read."""
+    """Have a change that the platform made in the rows that were read. A campaign counts as read anew: a
+    reading of it that began before knows less (ad_rows.py).
+    """
     amounts = {"budget": change.budget, "bid": change.bid}
     new: dict[str, Any] = {name: money.amount for name, money in amounts.items() if money is not None}
     words = {"status": change.status, "budget_kind": change.budget_kind}
@@ -21,6 +25,8 @@ def remember(connection: Connection, target: Target, change: Change) -> None:
     model = _LEVELS[target.level]
     columns = {field.name for field in model._meta.concrete_fields}
     if known := {name: value for name, value in new.items() if name in columns}:
+        if target.level == Level.CAMPAIGN:
+            known["read_at"] = timezone.now()
         of = "connection" if target.level == Level.CAMPAIGN else "campaign__connection"
         model.objects.filter(**{of: connection}, external_id=target.id).update(**known)
 

@@ -269,9 +269,9 @@ def look_up_change(client: Client, due: Due) -> Outcome:
 
 
 def news_of_change(call: Call) -> AdChangeSettled:
-    """A call that was given up while an attempt's fate was open is of unknown fate."""
+    """A call that was given up, or cancelled then, while an attempt's fate was open is of unknown fate."""
     words = {Call.State.DONE: "done", Call.State.DEAD: "refused", Call.State.CANCELLED: "cancelled"}
-    is_open = call.state == Call.State.DEAD and call.sent_at is not None
+    is_open = call.state != Call.State.DONE and call.sent_at is not None
     return AdChangeSettled(
         workspace_id=call.workspace_id,
         call_id=call.pk,
