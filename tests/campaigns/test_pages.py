@@ -156,7 +156,7 @@ def test_a_run_without_a_plan_says_why(page, account):
     shown = text_of(page.get(at("plan")))
 
     assert "There is no plan yet." in shown
-    assert "Fewer than two campaigns have the data to be planned with." in shown
+    assert "Fewer than two campaigns may be moved; each of the others says why." in shown
     assert "Not enough data" in shown  # of each campaign that is left out
 
 

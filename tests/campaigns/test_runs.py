@@ -272,3 +272,66 @@ def test_the_frontier_rises_and_flattens(account):
     returns = [one.marginal_return for one in points]
     assert revenue == sorted(revenue)
     assert returns == sorted(returns, reverse=True)
+
+
+def test_a_total_that_is_further_away_than_one_step_is_gone_towards(account, workspace):
+    with_history(account)
+    policies.change(person(workspace), {"total_daily_budget": Decimal(60)}, now=NOW)
+
+    run = make()
+
+    assert run.total_budget == Decimal("96.00")  # three campaigns of 40, a fifth less each
+    assert "£60 a day that was set is further away than one step: this plan goes to £96" in run.note
+
+
+def test_a_paused_campaign_takes_nothing_of_the_total(account, workspace):
+    with_history(account)
+    AdCampaign.objects.filter(name="Albums").update(status="paused")
+    policies.change(person(workspace), {"total_daily_budget": Decimal(84)}, now=NOW)
+
+    run = make()
+
+    assert (run.total_budget, run.note) == (Decimal("84.00"), "")
+
+
+def test_as_much_as_pays_stays_within_the_cap_of_an_account(account, workspace):
+    with_history(account)
+    SpendCap.objects.create(
+        workspace=workspace, measure="daily_budget", connection=account.connection, amount=Decimal(122)
+    )
+    policies.change(person(workspace), {"spends_what_pays": True}, now=NOW)
+
+    run = make()
+
+    assert run.total_budget == Decimal("122.00")
+
+
+def test_what_stays_as_it_is_counts_against_the_caps_of_a_plan(account, workspace):
+    """Albums may not be moved and has 40 of the 124 that the account may spend, of which 84 are left."""
+    with_history(account)
+    AdDay.objects.filter(campaign__name="Albums").update(spend=Decimal(40))
+    SpendCap.objects.create(
+        workspace=workspace, measure="daily_budget", connection=account.connection, amount=Decimal(124)
+    )
+    policies.change(person(workspace), {"spends_what_pays": True}, now=NOW)
+
+    assert make().total_budget == Decimal("84.00")
+
+
+def test_the_plan_stays_within_the_cap_of_all_campaigns(account, workspace):
+    with_history(account)
+    SpendCap.objects.filter(measure="daily_budget").update(amount=Decimal(121))
+    policies.change(person(workspace), {"spends_what_pays": True}, now=NOW)
+
+    assert make().total_budget == Decimal("121.00")
+
+
+def test_where_the_next_pound_earns_itself_nothing_is_said_of_spending_less(account, workspace):
+    with_history(account)
+    policies.change(person(workspace), {"spends_what_pays": True}, now=NOW)
+    Policy.objects.update(largest_change_percent=100, margin=Decimal("0.3"))
+
+    run = make()
+
+    assert run.marginal_return * 0.3 == pytest.approx(1)
+    assert run.note == ""

@@ -1,5 +1,6 @@
 """Where the next pound goes: the best plan for the money there is, and the changes that lead to it."""
 
+import math
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -87,19 +88,36 @@ def plan(
         return None
     campaigns = [figures.campaigns[row] for row in places]
     now = np.array([budget_at_home(one) or 0.0 for one in campaigns])
-    fixed = sum(budget_at_home(figures.campaigns[row]) or 0.0 for row, why in enumerate(held) if why)
     return plans.plan(
         curves,
         places,
         now,
         margin=float(policy.margin),
         max_change=policy.largest_change_percent / 100,
-        total=_total(policy, now, fixed),
+        total=_total(policy, now, fixed_of(figures, held)),
+        ceiling=_ceiling(figures, held, now),
         upper=_upper(campaigns, now),
-        groups=_groups(campaigns, now),
+        groups=_groups(figures, held, campaigns, now),
         names=[one.name for one in campaigns],
         rng=np.random.default_rng(seed),
     )
+
+
+def fixed_of(figures: Figures, held: Sequence[str], *, connection_id: int | None = None) -> float:
+    """What campaigns (of an account) that stay as they are may spend a day; a paused one spends nothing."""
+    return sum(
+        budget_at_home(one) or 0.0
+        for one, why in zip(figures.campaigns, held, strict=True)
+        if why and one.status == AdCampaign.Status.ACTIVE and connection_id in {None, one.connection_id}
+    )
+
+
+def _ceiling(figures: Figures, held: Sequence[str], now: Floats) -> float:
+    """What the cap of all campaigns leaves to those that may move; what is above it already may stay."""
+    cap = SpendCap.objects.filter(
+        measure=SpendCap.Measure.DAILY_BUDGET, connection__isnull=True, campaign__isnull=True
+    ).first()
+    return math.inf if cap is None else max(float(cap.amount) - fixed_of(figures, held), float(now.sum()))
 
 
 def _total(policy: Policy, now: Floats, fixed: float) -> float | None:
@@ -124,8 +142,10 @@ def _upper(campaigns: Sequence[AdCampaign], now: Floats) -> Floats:
     return np.maximum(bounds, now)
 
 
-def _groups(campaigns: Sequence[AdCampaign], now: Floats) -> list[Group]:
-    """Caps of accounts."""
+def _groups(
+    figures: Figures, held: Sequence[str], campaigns: Sequence[AdCampaign], now: Floats
+) -> list[Group]:
+    """Caps of accounts, less what their other campaigns may spend."""
     caps = SpendCap.objects.filter(
         measure=SpendCap.Measure.DAILY_BUDGET, connection__isnull=False, campaign__isnull=True
     ).select_related("connection")
@@ -133,7 +153,8 @@ def _groups(campaigns: Sequence[AdCampaign], now: Floats) -> list[Group]:
     for cap in caps:
         members = [place for place, one in enumerate(campaigns) if one.connection_id == cap.connection_id]
         if members and cap.connection is not None:
-            most = max(float(cap.amount), float(now[members].sum()))
+            others = fixed_of(figures, held, connection_id=cap.connection_id)
+            most = max(float(cap.amount) - others, float(now[members].sum()))
             found.append(Group(name=str(cap.connection.label), members=members, cap=most))
     return found
 
