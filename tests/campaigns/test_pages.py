@@ -14,7 +14,8 @@ from django.urls import reverse
 
 from apps.accounts.models import AuditEntry, Job
 from apps.campaigns.models import Change, Outcome, PlanLine, Policy, Recommendation, Run, SpendCap
-from apps.campaigns.optimization import decisions, execute, policies, runs
+from apps.campaigns.optimization import decisions, execute, policies, runs, what_if
+from apps.campaigns.reports import plan as plans
 from apps.integrations.models import AdCampaign, AdDay
 from tests.campaigns.conftest import person, recommend, with_history
 from tests.factories import NOW, MembershipFactory, PersonFactory, UserFactory, member
@@ -167,7 +168,38 @@ def test_the_plan_is_a_sentence_with_its_interval_its_sample_and_its_date(page, 
     assert re.search(r"with 95 % between £[\d.]+ and £[\d.]+, learnt from 3 campaigns", shown)
     assert "computed just now" in shown
     assert "It may not rise further in one step." in shown
-    assert "proven: no other within the limits earns more" in shown
+    assert "proven: by these curves no other within the limits earns more" in shown
+
+
+def test_a_total_that_costs_profit_is_not_called_the_best_there_is(page, account, workspace):
+    with_history(account)
+    policies.change(person(workspace), {"total_daily_budget": Decimal(60)}, now=NOW)
+    runs.make(Run.Cadence.DAILY, now=NOW)
+
+    shown = text_of(page.get(at("plan")))
+
+    assert "Spending £96.00 a day instead of £120.00 perhaps costs £" in shown
+    assert "already lies" not in shown
+
+
+def test_a_plan_of_before_says_whose_budgets_have_changed(page, planned):
+    assert "since this plan was made" not in text_of(page.get(at("plan")))
+
+    AdCampaign.objects.filter(name="Albums").update(budget=Decimal(48))
+    AdCampaign.objects.filter(name="Spring brides").update(status="paused")
+
+    shown = text_of(page.get(at("plan")))
+    assert "Spring brides and Albums have been changed or paused since this plan was made." in shown
+
+
+def test_budgets_in_whole_coins_add_up_to_their_total(planned):
+    found = what_if.curved(planned)
+    for total, currency in ((100.01, "GBP"), (133.33, "GBP"), (101, "JPY")):
+        shown = plans.for_total(policies.get(), found, total, currency=currency)
+        coin = Decimal("0.01") if currency == "GBP" else Decimal(1)
+        coins = [Decimal(row.planned).quantize(coin) for row in shown.rows]
+        assert sum(coins) == Decimal(total).quantize(coin)
+        assert [float(one) for one in coins] == [row.planned for row in shown.rows]
 
 
 def test_what_the_plan_leaves_alone_says_why(page, planned):

@@ -105,8 +105,8 @@ def _lines(
 
 def _summary(policy: Policy, known: Figures, plan: BudgetPlan | None, *, fixed: float) -> dict[str, Any]:
     summary: dict[str, Any] = {
-        "first_day": known.first_day,
-        "last_day": known.last_day,
+        "first_day": known.known_from,
+        "last_day": known.known_until,
         "campaigns": len(known.campaigns),
         "note": "",
     }

@@ -207,8 +207,8 @@ def _proposal(policy: Policy, figures: Figures, curves: Curves, found: BudgetPla
             "price_of_money": float(found.moves.price[place]),
             "margin": float(policy.margin),
             "binds": found.answer.binds[place],
-            "from": figures.first_day.isoformat(),
-            "until": figures.last_day.isoformat(),
+            "from": figures.known_from.isoformat(),
+            "until": figures.known_until.isoformat(),
         },
     )
 
@@ -230,7 +230,7 @@ def _reasons(figures: Figures, curves: Curves, found: BudgetPlan, place: int) ->
         f"more: revenue grows with spend to the power {curves.k[row]:.2f} "
         f"(± {1.96 * curves.k_error[row]:.2f}).",
         f"Learnt from {int(curves.days[row])} days of this campaign and {len(figures.campaigns)} campaigns "
-        f"together, until {figures.last_day:%-d %B %Y}.",
+        f"together, until {figures.known_until:%-d %B %Y}.",
     ]
     if (bound := found.answer.binds[place]) != "nothing":
         said.append(f"What holds it there: {bound}.")
