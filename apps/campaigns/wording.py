@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from apps.accounts.figures import DASH, SPACE, Number, count, money, percent
+from apps.accounts.figures import DASH, Number, count, money, number
 from apps.campaigns.models import Kind, Recommendation
 
 OF_MONEY = {Kind.BUDGET, Kind.BUDGET_TEST, Kind.BID}
 # Platforms take names of 400 characters.
 LONGEST_NAME = 60
+# Nobody believes a smaller chance to the digit.
+LEAST_CHANCE = 1e-6
 # Below this an amount is told to the penny.
 SMALL = 100
 KIND_WORDS = {
@@ -63,11 +65,6 @@ def amounts(
     return [money(one, currency, exact=is_exact) for one in values]
 
 
-def sure(confidence: float) -> str:
-    """A confidence in percent; nothing that is yet to happen is certain."""
-    return f"over 99{SPACE}%" if confidence > 0.995 else percent(confidence, 0)
-
-
 def binds(code: str) -> str:
     """What holds a budget where it is, as a sentence; empty where nothing does."""
     if code in BINDS_WORDS:
@@ -83,6 +80,13 @@ def value_of(found: Recommendation, text: str) -> str:
         return money(Decimal(text), found.currency, exact=True)
     except InvalidOperation:
         return text or DASH
+
+
+def chance(probability: float) -> str:
+    """A small probability as people say it."""
+    if probability < LEAST_CHANCE:
+        return f"less than 1 in {number(round(1 / LEAST_CHANCE))}"
+    return f"1 in {number(round(1 / probability))}"
 
 
 def short(name: str) -> str:

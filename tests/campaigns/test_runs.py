@@ -9,7 +9,15 @@ import time_machine
 from apps.accounts import jobs
 from apps.accounts.models import Job, OutboxEvent
 from apps.campaigns.models import Kind, Outcome, PlanLine, Policy, Recommendation, Run, SpendCap
-from apps.campaigns.optimization import decisions, outcomes, policies, runs, track_record, what_if
+from apps.campaigns.optimization import (
+    decisions,
+    mail_reports,
+    outcomes,
+    policies,
+    runs,
+    track_record,
+    what_if,
+)
 from apps.integrations.models import AdCampaign, AdDay
 from tests.campaigns.conftest import person, with_history
 from tests.campaigns.conftest import recommend as recommended
@@ -335,3 +343,50 @@ def test_where_the_next_pound_earns_itself_nothing_is_said_of_spending_less(acco
 
     assert run.marginal_return * 0.3 == pytest.approx(1)
     assert run.note == ""
+
+
+def test_money_that_is_new_is_not_said_to_come_from_another_campaign(account, workspace):
+    with_history(account)
+    policies.change(person(workspace), {"total_daily_budget": Decimal(125)}, now=NOW)
+
+    make()
+
+    said = Recommendation.objects.get(campaign__name="Spring brides", kind=Kind.BUDGET).reasons[0]
+    assert "% of the money comes from Venues near you" in said
+    assert "the rest is new" in said
+
+
+def test_a_name_of_any_length_leaves_room_for_the_amounts(account):
+    with_history(account)
+    AdCampaign.objects.filter(name="Spring brides").update(name="Bride " * 66)
+
+    make()
+
+    title = Recommendation.objects.get(campaign__name__startswith="Bride", kind=Kind.BUDGET).title
+    assert title.endswith("… from £40.00 to £48.00")
+
+
+def test_the_report_says_profit_counts_in_words_and_is_never_certain(account, workspace):
+    with_history(account)
+    run = make()
+    made = list(Recommendation.objects.filter(run=run).order_by("pk"))
+    for one in made:
+        one.confidence = 1.0
+
+    text = mail_reports.text_of(run, made)
+
+    assert "The best plan for the same money would add £" in text
+    assert "of profit a day (95 % £" in text
+    assert "over 99" in text
+    assert "100" not in text
+
+
+def test_the_report_of_another_total_does_not_call_it_the_same_money(account, workspace):
+    with_history(account)
+    policies.change(person(workspace), {"total_daily_budget": Decimal(60)}, now=NOW)
+    run = make()
+
+    text = mail_reports.text_of(run, [])
+
+    assert "The best plan of £96.00 a day instead of £120.00 would cost £" in text
+    assert "further away than one step" in text

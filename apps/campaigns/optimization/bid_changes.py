@@ -14,6 +14,7 @@ from apps.campaigns.models import Kind, Policy
 from apps.campaigns.optimization.figures import Figures
 from apps.campaigns.optimization.recommend import Proposal
 from apps.campaigns.optimization.rounding import whole
+from apps.campaigns.wording import short
 from apps.integrations.models import AdCampaign, AdGroup
 
 DAYS = 28
@@ -149,8 +150,8 @@ def _told(group: AdGroup, after: Decimal, confidence: float, seen: _Seen, worth:
         campaign=campaign,
         target=group.external_id,
         target_name=group.name,
-        title=f"{verb} the bid of {group.name} in {campaign.name} from {shown[0]} to {shown[1]} "
-        f"a {worth.unit}",
+        title=f"{verb} the bid of {short(group.name)} in {short(campaign.name)} from {shown[0]} to "
+        f"{shown[1]} a {worth.unit}",
         before=f"{bid.normalize():f}",
         after=f"{after.normalize():f}",
         confidence=confidence,

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from apps.accounts.figures import money
+from apps.accounts.figures import money, percent
 from apps.attribution import exchange
 from apps.campaigns.maths import plan as plans
 from apps.campaigns.maths.allocation.problem import Group
@@ -19,6 +19,7 @@ from apps.campaigns.optimization import budget_tests, ledger
 from apps.campaigns.optimization.figures import Figures, Floats
 from apps.campaigns.optimization.recommend import Proposal
 from apps.campaigns.optimization.rounding import whole
+from apps.campaigns.wording import binds, short
 from apps.integrations.models import AdCampaign
 
 MOST_NAMED = 3
@@ -26,6 +27,8 @@ MOST_NAMED = 3
 LEAST_DELIVERY = 0.85
 # Below this probability nothing is proposed at all.
 LEAST_CONFIDENCE = 0.6
+# Less than this of a side's money is not worth a word.
+LEAST_PART = 0.02
 WHY_SILENT = {
     Reason.NO_SPEND: "it has not spent anything",
     Reason.NO_OUTCOME: "it has no revenue",
@@ -185,7 +188,7 @@ def _proposal(policy: Policy, figures: Figures, curves: Curves, found: BudgetPla
     return Proposal(
         kind=Kind.BUDGET,
         campaign=campaign,
-        title=f"{verb} the daily budget of {campaign.name} from {shown[0]} to {shown[1]}",
+        title=f"{verb} the daily budget of {short(campaign.name)} from {shown[0]} to {shown[1]}",
         before=f"{campaign.budget.normalize():f}",
         after=f"{after.normalize():f}",
         amount=rise.quantize(Decimal("0.01")),
@@ -232,25 +235,36 @@ def _reasons(figures: Figures, curves: Curves, found: BudgetPlan, place: int) ->
         f"Learnt from {int(curves.days[row])} days of this campaign and {len(figures.campaigns)} campaigns "
         f"together, until {figures.known_until:%-d %B %Y}.",
     ]
-    if (bound := found.answer.binds[place]) != "nothing":
-        said.append(f"What holds it there: {bound}.")
+    if bound := binds(found.answer.binds[place]):
+        said.append(bound)
     return said
 
 
 def _other_side(figures: Figures, found: BudgetPlan, place: int, home: str) -> str:
-    """Where the money of a move comes from, or goes to."""
+    """Where the money of a move comes from, or goes to; and what of it is new, or saved."""
     steps = found.planned - found.now
-    rises = steps[place] > 0
+    rises = bool(steps[place] > 0)
     others = np.flatnonzero(steps < 0 if rises else steps > 0)
-    if not others.size:
-        return ""
-    largest = others[np.argsort(-np.abs(steps[others]))][:MOST_NAMED]
-    names = ", ".join(figures.campaigns[found.places[one]].name for one in largest.tolist())
-    more = f" and {others.size - MOST_NAMED} more" if others.size > MOST_NAMED else ""
+    mine, theirs = abs(steps[(steps > 0) == rises].sum()), abs(steps[others].sum())
     price = money(found.moves.price[place], home, exact=True)
-    if rises:
-        return f"It comes from {names}{more}, where {money(1, home)} brings {price} of profit."
-    return f"It goes to {names}{more}, where {money(1, home)} brings {price} of profit."
+    way, new = ("comes from", "new") if rises else ("goes to", "saved")
+    if theirs < LEAST_PART * mine:
+        return f"Its money is {new}, and counts as itself."
+    named, pound = _named(figures, found, others), money(1, home)
+    if theirs > (1 - LEAST_PART) * mine:
+        return f"It {way} {named}, where {pound} brings {price} of profit."
+    return (
+        f"{percent(theirs / mine, 0)} of the money {way} {named}; the rest is {new}, and counts as itself. "
+        f"{pound} of both together brings {price} of profit."
+    )
+
+
+def _named(figures: Figures, found: BudgetPlan, places: np.ndarray) -> str:
+    """Those that move most, and how many others."""
+    steps = np.abs(found.planned - found.now)
+    largest = places[np.argsort(-steps[places])][:MOST_NAMED].tolist()
+    names = ", ".join(short(figures.campaigns[found.places[one]].name) for one in largest)
+    return f"{names} and {places.size - MOST_NAMED} more" if places.size > MOST_NAMED else names
 
 
 def _doubts(curves: Curves, row: int) -> list[str]:

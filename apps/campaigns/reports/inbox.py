@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Count, QuerySet
 
-from apps.accounts.figures import count, when
+from apps.accounts.figures import DASH, count, sure, when
 from apps.accounts.models import Workspace
 from apps.campaigns import wording
 from apps.campaigns.models import Approval, Kind, Outcome, Policy, Recommendation
@@ -40,7 +40,8 @@ class Item:
 
     @property
     def sure(self) -> str:
-        return wording.sure(self.found.confidence)
+        """How sure it is that it pays; nothing for a test, which is there to find out."""
+        return DASH if self.found.kind == Kind.BUDGET_TEST else sure(self.found.confidence)
 
     @property
     def first_reason(self) -> str:
