@@ -23,7 +23,7 @@ from tests.factories import NOW, MembershipFactory, PersonFactory, UserFactory, 
 State = Recommendation.State
 PAGES = ("plan", "engine", "recommendations", "log", "track-record", "limits")
 DEEDS = ("run", "stop", "start", "approve-many", "limits", "auto", "cap")
-DEEDS_OF_ONE = ("approve", "reject", "carry-out", "roll-back", "calls")
+DEEDS_OF_ONE = ("approve", "reject", "by-hand", "carry-out", "roll-back", "calls")
 
 
 def at(name, *args):
@@ -450,7 +450,7 @@ def test_what_only_a_person_can_do_is_not_approved_here(page, account):
 
     shown = page.get(at("recommendation", found.public_id))
 
-    assert "a person makes the change in its own app" in text_of(shown)
+    assert "make it in the platform&#x27;s own app" in text_of(shown)
     assert at("approve", found.public_id) not in shown.content.decode()
 
 
@@ -482,6 +482,28 @@ def test_evidence_of_any_shape_is_shown(page, account):
     assert "<b>tablets</b>" not in shown.content.decode()
     assert "Cost each 61.25" in text_of(shown)
     assert "tablet\N{EN DASH}12.50" in text_of(shown).replace(" ", "")
+
+
+def test_what_a_person_made_in_the_platforms_own_app_is_noted_and_measured(page, account):
+    found = recommend(account.campaigns[0], "30", kind="targeting", target="age:18-24", is_doable=False)
+    assert "I made it myself" in text_of(page.get(at("recommendations")))
+
+    shown = text_of(page.post(at("by-hand", found.public_id), follow=True))
+    again = text_of(page.post(at("by-hand", found.public_id), follow=True))
+
+    found.refresh_from_db()
+    assert (found.state, found.done_at is not None) == (State.DONE, True)
+    change = Change.objects.get()
+    assert (change.state, change.call, change.increase) == (Change.State.DONE, None, 0)
+    assert AuditEntry.objects.filter(deed="recommendation.done_by_hand").count() == 1
+    assert "measured for the first time after" in shown
+    assert "Roll it back" not in shown
+    assert "It is Done already." in again
+
+
+def test_what_can_be_done_from_here_is_not_noted_as_done_by_hand(page, proposed):
+    assert "Approve it, and it is." in text_of(page.post(at("by-hand", proposed.public_id), follow=True))
+    assert not Change.objects.exists()
 
 
 def test_a_dry_run_shows_the_exact_calls_and_changes_nothing(page, account, proposed):
