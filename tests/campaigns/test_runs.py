@@ -18,7 +18,7 @@ from apps.campaigns.optimization import (
     track_record,
     what_if,
 )
-from apps.integrations.models import AdCampaign, AdDay
+from apps.integrations.models import AdCampaign, AdDay, AdGroup
 from tests.campaigns.conftest import person, with_history
 from tests.campaigns.conftest import recommend as recommended
 from tests.factories import NOW
@@ -390,3 +390,32 @@ def test_the_report_of_another_total_does_not_call_it_the_same_money(account, wo
 
     assert "The best plan of £96.00 a day instead of £120.00 would cost £" in text
     assert "further away than one step" in text
+
+
+def test_a_target_cost_is_no_estimate_and_another_currency_is_told_in_ours(account, workspace):
+    with_history(account)
+    campaign = account.campaigns[0]
+    AdGroup.objects.create(
+        workspace=workspace, campaign=campaign, external_id="g1", name="Brides", status="active",
+        bid=Decimal(20), currency="GBP", bid_strategy="COST_CAP", read_at=NOW,
+    )  # fmt: skip
+    policies.change(person(workspace), {"target_cost_per_conversion": Decimal(40)}, now=NOW)
+
+    make()
+
+    found = Recommendation.objects.get(kind=Kind.BID, target="g1")
+    assert "A conversion may cost £40.00, and the bid is £20.00." in found.reasons[0]
+
+
+def test_a_rule_that_acts_on_less_is_judged_by_what_it_acts_on(account, workspace):
+    terms = policies.AutoTerms(is_on=True, least_confidence=0.7, most_amount=Decimal(50))
+    policies.set_auto(person(workspace), "budget", terms, now=NOW)
+    for number in range(12):
+        found = recommended(account.campaigns[0], "48", state=State.MEASURED, done_at=NOW, confidence=0.75)
+        Outcome.objects.create(
+            workspace=workspace, recommendation=found, after_days=7, measured_at=NOW, confidence=0.75,
+            verdict=Outcome.Verdict.DID_NOT if number else Outcome.Verdict.CAME_TRUE,
+        )  # fmt: skip
+
+    assert track_record.review(now=NOW) == ["budget"]
+    assert "less than 70" in policies.auto_rules()["budget"].demoted_because
