@@ -17,6 +17,8 @@ EXPONENTS = {
     "UGX": 0, "VND": 0, "VUV": 0, "XAF": 0, "XOF": 0, "XPF": 0, "BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3,
     "LYD": 3, "OMR": 3, "TND": 3, "CLF": 4, "UYW": 4,
 }  # fmt: skip
+# Nothing that is yet to happen is surer.
+CERTAIN = 0.99
 STEPS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 
 
@@ -47,6 +49,11 @@ def minor_digits(currency: str) -> int:
 def percent(share: Number | None, decimals: int = 1) -> str:
     """0.412 → "41.2 %"."""
     return NOTHING if share is None else f"{number(share * 100, decimals)}{SPACE}%"
+
+
+def sure(confidence: float) -> str:
+    """A confidence in whole percent; of what is yet to happen nothing is certain: "over 99 %"."""
+    return f"over {percent(CERTAIN, 0)}" if confidence > CERTAIN else percent(confidence, 0)
 
 
 def times(ratio: Number | None, decimals: int = 1) -> str:

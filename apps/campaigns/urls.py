@@ -15,6 +15,7 @@ urlpatterns = [
     path("recommendations/<uuid:recommendation_id>/", recommendations.recommendation, name="recommendation"),
     path("recommendations/<uuid:recommendation_id>/approve/", recommendations.approve, name="approve"),
     path("recommendations/<uuid:recommendation_id>/reject/", recommendations.reject, name="reject"),
+    path("recommendations/<uuid:recommendation_id>/by-hand/", recommendations.done_by_hand, name="by-hand"),
     path("recommendations/<uuid:recommendation_id>/carry-out/", recommendations.carry_out, name="carry-out"),
     path("recommendations/<uuid:recommendation_id>/roll-back/", recommendations.roll_back, name="roll-back"),
     path("recommendations/<uuid:recommendation_id>/calls/", recommendations.calls, name="calls"),

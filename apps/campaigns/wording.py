@@ -1,13 +1,17 @@
 """Sentences of the pages of optimisation."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from apps.accounts.figures import DASH, SPACE, Number, count, money, percent
+from apps.accounts.figures import DASH, Number, count, money, number
 from apps.campaigns.models import Kind, Recommendation
 
 OF_MONEY = {Kind.BUDGET, Kind.BUDGET_TEST, Kind.BID}
+# Platforms take names of 400 characters.
+LONGEST_NAME = 60
+# Nobody believes a smaller chance to the digit.
+LEAST_CHANCE = 1e-6
 # Below this an amount is told to the penny.
 SMALL = 100
 KIND_WORDS = {
@@ -50,13 +54,15 @@ def span(low: Number | None, high: Number | None, currency: str) -> str:
     """An interval of money; a dash where there is none."""
     if low is None or high is None:
         return DASH
-    is_exact = max(abs(float(low)), abs(float(high))) < SMALL
-    return f"{money(low, currency, exact=is_exact)} to {money(high, currency, exact=is_exact)}"
+    return " to ".join(amounts((low, high), currency, most=max))
 
 
-def sure(confidence: float) -> str:
-    """A confidence in percent; nothing that is yet to happen is certain."""
-    return f"over 99{SPACE}%" if confidence > 0.995 else percent(confidence, 0)
+def amounts(
+    values: Sequence[Number], currency: str, *, most: Callable[[Iterable[float]], float] = min
+) -> list[str]:
+    """Several in one sentence, all of them with pence or none: as the least of them needs, or the `most`."""
+    is_exact = most(abs(float(one)) for one in values) < SMALL
+    return [money(one, currency, exact=is_exact) for one in values]
 
 
 def binds(code: str) -> str:
@@ -76,8 +82,20 @@ def value_of(found: Recommendation, text: str) -> str:
         return text or DASH
 
 
+def chance(probability: float) -> str:
+    """A small probability as people say it."""
+    if probability < LEAST_CHANCE:
+        return f"less than 1 in {number(round(1 / LEAST_CHANCE))}"
+    return f"1 in {number(round(1 / probability))}"
+
+
+def short(name: str) -> str:
+    """A name as a sentence can carry it."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1].rstrip()}…"
+
+
 def names(found: Sequence[str]) -> str:
     """The first, and how many others."""
     if len(found) <= 2:
-        return " and ".join(found)
-    return f"{found[0]} and {count(len(found) - 1, 'other')}"
+        return " and ".join(map(short, found))
+    return f"{short(found[0])} and {count(len(found) - 1, 'other')}"

@@ -62,7 +62,7 @@ def test_the_schedule_proposes_all_four_kinds_and_measures_what_is_past(accounts
     assert "Barn venues" in titles(Kind.BUDGET)
     assert "Prices and packages" in titles(Kind.BID)
     assert "Seen us before" in titles(Kind.BID)
-    assert "Leave MOBILE (device) out of Last-minute dates" in titles(Kind.TARGETING)
+    assert "Leave Mobile (device) out of Last-minute dates" in titles(Kind.TARGETING)
     assert "Winter weddings" in titles(Kind.CREATIVE)
     assert Outcome.objects.get().recommendation == past
     for one in Recommendation.objects.filter(state="proposed"):

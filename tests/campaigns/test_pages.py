@@ -14,7 +14,8 @@ from django.urls import reverse
 
 from apps.accounts.models import AuditEntry, Job
 from apps.campaigns.models import Change, Outcome, PlanLine, Policy, Recommendation, Run, SpendCap
-from apps.campaigns.optimization import decisions, execute, policies, runs
+from apps.campaigns.optimization import decisions, execute, policies, runs, what_if
+from apps.campaigns.reports import plan as plans
 from apps.integrations.models import AdCampaign, AdDay
 from tests.campaigns.conftest import person, recommend, with_history
 from tests.factories import NOW, MembershipFactory, PersonFactory, UserFactory, member
@@ -22,7 +23,7 @@ from tests.factories import NOW, MembershipFactory, PersonFactory, UserFactory, 
 State = Recommendation.State
 PAGES = ("plan", "engine", "recommendations", "log", "track-record", "limits")
 DEEDS = ("run", "stop", "start", "approve-many", "limits", "auto", "cap")
-DEEDS_OF_ONE = ("approve", "reject", "carry-out", "roll-back", "calls")
+DEEDS_OF_ONE = ("approve", "reject", "by-hand", "carry-out", "roll-back", "calls")
 
 
 def at(name, *args):
@@ -156,7 +157,7 @@ def test_a_run_without_a_plan_says_why(page, account):
     shown = text_of(page.get(at("plan")))
 
     assert "There is no plan yet." in shown
-    assert "Fewer than two campaigns have the data to be planned with." in shown
+    assert "Fewer than two campaigns may be moved; each of the others says why." in shown
     assert "Not enough data" in shown  # of each campaign that is left out
 
 
@@ -167,7 +168,38 @@ def test_the_plan_is_a_sentence_with_its_interval_its_sample_and_its_date(page, 
     assert re.search(r"with 95 % between £[\d.]+ and £[\d.]+, learnt from 3 campaigns", shown)
     assert "computed just now" in shown
     assert "It may not rise further in one step." in shown
-    assert "proven: no other within the limits earns more" in shown
+    assert "proven: by these curves no other within the limits earns more" in shown
+
+
+def test_a_total_that_costs_profit_is_not_called_the_best_there_is(page, account, workspace):
+    with_history(account)
+    policies.change(person(workspace), {"total_daily_budget": Decimal(60)}, now=NOW)
+    runs.make(Run.Cadence.DAILY, now=NOW)
+
+    shown = text_of(page.get(at("plan")))
+
+    assert "Spending £96.00 a day instead of £120.00 perhaps costs £" in shown
+    assert "already lies" not in shown
+
+
+def test_a_plan_of_before_says_whose_budgets_have_changed(page, planned):
+    assert "since this plan was made" not in text_of(page.get(at("plan")))
+
+    AdCampaign.objects.filter(name="Albums").update(budget=Decimal(48))
+    AdCampaign.objects.filter(name="Spring brides").update(status="paused")
+
+    shown = text_of(page.get(at("plan")))
+    assert "Spring brides and Albums have been changed or paused since this plan was made." in shown
+
+
+def test_budgets_in_whole_coins_add_up_to_their_total(planned):
+    found = what_if.curved(planned)
+    for total, currency in ((100.01, "GBP"), (133.33, "GBP"), (101, "JPY")):
+        shown = plans.for_total(policies.get(), found, total, currency=currency)
+        coin = Decimal("0.01") if currency == "GBP" else Decimal(1)
+        coins = [Decimal(row.planned).quantize(coin) for row in shown.rows]
+        assert sum(coins) == Decimal(total).quantize(coin)
+        assert [float(one) for one in coins] == [row.planned for row in shown.rows]
 
 
 def test_what_the_plan_leaves_alone_says_why(page, planned):
@@ -418,7 +450,7 @@ def test_what_only_a_person_can_do_is_not_approved_here(page, account):
 
     shown = page.get(at("recommendation", found.public_id))
 
-    assert "a person makes the change in its own app" in text_of(shown)
+    assert "make it in the platform&#x27;s own app" in text_of(shown)
     assert at("approve", found.public_id) not in shown.content.decode()
 
 
@@ -450,6 +482,28 @@ def test_evidence_of_any_shape_is_shown(page, account):
     assert "<b>tablets</b>" not in shown.content.decode()
     assert "Cost each 61.25" in text_of(shown)
     assert "tablet\N{EN DASH}12.50" in text_of(shown).replace(" ", "")
+
+
+def test_what_a_person_made_in_the_platforms_own_app_is_noted_and_measured(page, account):
+    found = recommend(account.campaigns[0], "30", kind="targeting", target="age:18-24", is_doable=False)
+    assert "I made it myself" in text_of(page.get(at("recommendations")))
+
+    shown = text_of(page.post(at("by-hand", found.public_id), follow=True))
+    again = text_of(page.post(at("by-hand", found.public_id), follow=True))
+
+    found.refresh_from_db()
+    assert (found.state, found.done_at is not None) == (State.DONE, True)
+    change = Change.objects.get()
+    assert (change.state, change.call, change.increase) == (Change.State.DONE, None, 0)
+    assert AuditEntry.objects.filter(deed="recommendation.done_by_hand").count() == 1
+    assert "measured for the first time after" in shown
+    assert "Roll it back" not in shown
+    assert "It is Done already." in again
+
+
+def test_what_can_be_done_from_here_is_not_noted_as_done_by_hand(page, proposed):
+    assert "Approve it, and it is." in text_of(page.post(at("by-hand", proposed.public_id), follow=True))
+    assert not Change.objects.exists()
 
 
 def test_a_dry_run_shows_the_exact_calls_and_changes_nothing(page, account, proposed):

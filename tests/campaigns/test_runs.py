@@ -9,8 +9,16 @@ import time_machine
 from apps.accounts import jobs
 from apps.accounts.models import Job, OutboxEvent
 from apps.campaigns.models import Kind, Outcome, PlanLine, Policy, Recommendation, Run, RunForecast, SpendCap
-from apps.campaigns.optimization import decisions, outcomes, policies, runs, track_record, what_if
-from apps.integrations.models import AdCampaign, AdDay
+from apps.campaigns.optimization import (
+    decisions,
+    mail_reports,
+    outcomes,
+    policies,
+    runs,
+    track_record,
+    what_if,
+)
+from apps.integrations.models import AdCampaign, AdDay, AdGroup
 from tests.campaigns.conftest import person, with_history
 from tests.campaigns.conftest import recommend as recommended
 from tests.factories import NOW
@@ -334,3 +342,142 @@ def test_revenue_may_be_what_attribution_credits(account, api, workspace):
     raised = Recommendation.objects.filter(campaign=spring, kind=Kind.BUDGET).first()
     assert raised is None or raised.evidence["revenue_factor"] == pytest.approx(20_000 / claimed, rel=0.01)
     assert lines["Spring brides"].revenue_now == pytest.approx(20_000 / 90, rel=0.2)
+
+
+def test_a_total_that_is_further_away_than_one_step_is_gone_towards(account, workspace):
+    with_history(account)
+    policies.change(person(workspace), {"total_daily_budget": Decimal(60)}, now=NOW)
+
+    run = make()
+
+    assert run.total_budget == Decimal("96.00")  # three campaigns of 40, a fifth less each
+    assert "£60 a day that was set is further away than one step: this plan goes to £96" in run.note
+
+
+def test_a_paused_campaign_takes_nothing_of_the_total(account, workspace):
+    with_history(account)
+    AdCampaign.objects.filter(name="Albums").update(status="paused")
+    policies.change(person(workspace), {"total_daily_budget": Decimal(84)}, now=NOW)
+
+    run = make()
+
+    assert (run.total_budget, run.note) == (Decimal("84.00"), "")
+
+
+def test_as_much_as_pays_stays_within_the_cap_of_an_account(account, workspace):
+    with_history(account)
+    SpendCap.objects.create(
+        workspace=workspace, measure="daily_budget", connection=account.connection, amount=Decimal(122)
+    )
+    policies.change(person(workspace), {"spends_what_pays": True}, now=NOW)
+
+    run = make()
+
+    assert run.total_budget == Decimal("122.00")
+
+
+def test_what_stays_as_it_is_counts_against_the_caps_of_a_plan(account, workspace):
+    """Albums may not be moved and has 40 of the 124 that the account may spend, of which 84 are left."""
+    with_history(account)
+    AdDay.objects.filter(campaign__name="Albums").update(spend=Decimal(40))
+    SpendCap.objects.create(
+        workspace=workspace, measure="daily_budget", connection=account.connection, amount=Decimal(124)
+    )
+    policies.change(person(workspace), {"spends_what_pays": True}, now=NOW)
+
+    assert make().total_budget == Decimal("84.00")
+
+
+def test_the_plan_stays_within_the_cap_of_all_campaigns(account, workspace):
+    with_history(account)
+    SpendCap.objects.filter(measure="daily_budget").update(amount=Decimal(121))
+    policies.change(person(workspace), {"spends_what_pays": True}, now=NOW)
+
+    assert make().total_budget == Decimal("121.00")
+
+
+def test_where_the_next_pound_earns_itself_nothing_is_said_of_spending_less(account, workspace):
+    with_history(account)
+    policies.change(person(workspace), {"spends_what_pays": True}, now=NOW)
+    Policy.objects.update(largest_change_percent=100, margin=Decimal("0.3"))
+
+    run = make()
+
+    assert run.marginal_return * 0.3 == pytest.approx(1)
+    assert run.note == ""
+
+
+def test_money_that_is_new_is_not_said_to_come_from_another_campaign(account, workspace):
+    with_history(account)
+    policies.change(person(workspace), {"total_daily_budget": Decimal(125)}, now=NOW)
+
+    make()
+
+    said = Recommendation.objects.get(campaign__name="Spring brides", kind=Kind.BUDGET).reasons[0]
+    assert "% of the money comes from Venues near you" in said
+    assert "the rest is new" in said
+
+
+def test_a_name_of_any_length_leaves_room_for_the_amounts(account):
+    with_history(account)
+    AdCampaign.objects.filter(name="Spring brides").update(name="Bride " * 66)
+
+    make()
+
+    title = Recommendation.objects.get(campaign__name__startswith="Bride", kind=Kind.BUDGET).title
+    assert title.endswith("… from £40.00 to £48.00")
+
+
+def test_the_report_says_profit_counts_in_words_and_is_never_certain(account, workspace):
+    with_history(account)
+    run = make()
+    made = list(Recommendation.objects.filter(run=run).order_by("pk"))
+    for one in made:
+        one.confidence = 1.0
+
+    text = mail_reports.text_of(run, made)
+
+    assert "The best plan for the same money would add £" in text
+    assert "of profit a day (95 % £" in text
+    assert "over 99" in text
+    assert "100" not in text
+
+
+def test_the_report_of_another_total_does_not_call_it_the_same_money(account, workspace):
+    with_history(account)
+    policies.change(person(workspace), {"total_daily_budget": Decimal(60)}, now=NOW)
+    run = make()
+
+    text = mail_reports.text_of(run, [])
+
+    assert "The best plan of £96.00 a day instead of £120.00 would cost £" in text
+    assert "further away than one step" in text
+
+
+def test_a_target_cost_is_no_estimate_and_another_currency_is_told_in_ours(account, workspace):
+    with_history(account)
+    campaign = account.campaigns[0]
+    AdGroup.objects.create(
+        workspace=workspace, campaign=campaign, external_id="g1", name="Brides", status="active",
+        bid=Decimal(20), currency="GBP", bid_strategy="COST_CAP", read_at=NOW,
+    )  # fmt: skip
+    policies.change(person(workspace), {"target_cost_per_conversion": Decimal(40)}, now=NOW)
+
+    make()
+
+    found = Recommendation.objects.get(kind=Kind.BID, target="g1")
+    assert "A conversion may cost £40.00, and the bid is £20.00." in found.reasons[0]
+
+
+def test_a_rule_that_acts_on_less_is_judged_by_what_it_acts_on(account, workspace):
+    terms = policies.AutoTerms(is_on=True, least_confidence=0.7, most_amount=Decimal(50))
+    policies.set_auto(person(workspace), "budget", terms, now=NOW)
+    for number in range(12):
+        found = recommended(account.campaigns[0], "48", state=State.MEASURED, done_at=NOW, confidence=0.75)
+        Outcome.objects.create(
+            workspace=workspace, recommendation=found, after_days=7, measured_at=NOW, confidence=0.75,
+            verdict=Outcome.Verdict.DID_NOT if number else Outcome.Verdict.CAME_TRUE,
+        )  # fmt: skip
+
+    assert track_record.review(now=NOW) == ["budget"]
+    assert "less than 70" in policies.auto_rules()["budget"].demoted_because

@@ -290,7 +290,9 @@ OBJECTS: dict[str, Builder] = {
             ("roll-back", "done"),
         )
     },
+    "optimization:by-hand": recommendation("proposed", is_doable=False),
     "optimization-api:recommendation": recommendation("proposed"),
+    "optimization-api:done-by-hand": recommendation("proposed", is_doable=False),
     "optimization-api:approve": recommendation("proposed"),
     "optimization-api:reject": recommendation("proposed"),
     "optimization-api:execute": recommendation("approved"),

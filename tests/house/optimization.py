@@ -14,17 +14,17 @@ from apps.campaigns.models import Kind, Recommendation, Run, SpendCap
 from apps.integrations.models import AdCampaign, Connection
 
 
-def recommendation(state: str) -> Callable[[Workspace], dict[str, Any]]:
+def recommendation(state: str, **more: Any) -> Callable[[Workspace], dict[str, Any]]:
     """A change of a budget in that state, with room under the cap."""
 
     def build(workspace: Workspace) -> dict[str, Any]:
         with scoping.workspace(workspace):
-            return {"recommendation_id": _made(workspace, state).public_id}
+            return {"recommendation_id": _made(workspace, state, **more).public_id}
 
     return build
 
 
-def _made(workspace: Workspace, state: str) -> Recommendation:
+def _made(workspace: Workspace, state: str, **more: Any) -> Recommendation:
     now = timezone.now()
     connection = Connection.objects.create(
         workspace=workspace, service="meta_ads", account=uuid4().hex, label="Meta", state_changed_at=now
@@ -61,6 +61,7 @@ def _made(workspace: Workspace, state: str) -> Recommendation:
         expires_at=now + timedelta(days=7),
         done_at=now if is_done else None,
         changed_at=now,
+        **more,
     )
 
 
@@ -111,6 +112,7 @@ BODIES: dict[tuple[str, str], Any] = {
     },
     ("post", f"{_API}:approve"): None,
     ("post", f"{_API}:reject"): {"reason": "Not in May."},
+    ("post", f"{_API}:done-by-hand"): None,
     ("post", f"{_API}:execute"): {"dry_run": False},
     ("post", f"{_API}:rollback"): {"dry_run": False},
     ("put", f"{_API}:auto-rules"): {

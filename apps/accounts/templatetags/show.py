@@ -37,6 +37,11 @@ def percent(share: Any, decimals: int = 1) -> str:
 
 
 @register.filter
+def sure(confidence: float) -> str:
+    return figures.sure(confidence)
+
+
+@register.filter
 def times(ratio: Any, decimals: int = 1) -> str:
     return figures.times(ratio, decimals)
 

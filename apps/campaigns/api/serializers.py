@@ -2,6 +2,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from apps.accounts.figures import CERTAIN
 from apps.campaigns.models import Kind, Outcome, Policy, Recommendation, Run, RunForecast, SpendCap
 from apps.campaigns.optimization import bid_quotes
 from apps.campaigns.optimization.what_if import MOST_CAMPAIGNS
@@ -145,7 +146,9 @@ class RecommendationSerializer(serializers.Serializer):
     gain = serializers.FloatField(allow_null=True, help_text="Expected profit a day.")
     gain_low = serializers.FloatField(allow_null=True)
     gain_high = serializers.FloatField(allow_null=True)
-    confidence_percent = serializers.SerializerMethodField()
+    confidence_percent = serializers.SerializerMethodField(
+        help_text="Probability that it pays. 99 stands for 99 and more: nothing to come is certain."
+    )
     reasons = serializers.ListField(child=serializers.CharField())
     doubts = serializers.ListField(child=serializers.CharField(), help_text="What would make it wrong.")
     evidence = serializers.DictField()
@@ -156,7 +159,7 @@ class RecommendationSerializer(serializers.Serializer):
     done_at = serializers.DateTimeField(allow_null=True)
 
     def get_confidence_percent(self, found: Recommendation) -> float:
-        return round(100 * found.confidence, 1)
+        return round(100 * min(found.confidence, CERTAIN), 1)
 
 
 class DecisionReasonSerializer(serializers.Serializer):

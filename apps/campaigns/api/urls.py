@@ -15,6 +15,7 @@ urlpatterns = [
     path(_ONE, views.RecommendationView.as_view(), name="recommendation"),
     path(f"{_ONE}/approve", views.ApproveView.as_view(), name="approve"),
     path(f"{_ONE}/reject", views.RejectView.as_view(), name="reject"),
+    path(f"{_ONE}/done-by-hand", views.DoneByHandView.as_view(), name="done-by-hand"),
     path(f"{_ONE}/execute", views.ExecuteView.as_view(), name="execute"),
     path(f"{_ONE}/rollback", views.RollBackView.as_view(), name="rollback"),
     path("track-record", views.TrackRecordView.as_view(), name="track-record"),

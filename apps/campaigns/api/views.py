@@ -16,6 +16,7 @@ from apps.campaigns.api import serializers as shapes
 from apps.campaigns.models import Recommendation, RunForecast
 from apps.campaigns.optimization import (
     bid_quotes,
+    by_hand,
     decisions,
     execute,
     ledger,
@@ -218,6 +219,20 @@ class RejectView(_View):
         given = _given(shapes.DecisionReasonSerializer, request.data)
         actor = request._request.actor
         found = decisions.reject(actor, recommendation_id, reason=given["reason"], now=timezone.now())
+        return Response(shapes.RecommendationSerializer(found).data)
+
+
+class DoneByHandView(_View):
+    action_needed = "optimization:approve"
+
+    @extend_schema(
+        operation_id="optimization_recommendation_done_by_hand",
+        request=None,
+        responses={200: shapes.RecommendationSerializer, 404: NOT_FOUND, 409: NOT_NOW},
+    )
+    def post(self, request: Request, recommendation_id: UUID) -> Response:
+        """Say that what cannot be done from here was made in the platform's own app; it is measured."""
+        found = by_hand.done(request._request.actor, recommendation_id, now=timezone.now())
         return Response(shapes.RecommendationSerializer(found).data)
 
 

@@ -43,6 +43,7 @@ def plan(
     max_change: float,
     rng: np.random.Generator,
     total: float | None = None,
+    ceiling: float = math.inf,
     upper: ArrayLike = math.inf,
     groups: Sequence[Group] = (),
     names: Sequence[str] | None = None,
@@ -51,17 +52,21 @@ def plan(
     """Spread money over some campaigns of an account.
 
     places: rows of the campaigns that may move, at least one. now: (n,) what each gets, > 0. margin: profit
-    before advertising per unit of revenue, (0, 1]. max_change: fraction of `now`. total: money to be spread;
-    None for as much as pays: until the next unit earns just itself, within the largest change. upper, groups:
-    as Problem has them. Raises ValueError for what Problem refuses.
+    before advertising per unit of revenue, (0, 1]. max_change: fraction of `now`. total: money to be spread,
+    of which one step goes as far as it may; None for as much as pays: until the next unit earns just itself,
+    within the largest change. ceiling: the most in all. upper, groups: as Problem has them, groups apart from
+    each other and without floors. Raises ValueError for what Problem refuses.
     """
     money, rows = np.asarray(now, dtype=np.float64), list(places)
     a, k = curves.a[rows], curves.k[rows]
+    lowest, highest = money * (1 - max_change), np.minimum(money * (1 + max_change), upper)
+    best = np.clip((margin * a * k) ** (1 / (1 - k)), lowest, highest)
+    wanted = _most(best, groups) if total is None else total
     answer = allocate(
         Problem(
             curves=PowerCurves(a, k),
             names=names,
-            total=_what_pays(a, k, money, margin, max_change, upper) if total is None else total,
+            total=float(np.clip(wanted, lowest.sum(), min(_most(highest, groups), ceiling))),
             current=money,
             max_change=max_change,
             upper=upper,
@@ -82,9 +87,12 @@ def plan(
     )
 
 
-def _what_pays(
-    a: Floats, k: Floats, now: Floats, margin: float, max_change: float, upper: ArrayLike
-) -> float:
-    """The sum of each one's own best budget, (margin a k) ** (1 / (1 - k)), within its limits."""
-    highest = np.minimum(now * (1 + max_change), np.broadcast_to(np.asarray(upper), now.shape))
-    return float(np.clip((margin * a * k) ** (1 / (1 - k)), now * (1 - max_change), highest).sum())
+def _most(budgets: Floats, groups: Sequence[Group]) -> float:
+    """The sum of the budgets, with each group held to its cap.
+
+    Of each one's own best budgets this is the best total: where no cap holds, the next unit earns itself.
+    """
+    over = [
+        float(budgets[list(one.members)].sum()) - (math.inf if one.cap is None else one.cap) for one in groups
+    ]
+    return float(budgets.sum()) - sum(max(0.0, one) for one in over)

@@ -33,7 +33,8 @@ class Policy(WorkspaceOwned):
     spends_what_pays = models.BooleanField(default=False)
     target_cost_per_conversion = models.DecimalField(max_digits=20, decimal_places=2, null=True, blank=True)
     largest_change_percent = models.PositiveSmallIntegerField(default=20)
-    cooldown_hours = models.PositiveSmallIntegerField(default=72)
+    # Eight days: what a change brings is measured over the week after it, and so that one alone counts.
+    cooldown_hours = models.PositiveSmallIntegerField(default=192)
     data_age_hours = models.PositiveSmallIntegerField(default=36)
     acts_from_hour = models.PositiveSmallIntegerField(default=7)
     acts_until_hour = models.PositiveSmallIntegerField(default=20)

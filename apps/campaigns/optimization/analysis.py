@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from apps.accounts.figures import money
+from apps.attribution import exchange
 from apps.campaigns.maths.plan import BudgetPlan
 from apps.campaigns.maths.response.curves import Curves
 from apps.campaigns.maths.response.fit import fit_curves
@@ -25,6 +27,9 @@ from apps.campaigns.optimization import (
 )
 from apps.campaigns.optimization.figures import Figures
 from apps.campaigns.optimization.recommend import Proposal
+
+# A part of the whole that is not worth a word.
+LEAST_TOLD = 0.005
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +74,7 @@ def analyse(policy: Policy, *, until: date, seed: int, zone: ZoneInfo, now: date
     return Analysis(
         lines=_lines(known, curves, held, plan, watch.unusual(known)),
         proposals=proposals,
-        summary=_summary(policy, known, plan, credit.note),
+        summary=_summary(policy, known, plan, fixed=budgets.fixed_of(known, held), note=credit.note),
         forecasts=forecasts.foresee(policy, known, curves, plan, seed=seed),
     )
 
@@ -105,30 +110,22 @@ def _lines(
     ]
 
 
-def _summary(policy: Policy, known: Figures, plan: BudgetPlan | None, note: str) -> dict[str, Any]:
+def _summary(
+    policy: Policy, known: Figures, plan: BudgetPlan | None, *, fixed: float, note: str
+) -> dict[str, Any]:
     summary: dict[str, Any] = {
-        "first_day": known.first_day,
-        "last_day": known.last_day,
+        "first_day": known.known_from,
+        "last_day": known.known_until,
         "campaigns": len(known.campaigns),
         "note": note,
     }
     if plan is None:
-        summary["note"] = "Fewer than two campaigns have the data to be planned with."
+        summary["note"] = "Fewer than two campaigns may be moved; each of the others says why."
         return summary
     if plan.answer.infeasible:
         summary["note"] = " ".join(str(one) for one in plan.answer.infeasible)[:500]
         return summary
     low, high = np.quantile(plan.gains, [0.025, 0.975])
-    last_pound = float(policy.margin) * plan.answer.marginal_return
-    if last_pound < 1:
-        summary["note"] = (
-            note
-            + " " * bool(note)
-            + (
-                f"The last unit spent brings {last_pound:.2f} of profit: less in all would earn more. The "
-                "frontier shows how much."
-            )
-        )
     return summary | {
         "total_budget": round(float(plan.planned.sum()), 2),
         "revenue_now": plan.revenue_now,
@@ -138,4 +135,30 @@ def _summary(policy: Policy, known: Figures, plan: BudgetPlan | None, note: str)
         "gain_high": float(high),
         "marginal_return": float(plan.answer.marginal_return),
         "gap": float(plan.answer.gap),
+        "note": " ".join(filter(None, (note, _step_note(policy, plan, fixed), _profit_note(policy, plan))))[
+            :500
+        ],
     }
+
+
+def _step_note(policy: Policy, plan: BudgetPlan, fixed: float) -> str:
+    """Where the total that was set is further away than one step."""
+    wanted, home = policy.total_daily_budget, exchange.purse().home
+    planned = float(plan.planned.sum()) + fixed
+    if wanted is None or policy.spends_what_pays or abs(float(wanted) - planned) < LEAST_TOLD * planned:
+        return ""
+    return (
+        f"The total of {money(wanted, home)} a day that was set is further away than one step: this plan "
+        f"goes to {money(planned, home)}, with what is left as it is."
+    )
+
+
+def _profit_note(policy: Policy, plan: BudgetPlan) -> str:
+    """Where the last money spent does not earn itself."""
+    earned, home = float(policy.margin) * plan.answer.marginal_return, exchange.purse().home
+    if earned >= 1 - LEAST_TOLD:
+        return ""
+    return (
+        f"The last {money(1, home)} spent brings {money(earned, home, exact=True)} before advertising: less "
+        "in all would earn more profit. The frontier shows how much."
+    )

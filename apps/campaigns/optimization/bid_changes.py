@@ -14,6 +14,7 @@ from apps.campaigns.models import Kind, Policy
 from apps.campaigns.optimization.figures import Figures
 from apps.campaigns.optimization.recommend import Proposal
 from apps.campaigns.optimization.rounding import whole
+from apps.campaigns.wording import short
 from apps.integrations.models import AdCampaign, AdGroup
 
 DAYS = 28
@@ -28,12 +29,15 @@ PER_CONVERSION = {"COST_CAP", "LOWEST_COST_WITH_BID_CAP", "MAXIMIZE_CONVERSIONS"
 
 @dataclass(frozen=True, kw_only=True)
 class _Seen:
-    """A campaign's last weeks, in the workspace's currency. value: of a conversion, as profit or target."""
+    """A campaign's last weeks, in the workspace's currency. value: of a conversion, as profit or, where
+    is_target, as the most that it may cost.
+    """
 
     clicks: float
     conversions: float
     spend: float
     value: float
+    is_target: bool
 
     @property
     def cost_per_click(self) -> float:
@@ -68,13 +72,19 @@ def _seen(
     if clicks < LEAST_CLICKS or not conversions:
         return None
     revenue = float(np.nansum(figures.conversion_value[row, last]))
-    worth = revenue / conversions * float(policy.margin)
-    if policy.target_cost_per_conversion is not None:
-        worth = float(policy.target_cost_per_conversion)
+    worth, target = revenue / conversions * float(policy.margin), policy.target_cost_per_conversion
+    if target is not None:
+        worth = float(target)
     if not worth:
         return None
     spend = float(np.nansum(figures.spend[row, last]))
-    return _Seen(clicks=float(clicks), conversions=float(conversions), spend=spend, value=worth)
+    return _Seen(
+        clicks=float(clicks),
+        conversions=float(conversions),
+        spend=spend,
+        value=worth,
+        is_target=target is not None,
+    )
 
 
 def _proposal(policy: Policy, group: AdGroup, seen: _Seen, rates: ShrunkRates, row: int) -> Proposal | None:
@@ -94,7 +104,7 @@ def _proposal(policy: Policy, group: AdGroup, seen: _Seen, rates: ShrunkRates, r
     return _told(group, after, confidence, seen, worth)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class _Worth:
     """What a click or a conversion is worth: with its 95 % interval, and the chance that it is more."""
 
@@ -108,6 +118,8 @@ class _Worth:
 def _worth(group: AdGroup, seen: _Seen, rates: ShrunkRates, row: int) -> _Worth:
     if group.bid_strategy in PER_CLICK:
         return _worth_of_click(seen, rates, row)
+    if seen.is_target:
+        return _Worth("conversion", seen.value, seen.value, seen.value, lambda bid: float(seen.value > bid))
     # Orders differ about as much as they are worth.
     error = seen.value / np.sqrt(seen.conversions)
     return _Worth(
@@ -136,9 +148,7 @@ def _told(group: AdGroup, after: Decimal, confidence: float, seen: _Seen, worth:
     is_raise = after > bid
     verb = "Raise" if is_raise else "Lower"
     shown = [money(one, campaign.currency, exact=True) for one in (bid, after)]
-    value, low, high, cost = (
-        money(one, home, exact=True) for one in (worth.value, worth.low, worth.high, seen.cost_per_click)
-    )
+    cost = money(seen.cost_per_click, home, exact=True)
     loses = (
         f"A {worth.unit} between the two would pay, and is left to others."
         if is_raise
@@ -149,13 +159,13 @@ def _told(group: AdGroup, after: Decimal, confidence: float, seen: _Seen, worth:
         campaign=campaign,
         target=group.external_id,
         target_name=group.name,
-        title=f"{verb} the bid of {group.name} in {campaign.name} from {shown[0]} to {shown[1]} "
-        f"a {worth.unit}",
+        title=f"{verb} the bid of {short(group.name)} in {short(campaign.name)} from {shown[0]} to "
+        f"{shown[1]} a {worth.unit}",
         before=f"{bid.normalize():f}",
         after=f"{after.normalize():f}",
         confidence=confidence,
         reasons=[
-            f"A {worth.unit} is worth {value} ({low} to {high}), and the bid is {shown[0]}. {loses}",
+            f"{_said(seen, worth, home)}, and the bid is {shown[0]}{_at_home(bid, campaign, home)}. {loses}",
             f"From {seen.clicks:,.0f} clicks, {cost} each, and {seen.conversions:,.0f} conversions in {DAYS} "
             "days.",
         ],
@@ -175,3 +185,15 @@ def _told(group: AdGroup, after: Decimal, confidence: float, seen: _Seen, worth:
             "days": DAYS,
         },
     )
+
+
+def _said(seen: _Seen, worth: _Worth, home: str) -> str:
+    value, low, high = (money(one, home, exact=True) for one in (worth.value, worth.low, worth.high))
+    says = "may cost" if seen.is_target else "is worth"
+    return f"A {worth.unit} {says} {value}" + (f" ({low} to {high})" if low != high else "")
+
+
+def _at_home(bid: Decimal, campaign: AdCampaign, home: str) -> str:
+    """The same in the workspace's currency, where the account has another."""
+    rate = exchange.purse().rate(campaign.currency or home)
+    return f" ({money(bid * rate, home, exact=True)})" if rate is not None and rate != 1 else ""

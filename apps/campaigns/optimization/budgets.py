@@ -1,11 +1,12 @@
 """Where the next pound goes: the best plan for the money there is, and the changes that lead to it."""
 
+import math
 from collections.abc import Sequence
 from decimal import Decimal
 
 import numpy as np
 
-from apps.accounts.figures import money
+from apps.accounts.figures import money, percent
 from apps.attribution import exchange
 from apps.campaigns.maths import plan as plans
 from apps.campaigns.maths.allocation.problem import Group
@@ -18,6 +19,7 @@ from apps.campaigns.optimization import budget_tests, ledger
 from apps.campaigns.optimization.figures import Figures, Floats
 from apps.campaigns.optimization.recommend import Proposal
 from apps.campaigns.optimization.rounding import whole
+from apps.campaigns.wording import binds, short
 from apps.integrations.models import AdCampaign
 
 MOST_NAMED = 3
@@ -25,6 +27,8 @@ MOST_NAMED = 3
 LEAST_DELIVERY = 0.85
 # Below this probability nothing is proposed at all.
 LEAST_CONFIDENCE = 0.6
+# Less than this of a side's money is not worth a word.
+LEAST_PART = 0.02
 WHY_SILENT = {
     Reason.NO_SPEND: "it has not spent anything",
     Reason.NO_OUTCOME: "it has no revenue",
@@ -87,19 +91,36 @@ def plan(
         return None
     campaigns = [figures.campaigns[row] for row in places]
     now = np.array([budget_at_home(one) or 0.0 for one in campaigns])
-    fixed = sum(budget_at_home(figures.campaigns[row]) or 0.0 for row, why in enumerate(held) if why)
     return plans.plan(
         curves,
         places,
         now,
         margin=float(policy.margin),
         max_change=policy.largest_change_percent / 100,
-        total=_total(policy, now, fixed),
+        total=_total(policy, now, fixed_of(figures, held)),
+        ceiling=_ceiling(figures, held, now),
         upper=_upper(campaigns, now),
-        groups=_groups(campaigns, now),
+        groups=_groups(figures, held, campaigns, now),
         names=[one.name for one in campaigns],
         rng=np.random.default_rng(seed),
     )
+
+
+def fixed_of(figures: Figures, held: Sequence[str], *, connection_id: int | None = None) -> float:
+    """What campaigns (of an account) that stay as they are may spend a day; a paused one spends nothing."""
+    return sum(
+        budget_at_home(one) or 0.0
+        for one, why in zip(figures.campaigns, held, strict=True)
+        if why and one.status == AdCampaign.Status.ACTIVE and connection_id in {None, one.connection_id}
+    )
+
+
+def _ceiling(figures: Figures, held: Sequence[str], now: Floats) -> float:
+    """What the cap of all campaigns leaves to those that may move; what is above it already may stay."""
+    cap = SpendCap.objects.filter(
+        measure=SpendCap.Measure.DAILY_BUDGET, connection__isnull=True, campaign__isnull=True
+    ).first()
+    return math.inf if cap is None else max(float(cap.amount) - fixed_of(figures, held), float(now.sum()))
 
 
 def _total(policy: Policy, now: Floats, fixed: float) -> float | None:
@@ -124,8 +145,10 @@ def _upper(campaigns: Sequence[AdCampaign], now: Floats) -> Floats:
     return np.maximum(bounds, now)
 
 
-def _groups(campaigns: Sequence[AdCampaign], now: Floats) -> list[Group]:
-    """Caps of accounts."""
+def _groups(
+    figures: Figures, held: Sequence[str], campaigns: Sequence[AdCampaign], now: Floats
+) -> list[Group]:
+    """Caps of accounts, less what their other campaigns may spend."""
     caps = SpendCap.objects.filter(
         measure=SpendCap.Measure.DAILY_BUDGET, connection__isnull=False, campaign__isnull=True
     ).select_related("connection")
@@ -133,7 +156,8 @@ def _groups(campaigns: Sequence[AdCampaign], now: Floats) -> list[Group]:
     for cap in caps:
         members = [place for place, one in enumerate(campaigns) if one.connection_id == cap.connection_id]
         if members and cap.connection is not None:
-            most = max(float(cap.amount), float(now[members].sum()))
+            others = fixed_of(figures, held, connection_id=cap.connection_id)
+            most = max(float(cap.amount) - others, float(now[members].sum()))
             found.append(Group(name=str(cap.connection.label), members=members, cap=most))
     return found
 
@@ -168,7 +192,7 @@ def _proposal(
     return Proposal(
         kind=Kind.BUDGET,
         campaign=campaign,
-        title=f"{verb} the daily budget of {campaign.name} from {shown[0]} to {shown[1]}",
+        title=f"{verb} the daily budget of {short(campaign.name)} from {shown[0]} to {shown[1]}",
         before=f"{campaign.budget.normalize():f}",
         after=f"{after.normalize():f}",
         amount=rise.quantize(Decimal("0.01")),
@@ -192,8 +216,8 @@ def _proposal(
             # Of what the platform claims, the part that counts as revenue.
             "revenue_factor": factor,
             "binds": found.answer.binds[place],
-            "from": figures.first_day.isoformat(),
-            "until": figures.last_day.isoformat(),
+            "from": figures.known_from.isoformat(),
+            "until": figures.known_until.isoformat(),
         },
     )
 
@@ -215,27 +239,38 @@ def _reasons(figures: Figures, curves: Curves, found: BudgetPlan, place: int) ->
         f"more: revenue grows with spend to the power {curves.k[row]:.2f} "
         f"(± {1.96 * curves.k_error[row]:.2f}).",
         f"Learnt from {int(curves.days[row])} days of this campaign and {len(figures.campaigns)} campaigns "
-        f"together, until {figures.last_day:%-d %B %Y}.",
+        f"together, until {figures.known_until:%-d %B %Y}.",
     ]
-    if (bound := found.answer.binds[place]) != "nothing":
-        said.append(f"What holds it there: {bound}.")
+    if bound := binds(found.answer.binds[place]):
+        said.append(bound)
     return said
 
 
 def _other_side(figures: Figures, found: BudgetPlan, place: int, home: str) -> str:
-    """Where the money of a move comes from, or goes to."""
+    """Where the money of a move comes from, or goes to; and what of it is new, or saved."""
     steps = found.planned - found.now
-    rises = steps[place] > 0
+    rises = bool(steps[place] > 0)
     others = np.flatnonzero(steps < 0 if rises else steps > 0)
-    if not others.size:
-        return ""
-    largest = others[np.argsort(-np.abs(steps[others]))][:MOST_NAMED]
-    names = ", ".join(figures.campaigns[found.places[one]].name for one in largest.tolist())
-    more = f" and {others.size - MOST_NAMED} more" if others.size > MOST_NAMED else ""
+    mine, theirs = abs(steps[(steps > 0) == rises].sum()), abs(steps[others].sum())
     price = money(found.moves.price[place], home, exact=True)
-    if rises:
-        return f"It comes from {names}{more}, where {money(1, home)} brings {price} of profit."
-    return f"It goes to {names}{more}, where {money(1, home)} brings {price} of profit."
+    way, new = ("comes from", "new") if rises else ("goes to", "saved")
+    if theirs < LEAST_PART * mine:
+        return f"Its money is {new}, and counts as itself."
+    named, pound = _named(figures, found, others), money(1, home)
+    if theirs > (1 - LEAST_PART) * mine:
+        return f"It {way} {named}, where {pound} brings {price} of profit."
+    return (
+        f"{percent(theirs / mine, 0)} of the money {way} {named}; the rest is {new}, and counts as itself. "
+        f"{pound} of both together brings {price} of profit."
+    )
+
+
+def _named(figures: Figures, found: BudgetPlan, places: np.ndarray) -> str:
+    """Those that move most, and how many others."""
+    steps = np.abs(found.planned - found.now)
+    largest = places[np.argsort(-steps[places])][:MOST_NAMED].tolist()
+    names = ", ".join(short(figures.campaigns[found.places[one]].name) for one in largest)
+    return f"{names} and {places.size - MOST_NAMED} more" if places.size > MOST_NAMED else names
 
 
 def _doubts(curves: Curves, row: int) -> list[str]:

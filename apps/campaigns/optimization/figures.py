@@ -42,6 +42,16 @@ class Figures:
     def last_day(self) -> date:
         return self.first_day + timedelta(days=self.days - 1)
 
+    @property
+    def known_from(self) -> date:
+        """The first day of which anything is known; the first of all where nothing is."""
+        return self.first_day + timedelta(days=int(np.isfinite(self.spend).any(axis=0).argmax()))
+
+    @property
+    def known_until(self) -> date:
+        """The last day of which anything is known."""
+        return self.last_day - timedelta(days=int(np.isfinite(self.spend).any(axis=0)[::-1].argmax()))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Part:

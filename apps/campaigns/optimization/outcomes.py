@@ -5,6 +5,8 @@ from datetime import date, datetime, timedelta
 import numpy as np
 from django.db import transaction
 
+from apps.accounts.figures import count
+from apps.accounts.models import Workspace
 from apps.campaigns.maths.realised import Realised, realised
 from apps.campaigns.models import Change, Kind, Outcome, Policy, Recommendation
 from apps.campaigns.optimization import decisions, figures, policies
@@ -45,12 +47,12 @@ def _measure(found: Recommendation, span: int, *, now: datetime) -> int:
     """One outcome; where the days are not read yet it is asked again later."""
     if found.done_at is None:
         return 0
-    done_on = found.done_at.date()
+    done_on = found.done_at.astimezone(Workspace.objects.get().zone).date()
     last = done_on + timedelta(days=span)
     known = figures.load(until=last, days=span + 1 + DAYS_BEFORE)
     if not _is_read(known, found, last):
         return 0
-    measured, note = _realised(found, known, span, policies.get())
+    measured, note = _realised(found, known, done_on, policies.get())
     outcome = Outcome(
         workspace_id=found.workspace_id,
         recommendation=found,
@@ -79,37 +81,73 @@ def _is_read(known: Figures, found: Recommendation, last: date) -> bool:
 
 
 def _realised(
-    found: Recommendation, known: Figures, span: int, policy: Policy
+    found: Recommendation, known: Figures, done_on: date, policy: Policy
 ) -> tuple[Realised | None, str]:
+    """The days after `done_on`, to the last that is known, against whole weeks before it."""
     rows = [row for row, one in enumerate(known.campaigns) if one.pk == found.campaign_id]
     if not rows:
         return None, "The campaign's figures are not known any more."
-    changed = _changed_in(known, found)
-    others = [row for row, one in enumerate(known.campaigns) if one.pk not in changed]
-    before, after = slice(0, DAYS_BEFORE), slice(DAYS_BEFORE + 1, DAYS_BEFORE + 1 + span)
+    weeks, why = _quiet_weeks_before(found, done_on, known.last_day)
+    if why:
+        return None, why
+    place = (done_on - known.first_day).days
+    before, after = slice(place - 7 * weeks, place), slice(place + 1, known.days)
+    runs = [_runs_in(known, row, before, after) for row in range(len(known.campaigns))]
+    if not runs[rows[0]]:
+        return None, "Not enough data: it did not run on each of these days, or some are missing."
+    changed = _changed_in(known.first_day + timedelta(days=before.start), known.last_day)
+    others = [
+        row
+        for row, one in enumerate(known.campaigns)
+        if runs[row] and one.pk not in {*changed, found.campaign_id}
+    ]
     factor = float(found.evidence.get("revenue_factor", 1))
     revenue, spend = known.conversion_value[rows[0]] * factor, known.spend[rows[0]]
-    if not (np.isfinite(revenue[before]).all() and np.isfinite(revenue[after]).all()):
-        return None, "Not enough data: some of its days are missing."
-    beside = np.nan_to_num(known.conversion_value[others])
     measured = realised(
         revenue[before],
         revenue[after],
-        beside[:, before].sum(axis=0),
-        beside[:, after].sum(axis=0),
+        known.conversion_value[others, before].sum(axis=0),
+        known.conversion_value[others, after].sum(axis=0),
         extra_spend=float(spend[after].mean() - spend[before].mean())
         * float(found.evidence.get("price_of_money", 1)),
         margin=float(policy.margin),
     )
-    held = f"held against {len(others)} campaigns that were not changed" if others else "held against itself"
-    return measured, f"{span} days after against {DAYS_BEFORE} before, {held}."
+    beside = count(len(others), "campaign that was", "campaigns that were")
+    held = f"held against {beside} not changed" if others else "held against itself alone"
+    return measured, f"{known.days - place - 1} days after against {7 * weeks} before, {held}."
 
 
-def _changed_in(known: Figures, found: Recommendation) -> set[int]:
+def _quiet_weeks_before(found: Recommendation, done_on: date, last: date) -> tuple[int, str]:
+    """Whole weeks in which nothing else of the campaign was changed; or why it cannot be measured alone."""
+    rows = Change.objects.filter(campaign=found.campaign_id, state=Change.State.DONE).exclude(
+        recommendation=found, deed=Change.Deed.DO
+    )
+    again = rows.filter(day__gte=done_on, day__lte=last).order_by("day").first()
+    if again is not None:
+        return 0, f"It was changed again on {again.day:%-d %B}, so this change alone cannot be measured."
+    earlier = (
+        rows.filter(day__lt=done_on, day__gte=done_on - timedelta(days=DAYS_BEFORE)).order_by("day").last()
+    )
+    if earlier is None:
+        return DAYS_BEFORE // 7, ""
+    weeks = (done_on - earlier.day - timedelta(days=1)).days // 7
+    if weeks:
+        return weeks, ""
+    return 0, f"It had been changed on {earlier.day:%-d %B}, too shortly before to compare with."
+
+
+def _runs_in(known: Figures, row: int, *spans: slice) -> bool:
+    """Whether a campaign ran on each of these days: one that was paused is no measure of anything."""
+    return all(
+        bool((known.spend[row, span] > 0).all() and np.isfinite(known.conversion_value[row, span]).all())
+        for span in spans
+    )
+
+
+def _changed_in(first: date, last: date) -> set[int]:
     """Campaigns that were changed during the days that are compared: no measure of what would have been."""
-    first = found.done_at and found.done_at - timedelta(days=DAYS_BEFORE)
-    rows = Change.objects.filter(state=Change.State.DONE, created_at__gte=first)
-    return {found.campaign_id, *rows.values_list("campaign_id", flat=True)}
+    rows = Change.objects.filter(state=Change.State.DONE, day__gte=first, day__lte=last)
+    return set(rows.values_list("campaign_id", flat=True))
 
 
 def _verdict(measured: Realised | None) -> str:
@@ -119,7 +157,8 @@ def _verdict(measured: Realised | None) -> str:
 
 
 def latest() -> list[Outcome]:
-    """The longest span of each recommendation that was measured, newest first."""
-    rows = Outcome.objects.select_related("recommendation__campaign").order_by("after_days")
+    """Of each recommendation the longest span that could be measured, newest first; else the longest."""
+    rows = list(Outcome.objects.select_related("recommendation__campaign").order_by("after_days"))
+    rows.sort(key=lambda one: one.realised is not None)
     longest = {one.recommendation_id: one for one in rows}
     return sorted(longest.values(), key=lambda one: one.measured_at, reverse=True)

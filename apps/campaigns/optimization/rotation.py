@@ -12,6 +12,7 @@ from apps.campaigns.maths.fatigue import Wear, read
 from apps.campaigns.models import Kind, Policy
 from apps.campaigns.optimization.figures import Figures, Part
 from apps.campaigns.optimization.recommend import Proposal
+from apps.campaigns.wording import chance, short
 from apps.integrations.models import AdCampaign
 
 
@@ -43,9 +44,9 @@ def _proposal(policy: Policy, figures: Figures, row: int, part: Part, wear: Wear
         campaign=campaign,
         target=part.key,
         target_name=part.name,
-        title=f"Give {part.name} in {campaign.name} a rest"
+        title=f"Give {short(part.name)} in {short(campaign.name)} a rest"
         if others
-        else f"Make a new ad in place of {part.name} in {campaign.name}",
+        else f"Make a new ad in place of {short(part.name)} in {short(campaign.name)}",
         before=AdCampaign.Status.ACTIVE.value,
         after=AdCampaign.Status.PAUSED.value,
         confidence=float(ndtr(-wear.slope / wear.error)),
@@ -58,7 +59,7 @@ def _proposal(policy: Policy, figures: Figures, row: int, part: Part, wear: Wear
             f"people came to see it {number(wear.frequency_now, 1)} times instead of "
             f"{number(wear.frequency_then, 1)}.",
             "Seasons do not explain it: the days' ups and downs are those of all ads of the account. The "
-            f"chance of so much by luck, over all ads looked at, is {wear.p_value:.1e}.",
+            f"chance of so much by luck, over all ads looked at, is {chance(wear.p_value)}.",
             f"An ad as good as this one was would bring {number(wear.gain, 1)} clicks a day more, each worth "
             f"{money(click, home, exact=True)}.",
         ],

@@ -13,6 +13,7 @@ from apps.campaigns.models import Kind, Policy
 from apps.campaigns.optimization.figures import Figures, Part
 from apps.campaigns.optimization.recommend import Proposal
 from apps.campaigns.optimization.sending import EXCLUDED, REACHED
+from apps.campaigns.wording import chance, short
 from apps.integrations.connectors.ads import platforms
 from apps.integrations.connectors.ads.platform import Dimension
 from apps.integrations.models import AdCampaign
@@ -73,18 +74,15 @@ def _proposal(campaign: AdCampaign, part: Part, cost: Cost, worth: float) -> Pro
     home = exchange.purse().home
     dimension = Dimension(cost.segment.dimension)
     is_doable = dimension in platforms.excludes(campaign.connection.service)
-    here, elsewhere = (
-        "infinitely much" if np.isinf(one) else money(one, home, exact=True)
-        for one in (cost.cpa, cost.rest_cpa)
-    )
+    name = part.name.replace("_", " ").capitalize() if part.name.isupper() else part.name
     gain, low, high = (one * worth / DAYS for one in (cost.gain, cost.gain_low, cost.gain_high))
     error = (high - low) / (2 * Z95)
     return Proposal(
         kind=Kind.TARGETING,
         campaign=campaign,
         target=part.key,
-        target_name=part.name,
-        title=f"Leave {part.name} ({dimension.value}) out of {campaign.name}",
+        target_name=name,
+        title=f"Leave {short(name)} ({dimension.value}) out of {short(campaign.name)}",
         before=REACHED,
         after=EXCLUDED,
         confidence=float(ndtr(gain / error)) if error else 1.0,
@@ -93,10 +91,10 @@ def _proposal(campaign: AdCampaign, part: Part, cost: Cost, worth: float) -> Pro
         gain_high=high,
         is_doable=is_doable,
         reasons=[
-            f"A conversion costs {here} there and {elsewhere} elsewhere: {cost.ratio:.1f} times as much "
-            f"({cost.low:.1f} to {cost.high:.1f}).",
+            _compared(cost, home),
             f"From {money(cost.segment.spend, home)} and {cost.segment.conversions:,.0f} conversions in "
-            f"{DAYS} days. The chance of so few by luck, over all segments looked at, is {cost.p_value:.1e}.",
+            f"{DAYS} days. The chance of so few by luck, over all segments looked at, is "
+            f"{chance(cost.p_value)}.",
         ],
         doubts=[
             "People may see the ad there and buy elsewhere: a telephone that leads to a desk is counted at "
@@ -114,3 +112,12 @@ def _proposal(campaign: AdCampaign, part: Part, cost: Cost, worth: float) -> Pro
             "days": DAYS,
         },
     )
+
+
+def _compared(cost: Cost, home: str) -> str:
+    """Here against elsewhere; there are conversions elsewhere, or nothing would be said."""
+    elsewhere = money(cost.rest_cpa, home, exact=True)
+    ratio = f"{cost.ratio:.1f} times as much ({cost.low:.1f} to {cost.high:.1f})"
+    if np.isinf(cost.cpa):
+        return f"There was no conversion there, and one costs {elsewhere} elsewhere: about {ratio}."
+    return f"A conversion costs {money(cost.cpa, home, exact=True)} there and {elsewhere} elsewhere: {ratio}."

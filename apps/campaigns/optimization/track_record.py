@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import transaction
 
 from apps.accounts import audit, events
+from apps.accounts.figures import percent
 from apps.accounts.permissions import system
 from apps.campaigns.events import AutoRuleDemoted
 from apps.campaigns.maths import reliability
@@ -15,7 +16,8 @@ from apps.campaigns.models import AutoRule, Kind, Outcome
 from apps.campaigns.optimization import outcomes
 
 Verdict = Outcome.Verdict
-# A rule is judged once so many of its claims were decided, against the rate that its confidence promises.
+# A rule is judged once so many of its claims were decided: against this rate, or the confidence that it acts
+# on where that is lower.
 LEAST_DECIDED = 10
 PROMISED = 0.9
 
@@ -72,14 +74,15 @@ def review(*, now: datetime) -> list[str]:
     rows = outcomes.latest()
     demoted = []
     for rule in AutoRule.objects.select_for_update().filter(is_on=True):
+        promised = min(PROMISED, rule.least_confidence)
         mine = [
             one
             for one in rows
-            if one.recommendation.kind == rule.kind and one.confidence >= max(PROMISED, rule.least_confidence)
+            if one.recommendation.kind == rule.kind and one.confidence >= rule.least_confidence
         ]
         record = read(mine)
-        if record.decided >= LEAST_DECIDED and _highest_rate(record) < PROMISED:
-            _demote(rule, record, now=now)
+        if record.decided >= LEAST_DECIDED and _highest_rate(record) < promised:
+            _demote(rule, record, promised, now=now)
             demoted.append(str(rule.kind))
     return demoted
 
@@ -88,12 +91,12 @@ def _highest_rate(record: Record) -> float:
     return reliability.rate_interval(record.came_true, record.decided)[1]
 
 
-def _demote(rule: AutoRule, record: Record, *, now: datetime) -> None:
+def _demote(rule: AutoRule, record: Record, promised: float, *, now: datetime) -> None:
     kind = Kind(rule.kind).label
     rule.is_on, rule.demoted_at = False, now
     rule.demoted_because = (
-        f"Of {record.decided} {kind} changes that claimed {PROMISED:.0%} or more, {record.came_true} came "
-        f"true: at most {_highest_rate(record):.0%} would."
+        f"Of {record.decided} {kind} changes that claimed {percent(rule.least_confidence, 0)} or more, "
+        f"{record.came_true} came true: less than {percent(promised, 0)}, beyond chance."
     )
     rule.save()
     actor = system(rule.workspace_id)

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from apps.accounts.figures import DASH, number
+from apps.accounts.figures import DASH, money, number, percent
 from apps.attribution import exchange
+from apps.campaigns import wording
 from apps.campaigns.maths.plan_doubt import Z95
 from apps.campaigns.models import Change, Kind, Recommendation
 from apps.campaigns.optimization import figures
@@ -27,13 +28,13 @@ LABELS = {
     "spend": "Spend of these days",
     "clicks": "Clicks of these days",
     "conversions": "Conversions of these days",
+    "worth": "What one is worth",
+    "worth_low": "The same, lower end of its 95 % interval",
+    "worth_high": "The same, upper end of its 95 % interval",
+    "unit": "One of",
     "ratio": "Cost of a conversion, times the rest's",
     "ratio_low": "The same, lower end of its 95 % interval",
     "ratio_high": "The same, upper end of its 95 % interval",
-    "rate": "Conversions of a click",
-    "rate_low": "The same, lower end of its 95 % interval",
-    "rate_high": "The same, upper end of its 95 % interval",
-    "value": "Revenue of a conversion",
     "lost": "Share of clicks lost to wear",
     "slope": "Log of the click rate, by log of the frequency",
     "error": "The same, standard error",
@@ -45,11 +46,16 @@ LABELS = {
     "spend_now": "Spend a day, now",
     "budget_now": "Budget a day, now",
     "budget_planned": "Budget a day, planned",
-    "marginal_return": "The next one of spend brings, of revenue",
-    "price_of_money": "One of spend brings elsewhere in the plan, of profit",
+    "marginal_return": "Revenue that one more unit of spend brings here",
+    "price_of_money": "Profit that a unit of spend brings elsewhere in the plan",
     "margin": "Share of revenue that is left before advertising",
     "binds": "What holds it there",
 }
+OF_MONEY = {
+    "spend", "worth", "worth_low", "worth_high", "worth_of_click", "spend_now", "budget_now",
+    "budget_planned", "marginal_return", "price_of_money",
+}  # fmt: skip
+OF_SHARES = {"size", "lost", "margin"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,13 +112,14 @@ class Evidence:
 def read(found: Recommendation, *, until: date) -> Evidence:
     """until: the last day that is over."""
     days, days_of = _days(found, until)
+    home = exchange.purse().home
     learnt_until = _day(found.evidence.get("until")) or found.created_at.date()
     return Evidence(
         days=days,
         days_of=days_of,
         curve=_curve(found.evidence, [one for one in days if one.on <= learnt_until]),
         facts=[
-            (LABELS.get(key, _words(key)), _told(value))
+            (LABELS.get(key, _words(key)), _fact(key, value, home))
             for key, value in sorted(found.evidence.items(), key=lambda item: _place(item[0]))
             if key not in NOT_TOLD and _is_fact(value)
         ],
@@ -215,6 +222,18 @@ def _day(value: Any) -> date | None:
         return date.fromisoformat(str(value))
     except ValueError:
         return None
+
+
+def _fact(key: str, value: Any, home: str) -> str:
+    """A figure with its unit."""
+    amount = _number(value)
+    if amount is not None and key in OF_MONEY:
+        return money(amount, home, exact=True)
+    if amount is not None and key in OF_SHARES:
+        return percent(amount)
+    if amount is not None and key == "p_value":
+        return wording.chance(amount)
+    return wording.binds(value) or "nothing" if key == "binds" else _told(value)
 
 
 def _told(value: Any) -> str:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Count, QuerySet
 
-from apps.accounts.figures import count, when
+from apps.accounts.figures import DASH, count, sure, when
 from apps.accounts.models import Workspace
 from apps.campaigns import wording
 from apps.campaigns.models import Approval, Kind, Outcome, Policy, Recommendation
@@ -27,7 +27,9 @@ MOST_TO_DECIDE = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """A recommendation in the list. waits_for: what must happen next, in a sentence. is_open: to a yes."""
+    """A recommendation in the list. waits_for: what must happen next, in a sentence. is_open: to a yes.
+    is_for_hands: to be made by a person, who then says so.
+    """
 
     found: Recommendation
     before: str
@@ -35,12 +37,14 @@ class Item:
     waits_for: str
     said_yes: Sequence[str]
     is_open: bool
+    is_for_hands: bool
     can_be_rejected: bool
     outcome: Outcome | None
 
     @property
     def sure(self) -> str:
-        return wording.sure(self.found.confidence)
+        """How sure it is that it pays; nothing for a test, which is there to find out."""
+        return DASH if self.found.kind == Kind.BUDGET_TEST else sure(self.found.confidence)
 
     @property
     def first_reason(self) -> str:
@@ -90,6 +94,7 @@ def items(
             waits_for=_waits_for(one, policy, said.get(one.pk, []), measured.get(one.pk), workspace, now),
             said_yes=said.get(one.pk, []),
             is_open=one.state == State.PROPOSED and one.expires_at > now and one.is_doable,
+            is_for_hands=one.state == State.PROPOSED and not one.is_doable,
             can_be_rejected=one.state in {State.PROPOSED, State.APPROVED},
             outcome=measured.get(one.pk),
         )
@@ -125,7 +130,9 @@ def _before_a_yes(one: Recommendation, policy: Policy, said_yes: Sequence[str], 
     if one.expires_at <= now:
         return "It has expired. The next run looks at it anew."
     if not one.is_doable:
-        return "The platform's interface does not offer this: a person makes the change in its own app."
+        return (
+            "It cannot be done from here: make it in the platform's own app, and say so, and it is measured."
+        )
     if decisions.eyes_needed(policy, one) > 1:
         others = f"; {wording.names(said_yes)} said yes" if said_yes else ""
         return f"It is above the amount for one: two people must say yes{others}."

@@ -5,26 +5,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from apps.accounts.figures import minor_digits
+from apps.attribution.maths.apportion import MOST_MINOR, round_to_total
 from apps.campaigns import wording
 from apps.campaigns.maths.plan_doubt import Extra, extra
 from apps.campaigns.models import PlanLine, Policy, Run
-from apps.campaigns.optimization import runs, what_if
+from apps.campaigns.optimization import budgets, runs, what_if
 from apps.campaigns.optimization.what_if import Curved, Point
 from apps.campaigns.wording import Line
 from apps.integrations import services
-from apps.integrations.models import AdDay, Connection
+from apps.integrations.models import AdCampaign, AdDay, Connection
 from apps.integrations.services import Family
 
 # More campaigns than a person reads; those that move most are shown.
 MOST_ROWS = 50
 # Below this share of the money nothing worth telling moves.
 LEAST_MOVED = 0.005
+# By so much exchange rates may change an amount between a run and now.
+RATES_MOVE = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """A campaign in a plan. Money is the workspace's, a day. extra: revenue beyond today's, with its 95 %
-    interval. now_width, planned_width: of bars, in percent of the widest.
+    interval. now_width, planned_width: of bars, in percent of the widest. is_same: but for less than a coin.
     """
 
     line: PlanLine
@@ -37,14 +41,11 @@ class Row:
     binds: str
     now_width: float
     planned_width: float
+    is_same: bool
 
     @property
     def change(self) -> float:
         return self.planned - self.now
-
-    @property
-    def is_same(self) -> bool:
-        return abs(self.change) < 0.005
 
     @property
     def is_more(self) -> bool:
@@ -53,7 +54,9 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Budgets of the campaigns that may move. gain: of profit a day, with its 95 % interval."""
+    """Budgets of the campaigns that may move. gain: of profit a day, with its 95 % interval. moved: money
+    that rises or falls, whichever is more.
+    """
 
     rows: Sequence[Row]
     more: int
@@ -61,6 +64,7 @@ class Plan:
     total: float
     revenue_now: float
     revenue: float
+    extra: Extra
     gain: float
     gain_low: float
     gain_high: float
@@ -96,6 +100,7 @@ def of_run(run: Run, found: Curved) -> Plan | None:
     return _plan(
         lines,
         np.array([one.budget_planned for one in lines]),
+        currency=run.currency,
         marginal_returns=[one.marginal_return or 0.0 for one in lines],
         binds=[one.binds for one in lines],
         revenue=run.revenue_planned or 0.0,
@@ -105,7 +110,7 @@ def of_run(run: Run, found: Curved) -> Plan | None:
     )
 
 
-def for_total(policy: Policy, found: Curved, total: float) -> Plan:
+def for_total(policy: Policy, found: Curved, total: float, *, currency: str) -> Plan:
     """The best plan for another total, whatever it takes to get there. Raises ValueError."""
     answer = what_if.plan_for(found, total)
     brings = _extra(found.lines, answer.budgets)
@@ -113,6 +118,7 @@ def for_total(policy: Policy, found: Curved, total: float) -> Plan:
     return _plan(
         found.lines,
         answer.budgets,
+        currency=currency,
         marginal_returns=[float(one) for one in answer.marginal_returns],
         binds=["" for _ in found.lines],
         revenue=answer.revenue,
@@ -124,14 +130,45 @@ def for_total(policy: Policy, found: Curved, total: float) -> Plan:
 
 def line_of(plan: Plan, currency: str) -> Line:
     """The answer in a sentence."""
-    figure = f"{wording.amount(plan.gain, currency)} a day"
+    if not plan.keeps_the_total:
+        return _line_of_another_total(plan, currency)
     if plan.moves_nothing or plan.gain <= 0:
         return Line("The money already lies", "where it earns most", "as far as the figures can tell.")
     doubt = "" if plan.gain_low > 0 else "Perhaps"
-    if plan.keeps_the_total:
-        return Line(doubt, figure, f"more from the same money: {_move(plan, currency)}.")
-    then, now = wording.amount(plan.total, currency), wording.amount(plan.total_now, currency)
-    return Line(doubt, figure, f"more profit from spending {then} a day instead of {now}.")
+    figure = f"{wording.amount(plan.gain, currency)} a day"
+    return Line(doubt, figure, f"more from the same money: {_move(plan, currency)}.")
+
+
+def _line_of_another_total(plan: Plan, currency: str) -> Line:
+    then, now = wording.amounts((plan.total, plan.total_now), currency)
+    figure = f"{wording.amount(abs(plan.gain), currency)} a day"
+    if plan.gain > 0:
+        doubt = "" if plan.gain_low > 0 else "Perhaps"
+        return Line(doubt, figure, f"more profit from spending {then} a day instead of {now}.")
+    costs = "costs" if plan.gain_high < 0 else "perhaps costs"
+    return Line(
+        f"Spending {then} a day instead of {now} {costs}",
+        figure,
+        "of profit. The total was set under Limits.",
+    )
+
+
+def stale_words(found: Curved) -> str:
+    """Whose budgets are not those any more that the plan began with; empty where all are."""
+    moved = [one.campaign.name for one in found.lines if _is_moved(one)]
+    if not moved:
+        return ""
+    has = "has" if len(moved) == 1 else "have"
+    return (
+        f"{wording.names(moved)} {has} been changed or paused since this plan was made. It is of before that."
+    )
+
+
+def _is_moved(line: PlanLine) -> bool:
+    """Rates of currencies move too; what they move alone is no change."""
+    is_active = line.campaign.status == AdCampaign.Status.ACTIVE
+    now = budgets.budget_at_home(line.campaign)
+    return not is_active or now is None or abs(now / (line.budget_now or now) - 1) > RATES_MOVE
 
 
 def trial_line(plan: Plan, currency: str) -> Line:
@@ -172,8 +209,9 @@ def frontier(found: Curved) -> list[Point]:
 
 def _plan(
     lines: Sequence[PlanLine],
-    budgets: np.ndarray,
+    exact: np.ndarray,
     *,
+    currency: str,
     marginal_returns: Sequence[float],
     binds: Sequence[str],
     revenue: float,
@@ -182,20 +220,22 @@ def _plan(
     gap: float,
 ) -> Plan:
     now = np.array([one.budget_now for one in lines], dtype=np.float64)
-    brings = _extra(lines, budgets)
-    most = max(float(now.max(initial=0)), float(budgets.max(initial=0)), 0.01)
+    brings, planned = _extra(lines, exact), _in_coins(exact, currency)
+    most = max(float(now.max(initial=0)), float(planned.max(initial=0)), 0.01)
+    steps = planned - now
     rows = [
         Row(
             line=line,
             now=float(now[place]),
-            planned=float(budgets[place]),
+            planned=float(planned[place]),
             extra=float(brings.each[place]),
             extra_low=float(brings.lows[place]),
             extra_high=float(brings.highs[place]),
             marginal_return=marginal_returns[place],
             binds=wording.binds(binds[place]),
             now_width=round(100 * float(now[place]) / most, 2),
-            planned_width=round(100 * float(budgets[place]) / most, 2),
+            planned_width=round(100 * float(planned[place]) / most, 2),
+            is_same=bool(abs(steps[place]) < 0.5 / 10 ** minor_digits(currency)),
         )
         for place, line in enumerate(lines)
     ]
@@ -204,18 +244,29 @@ def _plan(
         rows=rows[:MOST_ROWS],
         more=max(0, len(rows) - MOST_ROWS),
         total_now=float(now.sum()),
-        total=float(budgets.sum()),
+        total=float(planned.sum()),
         revenue_now=_revenue_now(lines),
         revenue=revenue,
+        extra=brings,
         gain=gain[0],
         gain_low=gain[1],
         gain_high=gain[2],
         marginal_return=marginal_return,
         gap=gap,
-        moved=sum(row.change for row in rows if row.is_more),
+        moved=float(max(steps[steps > 0].sum(), -steps[steps < 0].sum())),
         risers=[row.line.campaign.name for row in rows if row.is_more and not row.is_same],
         fallers=[row.line.campaign.name for row in rows if not row.is_more and not row.is_same],
     )
+
+
+def _in_coins(amounts: np.ndarray, currency: str) -> np.ndarray:
+    """Each in whole coins, and so that they add up to their sum in whole coins."""
+    scale = 10 ** minor_digits(currency)
+    total = round(float(amounts.sum()) * scale)
+    if total > MOST_MINOR:
+        return amounts
+    whole = round_to_total(amounts * scale, np.array([total]), np.array([0, len(amounts)]))
+    return np.asarray(whole / scale, dtype=np.float64)
 
 
 def _revenue_now(lines: Sequence[PlanLine]) -> float:
@@ -240,4 +291,6 @@ def _extra(lines: Sequence[PlanLine], budgets: np.ndarray) -> Extra:
 
 def _move(plan: Plan, currency: str) -> str:
     what = f"move {wording.amount(plan.moved, currency)}"
+    if not (plan.fallers and plan.risers):
+        return what
     return f"{what} from {wording.names(plan.fallers)} to {wording.names(plan.risers)}"

@@ -49,6 +49,7 @@ def plan(request: HttpRequest) -> HttpResponse:
         "plan": made,
         "line": plans.line_of(made, run.currency),
         "facts": _facts(made, run),
+        "stale": plans.stale_words(curved),
         "left_out": plans.left_out(run),
         "unusual": plans.unusual(run),
         "forecasts": list(RunForecast.objects.filter(run=run).order_by("scenario")),
@@ -116,7 +117,9 @@ def start(request: HttpRequest) -> HttpResponse:
 def _tried(request: HttpRequest, policy: Policy, found: Curved, made: Plan, run: Run) -> dict[str, Any]:
     """The plan of the total that was asked for; without one, or with one that cannot be used, the run's."""
     form = TotalForm(request.GET if "total" in request.GET else None, now=found.total)
-    trial = plans.for_total(policy, found, form.cleaned_data["total"]) if form.is_valid() else None
+    trial = None
+    if form.is_valid():
+        trial = plans.for_total(policy, found, form.cleaned_data["total"], currency=run.currency)
     return {
         "form": form,
         "trial": trial,
@@ -148,7 +151,7 @@ def _facts(made: Plan, run: Run) -> list[dict[str, str]]:
         {
             "label": "Could a plan be better?",
             "value": "No" if made.gap < 1e-6 else f"{number(100 * made.gap, 4)} %",
-            "note": "proven: no other within the limits earns more"
+            "note": "proven: by these curves no other within the limits earns more"
             if made.gap < 1e-6
             else "at most, by the proof that came with it",
         },

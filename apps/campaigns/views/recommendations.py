@@ -19,7 +19,7 @@ from apps.accounts.permissions import may
 from apps.campaigns import charts, wording
 from apps.campaigns.forms import ReasonForm
 from apps.campaigns.models import Kind, Outcome, Recommendation
-from apps.campaigns.optimization import decisions, execute, policies, previews
+from apps.campaigns.optimization import by_hand, decisions, execute, policies, previews
 from apps.campaigns.reports import budget_test, evidence, history, inbox
 from apps.campaigns.reports.evidence import Curve, Day
 from apps.campaigns.views.frame import shown
@@ -123,6 +123,14 @@ def reject(request: HttpRequest, recommendation_id: UUID) -> HttpResponse:
     reason = ReasonForm(request.POST).said
     decisions.reject(request.actor, recommendation_id, reason=reason, now=timezone.now())
     messages.success(request, "It is rejected, and the same is not proposed again for two weeks.")
+    return back(request, fallback=_address(recommendation_id))
+
+
+@require_POST
+@page("optimization:approve")
+def done_by_hand(request: HttpRequest, recommendation_id: UUID) -> HttpResponse:
+    by_hand.done(request.actor, recommendation_id, now=timezone.now())
+    messages.success(request, "It is noted as made by hand, and measured like any other.")
     return back(request, fallback=_address(recommendation_id))
 
 

@@ -8,7 +8,7 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
 from apps.accounts.doors import chart_page, page
-from apps.accounts.figures import interval, number
+from apps.accounts.figures import interval, number, sure
 from apps.accounts.paging import slice_of
 from apps.attribution.spreadsheets import csv_lines
 from apps.campaigns import charts
@@ -78,7 +78,7 @@ def track(request: HttpRequest) -> HttpResponse:
         context["reliability_columns"] = ["Claimed", "Claims", "Came true", "Rate, %", "95 % interval"]
         context["reliability_rows"] = [
             [
-                f"{one.claimed:.0%}",
+                sure(one.claimed),
                 number(one.count),
                 number(one.hits),
                 number(100 * one.rate),
