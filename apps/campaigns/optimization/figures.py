@@ -45,12 +45,16 @@ class Figures:
     @property
     def known_from(self) -> date:
         """The first day of which anything is known; the first of all where nothing is."""
-        return self.first_day + timedelta(days=int(np.isfinite(self.spend).any(axis=0).argmax()))
+        return self.first_day + timedelta(days=int(self._known_days.argmax()))
 
     @property
     def known_until(self) -> date:
         """The last day of which anything is known."""
-        return self.last_day - timedelta(days=int(np.isfinite(self.spend).any(axis=0)[::-1].argmax()))
+        return self.last_day - timedelta(days=int(self._known_days[::-1].argmax()))
+
+    @property
+    def _known_days(self) -> NDArray[np.bool_]:
+        return np.asarray(np.isfinite(self.spend).any(axis=0))
 
 
 @dataclass(frozen=True, kw_only=True)
