@@ -104,7 +104,7 @@ def test_what_was_counted_in_a_transaction_is_written_when_the_task_is_over(work
     metrics._flushed_at[0] = float("-inf")
     seen = []
 
-    @app.task(name="tests.count_inside")
+    @app.task(name="tests.metrics.count_inside")
     def count():
         with transaction.atomic():
             metrics.observe("t.end", 1.0)
