@@ -104,12 +104,15 @@ def test_what_was_counted_in_a_transaction_is_written_when_the_task_is_over(work
     metrics._flushed_at[0] = float("-inf")
     seen = []
 
-    @app.task(name="tests.metrics.count_inside")
+    @app.task(name="tests.count_inside")
     def count():
         with transaction.atomic():
             metrics.observe("t.end", 1.0)
         seen.append(MetricPoint.objects.filter(name="t.end").count())
 
-    count.apply()
+    try:
+        count.apply()
+    finally:
+        app.tasks.unregister("tests.count_inside")  # others look at every task there is
 
     assert (seen, MetricPoint.objects.filter(name="t.end").count()) == ([0], 1)
