@@ -14,7 +14,7 @@ from django.utils import timezone
 from apps.accounts import events, jobs, scoping
 from apps.accounts.models import Job, OutboxEvent
 from apps.accounts.permissions import system
-from apps.campaigns.models import BudgetTest, Change, Kind, PlanLine, Recommendation, Run
+from apps.campaigns.models import BudgetTest, Change, Kind, Outcome, PlanLine, Recommendation, Run
 from apps.campaigns.optimization import (
     budget_tests,
     carrying_out,
@@ -23,6 +23,7 @@ from apps.campaigns.optimization import (
     ledger,
     policies,
     runs,
+    track_record,
 )
 from apps.campaigns.optimization.gates import NotPossibleNow
 from apps.campaigns.optimization.policies import AutoTerms
@@ -385,3 +386,25 @@ def test_a_run_whose_worker_died_before_it_said_so_is_not_made_and_told_again(ac
 
     assert runs._work(job) == first
     assert Run.objects.count() == 1
+
+
+def test_a_rule_that_lets_less_sure_changes_run_is_judged_by_them_too(account, boss, workspace):
+    policies.set_auto(
+        boss, "budget", AutoTerms(is_on=True, least_confidence=0.6, most_amount=Decimal(10)), now=NOW
+    )
+    for number in range(12):
+        measured = {"target": str(number), "state": State.MEASURED, "done_at": NOW}
+        found = recommend(account.campaigns[0], "46", confidence=0.7, **measured)
+        Outcome.objects.create(
+            workspace=workspace,
+            recommendation=found,
+            after_days=28,
+            measured_at=NOW,
+            confidence=0.7,
+            realised=-5.0,
+            realised_low=-9.0,
+            realised_high=-1.0,
+            verdict=Outcome.Verdict.DID_NOT,
+        )
+
+    assert track_record.review(now=NOW) == ["budget"]
