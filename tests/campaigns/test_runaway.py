@@ -21,6 +21,7 @@ from apps.campaigns.optimization import (
     decisions,
     execute,
     ledger,
+    outcomes,
     policies,
     runs,
     track_record,
@@ -33,7 +34,7 @@ from apps.integrations.connectors.ads import platforms
 from apps.integrations.events import AdChangeSettled
 from apps.integrations.models import AdCampaign, AdDay, AdGroup, Call
 from apps.integrations.resilience.lanes import Lane
-from tests.campaigns.conftest import person, recommend
+from tests.campaigns.conftest import person, recommend, with_history
 from tests.conftest import committed
 from tests.factories import NOW
 from tests.fakes.server import ResetAfter
@@ -408,3 +409,14 @@ def test_a_rule_that_lets_less_sure_changes_run_is_judged_by_them_too(account, b
         )
 
     assert track_record.review(now=NOW) == ["budget"]
+
+
+def test_what_is_being_rolled_back_is_not_made_measured_meanwhile(account, boss, workspace):
+    with_history(account)
+    found = recommend(account.campaigns[0], "46", state=State.DONE, done_at=NOW - timedelta(days=9))
+    stale = Recommendation.objects.get(pk=found.pk)
+    Recommendation.objects.filter(pk=found.pk).update(state=State.ROLLING_BACK)
+
+    outcomes._measure(stale, 7, now=NOW)
+
+    assert decisions.get(found.public_id).state == State.ROLLING_BACK
