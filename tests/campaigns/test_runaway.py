@@ -389,6 +389,18 @@ def test_a_run_whose_worker_died_before_it_said_so_is_not_made_and_told_again(ac
     assert Run.objects.count() == 1
 
 
+def test_what_somebody_decides_while_the_policy_does_holds_up_nothing_else(account, boss, workspace):
+    """Two clocks at once: what the other has approved is not approved again, and the rest is."""
+    policies.set_auto(boss, "budget", ALONE, now=NOW)
+    _, second = (recommend(one, "46") for one in account.campaigns[:2])
+    rows = list(Recommendation.objects.order_by("pk"))
+    decisions.approve_by_policy(rows[0], "It may.", now=NOW)
+
+    assert carrying_out._approve([(one, "It may.") for one in rows], now=NOW) == 1
+
+    assert decisions.get(second.public_id).state == State.APPROVED
+
+
 def test_a_rule_that_lets_less_sure_changes_run_is_judged_by_them_too(account, boss, workspace):
     policies.set_auto(
         boss, "budget", AutoTerms(is_on=True, least_confidence=0.6, most_amount=Decimal(10)), now=NOW
