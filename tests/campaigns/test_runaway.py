@@ -14,15 +14,17 @@ from django.utils import timezone
 from apps.accounts import events, jobs, scoping
 from apps.accounts.models import Job, OutboxEvent
 from apps.accounts.permissions import system
-from apps.campaigns.models import BudgetTest, Change, Kind, PlanLine, Recommendation, Run
+from apps.campaigns.models import BudgetTest, Change, Kind, Outcome, PlanLine, Recommendation, Run
 from apps.campaigns.optimization import (
     budget_tests,
     carrying_out,
     decisions,
     execute,
     ledger,
+    outcomes,
     policies,
     runs,
+    track_record,
 )
 from apps.campaigns.optimization.gates import NotPossibleNow
 from apps.campaigns.optimization.policies import AutoTerms
@@ -32,7 +34,7 @@ from apps.integrations.connectors.ads import platforms
 from apps.integrations.events import AdChangeSettled
 from apps.integrations.models import AdCampaign, AdDay, AdGroup, Call
 from apps.integrations.resilience.lanes import Lane
-from tests.campaigns.conftest import person, recommend
+from tests.campaigns.conftest import person, recommend, with_history
 from tests.conftest import committed
 from tests.factories import NOW
 from tests.fakes.server import ResetAfter
@@ -385,3 +387,48 @@ def test_a_run_whose_worker_died_before_it_said_so_is_not_made_and_told_again(ac
 
     assert runs._work(job) == first
     assert Run.objects.count() == 1
+
+
+def test_what_somebody_decides_while_the_policy_does_holds_up_nothing_else(account, boss, workspace):
+    """Two clocks at once: what the other has approved is not approved again, and the rest is."""
+    policies.set_auto(boss, "budget", ALONE, now=NOW)
+    _, second = (recommend(one, "46") for one in account.campaigns[:2])
+    rows = list(Recommendation.objects.order_by("pk"))
+    decisions.approve_by_policy(rows[0], "It may.", now=NOW)
+
+    assert carrying_out._approve([(one, "It may.") for one in rows], now=NOW) == 1
+
+    assert decisions.get(second.public_id).state == State.APPROVED
+
+
+def test_a_rule_that_lets_less_sure_changes_run_is_judged_by_them_too(account, boss, workspace):
+    policies.set_auto(
+        boss, "budget", AutoTerms(is_on=True, least_confidence=0.6, most_amount=Decimal(10)), now=NOW
+    )
+    for number in range(12):
+        measured = {"target": str(number), "state": State.MEASURED, "done_at": NOW}
+        found = recommend(account.campaigns[0], "46", confidence=0.7, **measured)
+        Outcome.objects.create(
+            workspace=workspace,
+            recommendation=found,
+            after_days=28,
+            measured_at=NOW,
+            confidence=0.7,
+            realised=-5.0,
+            realised_low=-9.0,
+            realised_high=-1.0,
+            verdict=Outcome.Verdict.DID_NOT,
+        )
+
+    assert track_record.review(now=NOW) == ["budget"]
+
+
+def test_what_is_being_rolled_back_is_not_made_measured_meanwhile(account, boss, workspace):
+    with_history(account)
+    found = recommend(account.campaigns[0], "46", state=State.DONE, done_at=NOW - timedelta(days=9))
+    stale = Recommendation.objects.get(pk=found.pk)
+    Recommendation.objects.filter(pk=found.pk).update(state=State.ROLLING_BACK)
+
+    outcomes._measure(stale, 7, now=NOW)
+
+    assert decisions.get(found.public_id).state == State.ROLLING_BACK

@@ -1,5 +1,6 @@
 """What is carried out without waiting for anybody: what was approved, and what the policy approves."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -26,9 +27,19 @@ def approve_what_policy_allows(*, now: datetime) -> int:
         for one in open_ones.order_by("-confidence", "pk")
         if (why := decisions.why_allowed(policy, rules[one.kind], one))
     ]
+    return _approve(found, now=now)
+
+
+def _approve(found: Sequence[tuple[Recommendation, str]], *, now: datetime) -> int:
+    """What somebody else has decided on meanwhile holds up no other."""
+    made = 0
     for one, why in found:
-        decisions.approve_by_policy(one, why, now=now)
-    return len(found)
+        try:
+            decisions.approve_by_policy(one, why, now=now)
+            made += 1
+        except NotPossibleNow:
+            continue
+    return made
 
 
 def carry_out(*, now: datetime) -> int:

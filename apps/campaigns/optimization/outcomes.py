@@ -11,6 +11,7 @@ from apps.campaigns.maths.realised import Realised, realised
 from apps.campaigns.models import Change, Kind, Outcome, Policy, Recommendation
 from apps.campaigns.optimization import decisions, figures, policies
 from apps.campaigns.optimization.figures import Figures
+from apps.integrations.models import AdCampaign, AdDay
 
 SPANS = (7, 14, 28)
 DAYS_BEFORE = 28
@@ -49,9 +50,9 @@ def _measure(found: Recommendation, span: int, *, now: datetime) -> int:
         return 0
     done_on = found.done_at.astimezone(Workspace.objects.get().zone).date()
     last = done_on + timedelta(days=span)
-    known = figures.load(until=last, days=span + 1 + DAYS_BEFORE)
-    if not _is_read(known, found, last):
+    if not _is_read(found, last):
         return 0
+    known = figures.load(until=last, days=span + 1 + DAYS_BEFORE)
     measured, note = _realised(found, known, done_on, policies.get())
     outcome = Outcome(
         workspace_id=found.workspace_id,
@@ -67,17 +68,16 @@ def _measure(found: Recommendation, span: int, *, now: datetime) -> int:
         outcome.realised, outcome.realised_low = measured.gain, measured.low
         outcome.realised_high = measured.high
     made = Outcome.objects.bulk_create([outcome], ignore_conflicts=True)
-    if found.state == State.DONE:
-        decisions.step(decisions.locked(found.public_id), State.MEASURED, now=now)
+    now_is = decisions.locked(found.public_id)
+    if now_is.state == State.DONE:
+        decisions.step(now_is, State.MEASURED, now=now)
     return len(made)
 
 
-def _is_read(known: Figures, found: Recommendation, last: date) -> bool:
-    """Whether any campaign of the account has figures of the span's last day."""
-    mine = [
-        row for row, one in enumerate(known.campaigns) if one.connection_id == found.campaign.connection_id
-    ]
-    return bool(mine) and bool(np.isfinite(known.spend[mine, (last - known.first_day).days]).any())
+def _is_read(found: Recommendation, last: date) -> bool:
+    """Whether the account has figures up to the last day of the span: asked every half minute."""
+    mine = AdCampaign.objects.filter(connection=found.campaign.connection_id)
+    return bool(AdDay.objects.filter(campaign__in=mine, on__gte=last).exists())
 
 
 def _realised(

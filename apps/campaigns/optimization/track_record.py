@@ -7,7 +7,6 @@ from datetime import datetime
 from django.db import transaction
 
 from apps.accounts import audit, events
-from apps.accounts.figures import percent
 from apps.accounts.permissions import system
 from apps.campaigns.events import AutoRuleDemoted
 from apps.campaigns.maths import reliability
@@ -16,8 +15,8 @@ from apps.campaigns.models import AutoRule, Kind, Outcome
 from apps.campaigns.optimization import outcomes
 
 Verdict = Outcome.Verdict
-# A rule is judged once so many of its claims were decided: against this rate, or the confidence that it acts
-# on where that is lower.
+# A rule is judged once so many of its claims were decided, against the rate that their confidence promises:
+# this one, or less where the rule lets less sure changes run.
 LEAST_DECIDED = 10
 PROMISED = 0.9
 
@@ -78,25 +77,36 @@ def review(*, now: datetime) -> list[str]:
         mine = [
             one
             for one in rows
-            if one.recommendation.kind == rule.kind and one.confidence >= rule.least_confidence
+            if one.recommendation.kind == rule.kind
+            and one.confidence >= rule.least_confidence
+            and one.verdict != Verdict.CANNOT_TELL
         ]
-        record = read(mine)
-        if record.decided >= LEAST_DECIDED and _highest_rate(record) < promised:
-            _demote(rule, record, promised, now=now)
+        sure = [one for one in mine if one.confidence >= PROMISED]
+        if any(_is_too_bold(some) for some in (sure, mine)):
+            _demote(rule, sure if _is_too_bold(sure) else mine, now=now)
             demoted.append(str(rule.kind))
     return demoted
+
+
+def _is_too_bold(decided: Sequence[Outcome]) -> bool:
+    return len(decided) >= LEAST_DECIDED and _highest_rate(read(decided)) < _promised(decided)
+
+
+def _promised(decided: Sequence[Outcome]) -> float:
+    """The rate that claims promise together."""
+    return min(PROMISED, sum(one.confidence for one in decided) / len(decided))
 
 
 def _highest_rate(record: Record) -> float:
     return reliability.rate_interval(record.came_true, record.decided)[1]
 
 
-def _demote(rule: AutoRule, record: Record, promised: float, *, now: datetime) -> None:
-    kind = Kind(rule.kind).label
+def _demote(rule: AutoRule, decided: Sequence[Outcome], *, now: datetime) -> None:
+    kind, record = Kind(rule.kind).label, read(decided)
     rule.is_on, rule.demoted_at = False, now
     rule.demoted_because = (
-        f"Of {record.decided} {kind} changes that claimed {percent(rule.least_confidence, 0)} or more, "
-        f"{record.came_true} came true: less than {percent(promised, 0)}, beyond chance."
+        f"Of {record.decided} {kind} changes that together claimed {_promised(decided):.0%} or more, "
+        f"{record.came_true} came true: at most {_highest_rate(record):.0%} would."
     )
     rule.save()
     actor = system(rule.workspace_id)
