@@ -64,7 +64,10 @@ class PolicyForm(forms.Form):
 
     GROUPS = (
         ("When it looks", ("is_on", "daily_at_hour", "weekly_on_weekday", "report_to")),
-        ("What it aims at", ("total_daily_budget", "margin", "target_cost_per_conversion")),
+        (
+            "What it aims at",
+            ("total_daily_budget", "spends_what_pays", "margin", "target_cost_per_conversion"),
+        ),
         ("How far, how often, on what", ("largest_change_percent", "cooldown_hours", "data_age_hours")),
         (
             "Who says yes, and when it acts",
@@ -76,6 +79,11 @@ class PolicyForm(forms.Form):
     daily_at_hour = forms.TypedChoiceField(label="Every day at", coerce=int, choices=HOURS[:24])
     weekly_on_weekday = forms.TypedChoiceField(label="Every week on", coerce=int, choices=WEEKDAYS)
     total_daily_budget = _amount("Total budget a day", "Empty: as much as is spent today.")
+    spends_what_pays = forms.BooleanField(
+        label="Spend as much as pays",
+        required=False,
+        help_text="Until the next one spent brings just itself, instead of a total; caps hold all the same.",
+    )
     margin = forms.DecimalField(
         label="Margin, %",
         max_digits=6,
@@ -90,7 +98,8 @@ class PolicyForm(forms.Form):
         help_text="Platforms learn anew after larger steps; 20 is what most of them bear.",
     )
     cooldown_hours = forms.IntegerField(
-        label="Hours between changes", help_text="Of one campaign: its figures need time to settle."
+        label="Hours between changes",
+        help_text="Of one campaign. Below 192 (8 days) the week after a change cannot be measured.",
     )
     data_age_hours = forms.IntegerField(
         label="Oldest figures to act on, hours", help_text="Nothing is carried out on older ones."
@@ -165,7 +174,10 @@ class CapForm(forms.Form):
     """A bound that no change may break. of: all campaigns, an account, or one of them."""
 
     of = forms.ChoiceField(label="Of")
-    measure = forms.ChoiceField(label="What is bounded", choices=SpendCap.Measure.choices)
+    measure = forms.ChoiceField(
+        label="What is bounded",
+        choices=[(value, label.capitalize()) for value, label in SpendCap.Measure.choices],
+    )
     amount = _amount("At most, a day", "", is_required=True)
 
     def __init__(self, *args: Any, **options: Any) -> None:
