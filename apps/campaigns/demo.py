@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 from django.db import transaction
 
+from apps.accounts.figures import money
 from apps.accounts.models import Workspace
 from apps.accounts.permissions import Actor
 from apps.campaigns.maths.response.confidence import pays
@@ -81,13 +82,14 @@ def recall(actor: Actor, *, now: datetime) -> Recommendation | None:
         note="Of the trial's past.",
     )
     was, became = (Decimal(f"{amount[row]:.2f}") for amount in (before, after))
+    shown = [money(one, campaign.currency, exact=True) for one in (was, became)]
     found: Recommendation = Recommendation.objects.create(
         workspace=workspace,
         run=run,
         kind=Kind.BUDGET,
         campaign=campaign,
         state=Recommendation.State.DONE,
-        title=f"Raise the daily budget of {campaign.name} from {was} to {became} {campaign.currency}",
+        title=f"Raise the daily budget of {campaign.name} from {shown[0]} to {shown[1]}",
         before=str(was),
         after=str(became),
         currency=campaign.currency,

@@ -86,10 +86,9 @@ class PolicyForm(forms.Form):
     weekly_on_weekday = forms.TypedChoiceField(label="Every week on", coerce=int, choices=WEEKDAYS)
     total_daily_budget = _amount("Total budget a day", "Empty: as much as is spent today.")
     spends_what_pays = forms.BooleanField(
-        label="As much as pays instead",
+        label="Spend as much as pays",
         required=False,
-        help_text="More or less in all, until the next pound earns just itself. Set the margin first; the "
-        "caps hold all the same.",
+        help_text="Until the next one spent brings just itself, instead of a total; caps hold all the same.",
     )
     counts_revenue_by = forms.ChoiceField(
         label="Revenue is",
@@ -111,7 +110,8 @@ class PolicyForm(forms.Form):
         help_text="Platforms learn anew after larger steps; 20 is what most of them bear.",
     )
     cooldown_hours = forms.IntegerField(
-        label="Hours between changes", help_text="Of one campaign: its figures need time to settle."
+        label="Hours between changes",
+        help_text="Of one campaign. Below 192 (8 days) the week after a change cannot be measured.",
     )
     data_age_hours = forms.IntegerField(
         label="Oldest figures to act on, hours", help_text="Nothing is carried out on older ones."
@@ -186,7 +186,10 @@ class CapForm(forms.Form):
     """A bound that no change may break. of: all campaigns, an account, or one of them."""
 
     of = forms.ChoiceField(label="Of")
-    measure = forms.ChoiceField(label="What is bounded", choices=SpendCap.Measure.choices)
+    measure = forms.ChoiceField(
+        label="What is bounded",
+        choices=[(value, label.capitalize()) for value, label in SpendCap.Measure.choices],
+    )
     amount = _amount("At most, a day", "", is_required=True)
 
     def __init__(self, *args: Any, **options: Any) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from apps.campaigns.models import Change, Outcome, Recommendation
-from apps.campaigns.optimization import outcomes
+from apps.campaigns.optimization import outcomes, track_record
 from apps.integrations.models import AdCampaign, AdDay
 from tests.campaigns.conftest import recommend
 from tests.factories import NOW
@@ -116,3 +116,21 @@ def test_a_campaign_alone_is_held_against_itself(account, raised):
     AdCampaign.objects.exclude(pk=account.campaigns[0].pk).update(status="ended")
 
     assert "held against itself alone" in measured(raised).note
+
+
+def test_money_that_moved_counts_once_in_the_sum(account):
+    """10 a day from where it brought 8 to where it brings 13: 5 in all, though each side counts them."""
+    sides = ((account.campaigns[0], "50", 10, 0.8), (account.campaigns[1], "30", -10, 1.3))
+    for campaign, after, extra, price in sides:
+        found = recommend(
+            campaign, after, state=State.MEASURED, done_at=NOW, gain=5.0, evidence={"price_of_money": price}
+        )
+        Outcome.objects.create(
+            workspace_id=found.workspace_id, recommendation=found, after_days=7, measured_at=NOW,
+            confidence=0.9, claimed=5.0, realised=5.0, realised_low=1.0, realised_high=9.0,
+            extra_spend=float(extra), verdict=Verdict.CAME_TRUE,
+        )  # fmt: skip
+
+    record = track_record.read()
+
+    assert (record.gain, record.claimed) == (pytest.approx(5), pytest.approx(5))

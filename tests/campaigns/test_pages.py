@@ -635,7 +635,7 @@ def test_money_that_chance_explains_is_not_claimed_for_sure(page, proposed):
     done(proposed)
     outcome_of(proposed, realised=0.5, verdict="cannot_tell")
 
-    assert "chance alone could still explain what came of them" in text_of(page.get(at("track-record")))
+    assert "chance alone could still explain what came of it." in text_of(page.get(at("track-record")))
 
 
 def test_what_lost_the_right_to_act_alone_says_why(page, workspace):

@@ -22,6 +22,8 @@ class Outcome(WorkspaceOwned):
     realised = models.FloatField(null=True, blank=True)
     realised_low = models.FloatField(null=True, blank=True)
     realised_high = models.FloatField(null=True, blank=True)
+    # Money a day that was spent on top, negative where it was saved.
+    extra_spend = models.FloatField(null=True, blank=True)
     verdict = models.CharField(max_length=11, choices=Verdict.choices)
     note = models.CharField(max_length=300, blank=True)
 

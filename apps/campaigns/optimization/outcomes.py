@@ -53,7 +53,7 @@ def _measure(found: Recommendation, span: int, *, now: datetime) -> int:
     if not _is_read(found, last):
         return 0
     known = figures.load(until=last, days=span + 1 + DAYS_BEFORE)
-    measured, note = _realised(found, known, done_on, policies.get())
+    measured, extra_spend, note = _realised(found, known, done_on, policies.get())
     outcome = Outcome(
         workspace_id=found.workspace_id,
         recommendation=found,
@@ -66,7 +66,7 @@ def _measure(found: Recommendation, span: int, *, now: datetime) -> int:
     )
     if measured is not None:
         outcome.realised, outcome.realised_low = measured.gain, measured.low
-        outcome.realised_high = measured.high
+        outcome.realised_high, outcome.extra_spend = measured.high, extra_spend
     made = Outcome.objects.bulk_create([outcome], ignore_conflicts=True)
     now_is = decisions.locked(found.public_id)
     if now_is.state == State.DONE:
@@ -82,19 +82,21 @@ def _is_read(found: Recommendation, last: date) -> bool:
 
 def _realised(
     found: Recommendation, known: Figures, done_on: date, policy: Policy
-) -> tuple[Realised | None, str]:
-    """The days after `done_on`, to the last that is known, against whole weeks before it."""
+) -> tuple[Realised | None, float, str]:
+    """The days after `done_on`, to the last that is known, against whole weeks before it; and what was spent
+    on top.
+    """
     rows = [row for row, one in enumerate(known.campaigns) if one.pk == found.campaign_id]
     if not rows:
-        return None, "The campaign's figures are not known any more."
+        return None, 0.0, "The campaign's figures are not known any more."
     weeks, why = _quiet_weeks_before(found, done_on, known.last_day)
     if why:
-        return None, why
+        return None, 0.0, why
     place = (done_on - known.first_day).days
     before, after = slice(place - 7 * weeks, place), slice(place + 1, known.days)
     runs = [_runs_in(known, row, before, after) for row in range(len(known.campaigns))]
     if not runs[rows[0]]:
-        return None, "Not enough data: it did not run on each of these days, or some are missing."
+        return None, 0.0, "Not enough data: it did not run on each of these days, or some are missing."
     changed = _changed_in(known.first_day + timedelta(days=before.start), known.last_day)
     others = [
         row
@@ -103,18 +105,23 @@ def _realised(
     ]
     factor = float(found.evidence.get("revenue_factor", 1))
     revenue, spend = known.conversion_value[rows[0]] * factor, known.spend[rows[0]]
+    extra_spend = float(spend[after].mean() - spend[before].mean())
     measured = realised(
         revenue[before],
         revenue[after],
         known.conversion_value[others, before].sum(axis=0),
         known.conversion_value[others, after].sum(axis=0),
-        extra_spend=float(spend[after].mean() - spend[before].mean())
-        * float(found.evidence.get("price_of_money", 1)),
+        extra_spend=extra_spend * price_of_money(found),
         margin=float(policy.margin),
     )
     beside = count(len(others), "campaign that was", "campaigns that were")
     held = f"held against {beside} not changed" if others else "held against itself alone"
-    return measured, f"{known.days - place - 1} days after against {7 * weeks} before, {held}."
+    return measured, extra_spend, f"{known.days - place - 1} days after against {7 * weeks} before, {held}."
+
+
+def price_of_money(found: Recommendation) -> float:
+    """What a unit of the money that it moves brings on the other side of the plan; 1 where it has none."""
+    return float(found.evidence.get("price_of_money", 1))
 
 
 def _quiet_weeks_before(found: Recommendation, done_on: date, last: date) -> tuple[int, str]:

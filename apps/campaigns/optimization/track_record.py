@@ -23,7 +23,12 @@ PROMISED = 0.9
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What was measured so far. gain: profit a day of all of it, with its 95 % interval."""
+    """What was measured so far. gain: profit a day of all of it, with its 95 % interval; claimed: the same.
+
+    A rise counts what its money would have brought where it came from, and the falls that paid for it count
+    what their money brought there: added up, each pound would count twice. So in the sums money counts as
+    itself.
+    """
 
     measured: int
     decided: int
@@ -48,7 +53,7 @@ def read(found: Sequence[Outcome] | None = None) -> Record:
         [one.confidence for one in decided], [one.verdict == Verdict.CAME_TRUE for one in decided]
     )
     known = [one for one in rows if one.realised is not None]
-    gain = sum(one.realised or 0.0 for one in known)
+    gain = sum((one.realised or 0.0) + _elsewhere(one, one.extra_spend or 0.0) for one in known)
     # The errors of different changes are independent: squares add up.
     spread = sum((((one.realised_high or 0) - (one.realised_low or 0)) / 2) ** 2 for one in known) ** 0.5
     return Record(
@@ -60,8 +65,17 @@ def read(found: Sequence[Outcome] | None = None) -> Record:
         gain=gain,
         gain_low=gain - spread,
         gain_high=gain + spread,
-        claimed=sum(one.claimed or 0.0 for one in known),
+        claimed=sum(
+            one.claimed + _elsewhere(one, float(one.recommendation.amount))
+            for one in known
+            if one.claimed is not None
+        ),
     )
+
+
+def _elsewhere(one: Outcome, money: float) -> float:
+    """What was taken off for the money's worth elsewhere beyond itself."""
+    return money * (outcomes.price_of_money(one.recommendation) - 1)
 
 
 @transaction.atomic
@@ -73,7 +87,6 @@ def review(*, now: datetime) -> list[str]:
     rows = outcomes.latest()
     demoted = []
     for rule in AutoRule.objects.select_for_update().filter(is_on=True):
-        promised = min(PROMISED, rule.least_confidence)
         mine = [
             one
             for one in rows

@@ -12,7 +12,8 @@ def line_of(record: Record, currency: str) -> Line:
         return Line("", "Nothing", "was measured yet.")
     if not record.decided:
         measured = count(record.measured, "change was", "changes were")
-        return Line(f"{measured} measured, and", "chance alone", "could still explain what came of them.")
+        them = "it" if record.measured == 1 else "them"
+        return Line(f"{measured} measured, and", "chance alone", f"could still explain what came of {them}.")
     they = "they perhaps" if record.gain_low <= 0 <= record.gain_high else "they"
     return Line(
         f"{record.came_true} of {count(record.decided, 'claim')} came true, and together {they}",

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.accounts.doors import page, refusals_in
+from apps.accounts.figures import duration
 from apps.accounts.permissions import require
 from apps.campaigns import wording
 from apps.campaigns.forms import AutoForm, CapForm, PolicyForm
@@ -91,6 +92,7 @@ def _page(
         "full": sum(row["is_full"] for row in rows),
         "cap_form": cap_form or CapForm(),
         "policy": policy,
+        "pause": duration(3600 * policy.cooldown_hours),
     }
     bound = [one for one in (policy_form, auto_form, cap_form) if one is not None and one.errors]
     return shown(request, "limits.html", context, status=400 if bound else 200)

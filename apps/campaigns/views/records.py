@@ -71,7 +71,6 @@ def track(request: HttpRequest) -> HttpResponse:
         "demoted": record.demoted(),
         "promised": track_record.PROMISED,
         "least": track_record.LEAST_DECIDED,
-        "spans": outcomes.SPANS,
     }
     if read.bins:
         context["reliability"] = charts.reliability(read.bins)
