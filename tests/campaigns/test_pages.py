@@ -660,7 +660,8 @@ def terms(**more):
 
 def policy_form(**more):
     return {
-        "is_on": "on", "daily_at_hour": "5", "weekly_on_weekday": "2", "margin": "35", "cooldown_hours": "48",
+        "is_on": "on", "counts_revenue_by": "platform",
+        "daily_at_hour": "5", "weekly_on_weekday": "2", "margin": "35", "cooldown_hours": "48",
         "largest_change_percent": "15", "data_age_hours": "24", "acts_from_hour": "8",
         "acts_until_hour": "18",
         "four_eyes_above": "25", "report_to": "ada@example.com\n\nada@example.com\nbob@example.com",

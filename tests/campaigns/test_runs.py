@@ -480,4 +480,4 @@ def test_a_rule_that_acts_on_less_is_judged_by_what_it_acts_on(account, workspac
         )  # fmt: skip
 
     assert track_record.review(now=NOW) == ["budget"]
-    assert "less than 70" in policies.auto_rules()["budget"].demoted_because
+    assert "1 came true" in policies.auto_rules()["budget"].demoted_because
