@@ -14,7 +14,7 @@ from django.utils import timezone
 from apps.accounts import events, jobs, scoping
 from apps.accounts.models import Job, OutboxEvent
 from apps.accounts.permissions import system
-from apps.campaigns.models import BudgetTest, Change, Kind, Outcome, PlanLine, Recommendation, Run
+from apps.campaigns.models import BudgetTest, Change, Kind, Outcome, PlanLine, Recommendation, Run, SpendCap
 from apps.campaigns.optimization import (
     budget_tests,
     carrying_out,
@@ -51,6 +51,14 @@ def send() -> None:
     """What the workers would do now."""
     outbox.relay(lane=int(Lane.MARKETING))
     tell()
+
+
+def later(*minutes: int) -> None:
+    """What the clock brings then, and the workers after it."""
+    for number in minutes:
+        with time_machine.travel(NOW + timedelta(minutes=number), tick=True):
+            budget_tests.advance(now=timezone.now())
+            send()
 
 
 def tell() -> None:
@@ -335,17 +343,17 @@ def test_a_test_of_budgets_rests_while_nothing_is_to_be_changed(account, boss, w
     execute.begin(boss, tested.public_id, now=NOW)
     send()
     before = Change.objects.count()
-    fourth = NOW + timedelta(days=4)
-    with time_machine.travel(fourth, tick=True):
+    last = NOW + timedelta(days=32)
+    with time_machine.travel(last, tick=True):
         account.read_again()
-        modes.begin_emergency(system(workspace.pk), reason="A bad day.", hours=2, now=fourth)
-        budget_tests.advance(now=fourth)
+        modes.begin_emergency(system(workspace.pk), reason="A bad day.", hours=2, now=last)
+        budget_tests.advance(now=last)
         assert Change.objects.count() == before
         assert BudgetTest.objects.get().state == BudgetTest.State.RUNNING
 
-    later = fourth + timedelta(hours=3)
-    with time_machine.travel(later, tick=True):
-        budget_tests.advance(now=later)
+    later_on = last + timedelta(hours=3)
+    with time_machine.travel(later_on, tick=True):
+        budget_tests.advance(now=later_on)
 
     assert Change.objects.count() > before
 
@@ -432,3 +440,37 @@ def test_what_is_being_rolled_back_is_not_made_measured_meanwhile(account, boss,
     outcomes._measure(stale, 7, now=NOW)
 
     assert decisions.get(found.public_id).state == State.ROLLING_BACK
+
+
+def test_a_rise_on_its_way_stays_here_once_a_cap_was_lowered(account, boss):
+    found = decisions.approve(boss, recommend(account.campaigns[0], "46").public_id, now=NOW)
+    execute.begin(boss, found.public_id, now=NOW)
+
+    ledger.set_cap(boss, SpendCap.Measure.DAILY_BUDGET, Decimal(121), now=NOW)
+    send()
+
+    assert account.budget_of(account.campaigns[0]) == Decimal("40.00")
+    seen = decisions.get(found.public_id)
+    assert (seen.state, "daily budgets may come to 121" in seen.state_reason) == (State.FAILED, True)
+
+
+def test_budgets_of_a_test_that_fall_are_put_back_though_another_may_not_rise(account, boss, tested):
+    decisions.approve(boss, tested.public_id, now=NOW)
+    execute.begin(boss, tested.public_id, now=NOW)
+    send()
+    for campaign in account.campaigns:
+        campaign.refresh_from_db()
+    ledger.set_cap(boss, SpendCap.Measure.DAILY_BUDGET, Decimal(1), now=NOW)
+
+    execute.roll_back(boss, tested.public_id, now=NOW)
+    later(1, 2)
+
+    assert {account.budget_of(one) for one in account.campaigns} == {Decimal("34.00"), Decimal("40.00")}
+    assert BudgetTest.objects.get().state == BudgetTest.State.RESTORING
+    assert "daily budgets may come to 1" in decisions.get(tested.public_id).state_reason
+
+    ledger.set_cap(boss, SpendCap.Measure.DAILY_BUDGET, Decimal(200), now=NOW)
+    later(3, 4, 5)
+
+    assert {account.budget_of(one) for one in account.campaigns} == {Decimal("40.00")}
+    assert BudgetTest.objects.get().state == BudgetTest.State.STOPPED

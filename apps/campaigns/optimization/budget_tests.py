@@ -264,7 +264,10 @@ def _end(test: BudgetTest, why: str, *, now: datetime) -> None:
 
 
 def _put_back(actor: Actor, test: BudgetTest, *, now: datetime) -> bool:
-    """Order the budgets of before; true once they are there, or somebody else's stand in their place."""
+    """Order the budgets of before; true once they are there, or somebody else's stand in their place.
+
+    Falls before rises, and each by itself: a rise that a cap forbids keeps no other budget raised.
+    """
     is_back = True
     last = _last_set(test)
     failed = Change.objects.filter(
@@ -273,13 +276,25 @@ def _put_back(actor: Actor, test: BudgetTest, *, now: datetime) -> bool:
         state=Change.State.FAILED,
         created_at__gt=now - TRIES_AGAIN_AFTER,
     )
-    for arm in BudgetTestArm.objects.filter(test=test).select_related("campaign__connection"):
+    arms = list(BudgetTestArm.objects.filter(test=test).select_related("campaign__connection"))
+    for arm in sorted(arms, key=lambda one: one.base - (one.campaign.budget or Decimal(0))):
         is_ours = arm.campaign.budget == last.get(arm.campaign_id)
         if is_ours and arm.campaign.budget != arm.base:
             is_back = False
             if not failed.filter(campaign=arm.campaign).exists():
-                _order(actor, test, arm, arm.base, step=test.blocks + 1, now=now)
+                _try_to_put_back(actor, test, arm, now=now)
     return is_back
+
+
+def _try_to_put_back(actor: Actor, test: BudgetTest, arm: BudgetTestArm, *, now: datetime) -> None:
+    """What stands in its way is said on the recommendation, and it is tried again."""
+    try:
+        _order(actor, test, arm, arm.base, step=test.blocks + 1, now=now)
+    except DomainError as error:
+        found = decisions.locked(test.recommendation.public_id)
+        words = f"The budget of {arm.campaign.name} is not put back yet. {error.detail}"
+        if found.state_reason != words[:300]:
+            decisions.step(found, found.state, words, now=now)
 
 
 def _finish(test: BudgetTest, *, now: datetime) -> None:

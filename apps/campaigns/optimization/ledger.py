@@ -87,6 +87,21 @@ def check(policy: Policy, wanted: Wanted, *, day: date) -> None:
             raise CapReached(_refusal(cap, wanted, used=used))
 
 
+def what_is_broken(change: Change) -> str:
+    """The cap that a rise on its way would break now, in a sentence; empty where none. Caps may have been
+    lowered, and budgets raised by people, since it was ordered and counted.
+    """
+    if change.increase <= 0:
+        return ""
+    for cap in _caps():
+        used = _used(cap, day=change.day) if _covers(cap, change.campaign) else Decimal(0)
+        if used > cap.amount:
+            raised = cap.measure == Measure.DAILY_INCREASE
+            bound = "may rise in one day by" if raised else "may come to"
+            return f"{name_of(cap)}: daily budgets {bound} {cap.amount}, and with this it would be {used}."
+    return ""
+
+
 def standings(*, day: date) -> list[Standing]:
     """Every cap with what counts against it."""
     return [Standing(cap=cap, used=_used(cap, day=day), name=name_of(cap)) for cap in _caps()]

@@ -11,7 +11,7 @@ from typing import Any
 
 from apps.campaigns.models import Change as Intent
 from apps.campaigns.models import Kind, Recommendation
-from apps.campaigns.optimization import policies
+from apps.campaigns.optimization import ledger, policies
 from apps.integrations import outbox, services
 from apps.integrations.client import Client
 from apps.integrations.connectors.ads import writes
@@ -65,13 +65,16 @@ def segment_of(target: str) -> Segment:
 
 
 def perform(client: Client, dues: Sequence[Due]) -> Answer[Any]:
-    """Make the change, unless everything was stopped since it was ordered, or it was settled: a dead letter
-    that is sent again has given its room under the caps back.
+    """Make the change, unless everything was stopped since it was ordered, a cap has no room for it any more,
+    or it was settled: a dead letter that is sent again has given its room under the caps back.
     """
     if policies.get().stopped_at is not None:
         return _kept_here("Everything was stopped before it left.")
-    if not Intent.objects.filter(call=dues[0].call, state__in=Intent.OPEN).exists():
+    mine = Intent.objects.filter(call=dues[0].call, state__in=Intent.OPEN).select_related("campaign")
+    if (change := mine.first()) is None:
         return _kept_here("It was settled before. The next run looks at it anew.")
+    if broken := ledger.what_is_broken(change):
+        return _kept_here(broken)
     return writes.perform_change(client, dues)
 
 
