@@ -273,13 +273,12 @@ def _season(rate: Floats) -> Floats:
     middle = np.full(length, np.nan)
     middle[3 : length - 3] = np.where(np.isfinite(weeks).all(axis=1), weeks.sum(axis=1), np.nan) / 7
     share = np.divide(rate, middle, out=np.full(length, np.nan), where=middle > 0)
-    season = np.ones(7)
-    for weekday in range(7):
-        found = share[weekday::7]
-        found = found[np.isfinite(found)]
-        if len(found):
-            mixed = np.median(found) * len(found) + SEASON_WEEKS
-            season[weekday] = mixed / (len(found) + SEASON_WEEKS)
+    weekdays = np.append(share, np.full(-length % 7, np.nan)).reshape(-1, 7)
+    counts = np.isfinite(weekdays).sum(axis=0)
+    ranked = np.sort(weekdays, axis=0)  # what is not known comes last
+    ends = (ranked[np.maximum(at, 0), np.arange(7)] for at in ((counts - 1) // 2, counts // 2))
+    medians = np.where(counts > 0, sum(ends) / 2, 1.0)
+    season = (medians * counts + SEASON_WEEKS) / (counts + SEASON_WEEKS)
     return np.asarray((season / season.mean())[np.arange(length) % 7])
 
 

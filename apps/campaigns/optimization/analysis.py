@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from apps.accounts.figures import money
-from apps.attribution import exchange
 from apps.campaigns.maths.plan import BudgetPlan
 from apps.campaigns.maths.response.curves import Curves
 from apps.campaigns.maths.response.fit import fit_curves
@@ -85,7 +84,7 @@ def _lines(
     found = []
     places = {row: place for place, row in enumerate(plan.places)} if plan else {}
     for row, campaign in enumerate(known.campaigns):
-        now = budgets.budget_at_home(campaign)
+        now = budgets.budget_at_home(campaign, known.purse)
         values: dict[str, Any] = {"days": int(curves.days[row]), "silent_because": held[row]}
         values |= {"budget_now": now, "anomaly": unusual.get(campaign.pk, "")[:300]}
         if curves.has_level[row]:
@@ -135,15 +134,15 @@ def _summary(
         "gain_high": float(high),
         "marginal_return": float(plan.answer.marginal_return),
         "gap": float(plan.answer.gap),
-        "note": " ".join(filter(None, (note, _step_note(policy, plan, fixed), _profit_note(policy, plan))))[
-            :500
-        ],
+        "note": " ".join(
+            filter(None, (note, _step_note(policy, plan, known, fixed), _profit_note(policy, plan, known)))
+        )[:500],
     }
 
 
-def _step_note(policy: Policy, plan: BudgetPlan, fixed: float) -> str:
+def _step_note(policy: Policy, plan: BudgetPlan, known: Figures, fixed: float) -> str:
     """Where the total that was set is further away than one step."""
-    wanted, home = policy.total_daily_budget, exchange.purse().home
+    wanted, home = policy.total_daily_budget, known.purse.home
     planned = float(plan.planned.sum()) + fixed
     if wanted is None or policy.spends_what_pays or abs(float(wanted) - planned) < LEAST_TOLD * planned:
         return ""
@@ -153,9 +152,9 @@ def _step_note(policy: Policy, plan: BudgetPlan, fixed: float) -> str:
     )
 
 
-def _profit_note(policy: Policy, plan: BudgetPlan) -> str:
+def _profit_note(policy: Policy, plan: BudgetPlan, known: Figures) -> str:
     """Where the last money spent does not earn itself."""
-    earned, home = float(policy.margin) * plan.answer.marginal_return, exchange.purse().home
+    earned, home = float(policy.margin) * plan.answer.marginal_return, known.purse.home
     if earned >= 1 - LEAST_TOLD:
         return ""
     return (

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import betainc, ndtr
 
 from apps.accounts.figures import money
-from apps.attribution import exchange
+from apps.attribution.exchange import Purse
 from apps.campaigns.maths.rates import ShrunkRates, shrunk_rates
 from apps.campaigns.models import Kind, Policy
 from apps.campaigns.optimization.figures import Figures
@@ -60,7 +60,7 @@ def propose(policy: Policy, figures: Figures) -> list[Proposal]:
     for group in groups.order_by("pk"):
         row = rows[group.campaign_id]
         seen = _seen(policy, figures, row, last, clicks[row], conversions[row])
-        if seen is not None and (proposal := _proposal(policy, group, seen, rates, row)):
+        if seen is not None and (proposal := _proposal(policy, group, seen, rates, figures.purse, row)):
             made.append(proposal)
     return made
 
@@ -87,9 +87,11 @@ def _seen(
     )
 
 
-def _proposal(policy: Policy, group: AdGroup, seen: _Seen, rates: ShrunkRates, row: int) -> Proposal | None:
+def _proposal(
+    policy: Policy, group: AdGroup, seen: _Seen, rates: ShrunkRates, purse: Purse, row: int
+) -> Proposal | None:
     """A step towards what a click, or a conversion, is worth; None where the bid may be right."""
-    rate = exchange.purse().rate(group.currency or group.campaign.currency)
+    rate = purse.rate(group.currency or group.campaign.currency)
     if group.bid is None or rate is None or group.bid_strategy not in PER_CLICK | PER_CONVERSION:
         return None
     bid, worth = float(group.bid) * float(rate), _worth(group, seen, rates, row)
@@ -101,7 +103,7 @@ def _proposal(policy: Policy, group: AdGroup, seen: _Seen, rates: ShrunkRates, r
     share = float(np.clip(off, -step, step))
     currency = group.campaign.currency
     after = whole(group.bid * Decimal(repr(1 + share)), towards=group.bid, currency=currency)
-    return _told(group, after, confidence, seen, worth)
+    return _told(group, after, confidence, seen, worth, purse)
 
 
 @dataclass(frozen=True)
@@ -143,8 +145,10 @@ def _worth_of_click(seen: _Seen, rates: ShrunkRates, row: int) -> _Worth:
     )
 
 
-def _told(group: AdGroup, after: Decimal, confidence: float, seen: _Seen, worth: _Worth) -> Proposal:
-    campaign, bid, home = group.campaign, group.bid or Decimal(0), exchange.purse().home
+def _told(
+    group: AdGroup, after: Decimal, confidence: float, seen: _Seen, worth: _Worth, purse: Purse
+) -> Proposal:
+    campaign, bid, home = group.campaign, group.bid or Decimal(0), purse.home
     is_raise = after > bid
     verb = "Raise" if is_raise else "Lower"
     shown = [money(one, campaign.currency, exact=True) for one in (bid, after)]
@@ -165,7 +169,7 @@ def _told(group: AdGroup, after: Decimal, confidence: float, seen: _Seen, worth:
         after=f"{after.normalize():f}",
         confidence=confidence,
         reasons=[
-            f"{_said(seen, worth, home)}, and the bid is {shown[0]}{_at_home(bid, campaign, home)}. {loses}",
+            f"{_said(seen, worth, home)}, and the bid is {shown[0]}{_at_home(bid, campaign, purse)}. {loses}",
             f"From {seen.clicks:,.0f} clicks, {cost} each, and {seen.conversions:,.0f} conversions in {DAYS} "
             "days.",
         ],
@@ -193,7 +197,7 @@ def _said(seen: _Seen, worth: _Worth, home: str) -> str:
     return f"A {worth.unit} {says} {value}" + (f" ({low} to {high})" if low != high else "")
 
 
-def _at_home(bid: Decimal, campaign: AdCampaign, home: str) -> str:
+def _at_home(bid: Decimal, campaign: AdCampaign, purse: Purse) -> str:
     """The same in the workspace's currency, where the account has another."""
-    rate = exchange.purse().rate(campaign.currency or home)
-    return f" ({money(bid * rate, home, exact=True)})" if rate is not None and rate != 1 else ""
+    rate = purse.rate(campaign.currency or purse.home)
+    return f" ({money(bid * rate, purse.home, exact=True)})" if rate is not None and rate != 1 else ""

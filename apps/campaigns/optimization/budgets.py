@@ -7,7 +7,7 @@ from decimal import Decimal
 import numpy as np
 
 from apps.accounts.figures import money, percent
-from apps.attribution import exchange
+from apps.attribution.exchange import Purse
 from apps.campaigns.maths import plan as plans
 from apps.campaigns.maths.allocation.problem import Group
 from apps.campaigns.maths.plan import BudgetPlan
@@ -39,22 +39,22 @@ WHY_SILENT = {
 }
 
 
-def budget_at_home(campaign: AdCampaign) -> float | None:
+def budget_at_home(campaign: AdCampaign, purse: Purse) -> float | None:
     """A day's budget in the workspace's currency; None where the campaign has no daily budget of its own."""
     if campaign.budget_kind != AdCampaign.BudgetKind.DAILY or not campaign.budget:
         return None
-    amount = ledger.home_amount(exchange.purse(), campaign.budget, campaign.currency)
+    amount = ledger.home_amount(purse, campaign.budget, campaign.currency)
     return None if amount is None else float(amount)
 
 
 def held_because(figures: Figures, curves: Curves) -> list[str]:
     """Why each campaign's budget stays as it is, in words; empty where it may move."""
     testing = budget_tests.in_test()
-    return [_held(one, curves, row, testing) for row, one in enumerate(figures.campaigns)]
+    return [_held(one, figures.purse, curves, row, testing) for row, one in enumerate(figures.campaigns)]
 
 
-def _held(campaign: AdCampaign, curves: Curves, row: int, testing: set[int]) -> str:
-    budget = budget_at_home(campaign)
+def _held(campaign: AdCampaign, purse: Purse, curves: Curves, row: int, testing: set[int]) -> str:
+    budget = budget_at_home(campaign, purse)
     if campaign.status != AdCampaign.Status.ACTIVE:
         return "It is paused."
     if budget is None:
@@ -76,7 +76,7 @@ def testable(figures: Figures, curves: Curves, held: Sequence[str]) -> list[int]
         row
         for row, one in enumerate(figures.campaigns)
         if one.status == AdCampaign.Status.ACTIVE
-        and budget_at_home(one)
+        and budget_at_home(one, figures.purse)
         and curves.has_level[row]
         and (not held[row] or curves.reasons[row] in silent)
     ]
@@ -90,7 +90,7 @@ def plan(
     if len(places) < 2:
         return None
     campaigns = [figures.campaigns[row] for row in places]
-    now = np.array([budget_at_home(one) or 0.0 for one in campaigns])
+    now = np.array([budget_at_home(one, figures.purse) or 0.0 for one in campaigns])
     return plans.plan(
         curves,
         places,
@@ -109,7 +109,7 @@ def plan(
 def fixed_of(figures: Figures, held: Sequence[str], *, connection_id: int | None = None) -> float:
     """What campaigns (of an account) that stay as they are may spend a day; a paused one spends nothing."""
     return sum(
-        budget_at_home(one) or 0.0
+        budget_at_home(one, figures.purse) or 0.0
         for one, why in zip(figures.campaigns, held, strict=True)
         if why and one.status == AdCampaign.Status.ACTIVE and connection_id in {None, one.connection_id}
     )
@@ -228,7 +228,7 @@ def _marginal(curves: Curves, row: int, spend: float) -> float:
 
 
 def _reasons(figures: Figures, curves: Curves, found: BudgetPlan, place: int) -> list[str]:
-    row, home = found.places[place], exchange.purse().home
+    row, home = found.places[place], figures.purse.home
     pound = money(1, home)
     next_pound = _marginal(curves, row, float(found.now[place]))
     average = float(curves.outcome(curves.reference)[row] / curves.reference[row])

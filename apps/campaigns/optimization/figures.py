@@ -33,6 +33,7 @@ class Figures:
     conversion_value: Floats
     # Why a campaign is left out, by its key.
     left_out: dict[int, str]
+    purse: Purse
 
     @property
     def days(self) -> int:
@@ -89,7 +90,7 @@ def load(*, until: date, days: int = DAYS) -> Figures:
     rows = AdDay.objects.filter(on__gte=since, on__lte=until, campaign__in=[one.pk for one in kept])
     places = {(one.pk,): row for row, one in enumerate(kept)}
     arrays = _filled(rows, places, ("campaign_id",), since=since, days=days, purse=purse)
-    return Figures(campaigns=kept, first_day=since, left_out=left_out, **arrays)
+    return Figures(campaigns=kept, first_day=since, left_out=left_out, purse=purse, **arrays)
 
 
 def segments(campaigns: Sequence[AdCampaign], *, until: date, days: int = DAYS) -> list[Part]:

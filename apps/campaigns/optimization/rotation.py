@@ -7,7 +7,6 @@ import numpy as np
 from scipy.special import ndtr
 
 from apps.accounts.figures import money, number
-from apps.attribution import exchange
 from apps.campaigns.maths.fatigue import Wear, read
 from apps.campaigns.models import Kind, Policy
 from apps.campaigns.optimization.figures import Figures, Part
@@ -36,7 +35,7 @@ def propose(policy: Policy, figures: Figures, parts: Sequence[Part]) -> list[Pro
 
 
 def _proposal(policy: Policy, figures: Figures, row: int, part: Part, wear: Wear, *, others: int) -> Proposal:
-    campaign, home = figures.campaigns[row], exchange.purse().home
+    campaign, home = figures.campaigns[row], figures.purse.home
     click = _worth_of_click(policy, figures, row)
     gain, low, high = (one * click for one in (wear.gain, wear.low, wear.high))
     return Proposal(

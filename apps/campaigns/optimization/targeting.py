@@ -6,7 +6,6 @@ import numpy as np
 from scipy.special import ndtr
 
 from apps.accounts.figures import money
-from apps.attribution import exchange
 from apps.campaigns.maths.response.curves import Curves
 from apps.campaigns.maths.segments import ALPHA, Cost, Segment, judge
 from apps.campaigns.models import Kind, Policy
@@ -39,7 +38,7 @@ def propose(policy: Policy, figures: Figures, curves: Curves, parts: Sequence[Pa
         row = running[part.campaign_id]
         worth = _worth(policy, figures, row)
         if cost.is_worse and worth:
-            made.append(_proposal(figures.campaigns[row], part, cost, worth))
+            made.append(_proposal(figures.campaigns[row], part, cost, worth, figures.purse.home))
     return made
 
 
@@ -70,8 +69,7 @@ def _worth(policy: Policy, figures: Figures, row: int) -> float:
     return float(policy.margin) * value / conversions if conversions else 0.0
 
 
-def _proposal(campaign: AdCampaign, part: Part, cost: Cost, worth: float) -> Proposal:
-    home = exchange.purse().home
+def _proposal(campaign: AdCampaign, part: Part, cost: Cost, worth: float, home: str) -> Proposal:
     dimension = Dimension(cost.segment.dimension)
     is_doable = dimension in platforms.excludes(campaign.connection.service)
     name = part.name.replace("_", " ").capitalize() if part.name.isupper() else part.name

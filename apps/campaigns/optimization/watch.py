@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from apps.accounts.figures import money, number
-from apps.attribution import exchange
 from apps.campaigns.maths.anomalies import FALSE_ALARMS, Daily, Judged, Metric, judge
 from apps.campaigns.optimization.figures import Figures
 
@@ -36,16 +35,18 @@ def unusual(figures: Figures) -> dict[int, str]:
 
 def _told(figures: Figures, one: Judged) -> str:
     day = figures.first_day + timedelta(days=one.day)
-    value, low, high = (_shown(one.metric, amount) for amount in (one.value, one.low, one.high))
+    value, low, high = (
+        _shown(one.metric, amount, figures.purse.home) for amount in (one.value, one.low, one.high)
+    )
     return (
         f"{NAMES[one.metric]} on {day:%-d %B} was {value}, where {low} to {high} was due "
         f"({FALSE_ALARMS:.0%} of ordinary days are told)."
     )
 
 
-def _shown(metric: Metric, amount: float) -> str:
+def _shown(metric: Metric, amount: float, home: str) -> str:
     if amount == float("inf"):
         return "without end"
     if metric in OF_MONEY:
-        return money(amount, exchange.purse().home, exact=True)
+        return money(amount, home, exact=True)
     return number(amount, 1)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from apps.accounts.figures import minor_digits
+from apps.attribution import exchange
+from apps.attribution.exchange import Purse
 from apps.attribution.maths.apportion import MOST_MINOR, round_to_total
 from apps.campaigns import wording
 from apps.campaigns.maths.plan_doubt import Extra, extra
@@ -155,7 +157,8 @@ def _line_of_another_total(plan: Plan, currency: str) -> Line:
 
 def stale_words(found: Curved) -> str:
     """Whose budgets are not those any more that the plan began with; empty where all are."""
-    moved = [one.campaign.name for one in found.lines if _is_moved(one)]
+    purse = exchange.purse()
+    moved = [one.campaign.name for one in found.lines if _is_moved(one, purse)]
     if not moved:
         return ""
     has = "has" if len(moved) == 1 else "have"
@@ -164,10 +167,10 @@ def stale_words(found: Curved) -> str:
     )
 
 
-def _is_moved(line: PlanLine) -> bool:
+def _is_moved(line: PlanLine, purse: Purse) -> bool:
     """Rates of currencies move too; what they move alone is no change."""
     is_active = line.campaign.status == AdCampaign.Status.ACTIVE
-    now = budgets.budget_at_home(line.campaign)
+    now = budgets.budget_at_home(line.campaign, purse)
     return not is_active or now is None or abs(now / (line.budget_now or now) - 1) > RATES_MOVE
 
 
