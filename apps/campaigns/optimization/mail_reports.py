@@ -8,7 +8,7 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from apps.accounts.figures import count
+from apps.accounts.figures import SPACE, count
 from apps.accounts.models import Workspace
 from apps.campaigns import wording
 from apps.campaigns.models import Recommendation, Run
@@ -36,7 +36,8 @@ def send(run: Run, made: Sequence[Recommendation], *, now: datetime) -> int:
         sent = mail.send(
             workspace,
             to=to,
-            subject=_subject(run, made),
+            # A header holds no space but the plain one.
+            subject=_subject(run, made).replace(SPACE, " "),
             text=text_of(run, made),
             template=TEMPLATE,
             dedup_key=f"optimization:{run.public_id}",
