@@ -114,8 +114,8 @@ app.conf.update(
         },
         "Read campaigns and their figures from ad platforms": {
             "task": "integrations.ads_pull.sweep",
-            "schedule": 900.0,
-            "options": {"expire_seconds": 900},
+            "schedule": 300.0,
+            "options": {"expire_seconds": 300},
         },
         "Run the optimisation engine where it is due, carry out and measure": {
             "task": "campaigns.optimization.sweep",
