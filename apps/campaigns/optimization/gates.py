@@ -28,14 +28,14 @@ class NotPossibleNow(DomainError):
 def require_open(policy: Policy, found: Recommendation, workspace: Workspace, *, now: datetime) -> None:
     """Raises Stopped or NotPossibleNow, with what stands in the way and what to do about it."""
     policies.require_running(policy)
+    if found.is_auto:
+        _require_hours(policy, workspace, now=now)
     _require_current(found, now=now)
     require_quiet(policy, now=now)
     require_fit(policy, found.campaign, now=now)
     _require_untested(found)
     require_unmoved(found, expected=found.before)
     _require_small(policy, found)
-    if found.is_auto:
-        _require_hours(policy, workspace, now=now)
 
 
 def require_fit(policy: Policy, campaign: AdCampaign, *, now: datetime) -> None:

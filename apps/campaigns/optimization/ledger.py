@@ -5,13 +5,12 @@ room that another has taken. A change on its way counts as if it had been made a
 had not: the caps hold however it ends.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from apps.accounts import audit
 from apps.accounts.errors import DomainError, Invalid, NotHere
@@ -210,14 +209,14 @@ def _added(cap: SpendCap, wanted: Wanted) -> Decimal:
     return wanted.budget_after or Decimal(0)
 
 
-def _campaigns_of(cap: SpendCap) -> Iterable[AdCampaign]:
+def _campaigns_of(cap: SpendCap) -> QuerySet[AdCampaign]:
     rows = AdCampaign.objects.all()
     if cap.campaign_id is not None:
         return rows.filter(pk=cap.campaign_id)
     return rows if cap.connection_id is None else rows.filter(connection_id=cap.connection_id)
 
 
-def _budgets(purse: Purse, campaigns: Iterable[AdCampaign]) -> dict[int, Decimal]:
+def _budgets(purse: Purse, campaigns: QuerySet[AdCampaign]) -> dict[int, Decimal]:
     """The worst that each active campaign's daily budget may be, by its key.
 
     A currency without a rate counts as it stands: better too high than nothing.
@@ -227,19 +226,16 @@ def _budgets(purse: Purse, campaigns: Iterable[AdCampaign]) -> dict[int, Decimal
         for change in Change.objects.filter(state__in=Change.OPEN, budget_after__isnull=False)
     }
     found = {}
-    for campaign in campaigns:
-        now = _daily(purse, campaign)
-        worst = max(now, pending.get(campaign.pk) or Decimal(0))
+    # Rows without models: every change counts all campaigns under the policy's lock.
+    for key, status, kind, budget, currency in campaigns.values_list(
+        "pk", "status", "budget_kind", "budget", "currency"
+    ):
+        is_spending = status == AdCampaign.Status.ACTIVE and kind == AdCampaign.BudgetKind.DAILY
+        now = (home_amount(purse, budget, currency) or budget) if is_spending and budget else Decimal(0)
+        worst = max(now, pending.get(key) or Decimal(0))
         if worst:
-            found[campaign.pk] = worst
+            found[key] = worst
     return found
-
-
-def _daily(purse: Purse, campaign: AdCampaign) -> Decimal:
-    is_daily = campaign.budget_kind == AdCampaign.BudgetKind.DAILY
-    if campaign.status != AdCampaign.Status.ACTIVE or not is_daily or campaign.budget is None:
-        return Decimal(0)
-    return home_amount(purse, campaign.budget, campaign.currency) or campaign.budget
 
 
 def _raised(cap: SpendCap, day: date) -> Decimal:
