@@ -10,6 +10,10 @@ from apps.campaigns.optimization.policies import LONGEST_REASON, AutoTerms
 from apps.campaigns.optimization.what_if import LEAST_SHARE, MOST_SHARE
 from apps.integrations.models import AdCampaign, Connection
 
+# A slider of such a total moves by whole units.
+WHOLE_FROM = 100
+NO_AMOUNT = "Write an amount like 1234.56."
+WRONG = dict.fromkeys(("invalid", "max_digits", "max_decimal_places", "max_whole_digits"), NO_AMOUNT)
 HOURS = [(hour, f"{hour:02}:00") for hour in range(25)]
 WEEKDAYS = list(enumerate(("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")))
 ALL = "all"
@@ -24,6 +28,7 @@ def _amount(label: str, help_text: str, *, is_required: bool = False) -> forms.D
         required=is_required,
         max_digits=20,
         decimal_places=2,
+        error_messages=WRONG,
         widget=forms.NumberInput(attrs={"inputmode": "decimal", "step": "0.01", "min": "0"}),
     )
 
@@ -36,6 +41,7 @@ class TotalForm(forms.Form):
     def __init__(self, *args: Any, now: float, **options: Any) -> None:
         super().__init__(*args, **options)
         self.least, self.most = round(LEAST_SHARE * now, 2), round(MOST_SHARE * now, 2)
+        self.step = 1 if now >= WHOLE_FROM else 0.01
 
     def clean_total(self) -> float:
         total: float = self.cleaned_data["total"]
@@ -100,6 +106,7 @@ class PolicyForm(forms.Form):
         label="Margin, %",
         max_digits=6,
         decimal_places=2,
+        error_messages=dict.fromkeys(WRONG, "Write a percentage like 35 or 12.50."),
         help_text="How much of 100 of revenue is left before advertising. 100 counts revenue as profit.",
     )
     target_cost_per_conversion = _amount(
@@ -143,7 +150,10 @@ class PolicyForm(forms.Form):
         return values | {"margin": format(percent, "f"), "report_to": "\n".join(policy.report_to)}
 
     def clean_margin(self) -> Decimal:
-        return Decimal(self.cleaned_data["margin"]) / 100
+        percent: Decimal = self.cleaned_data["margin"]
+        if not 0 < percent <= 100:
+            raise forms.ValidationError("A percentage above 0 and at most 100.")
+        return percent / 100
 
     def clean_report_to(self) -> list[str]:
         lines = [line.strip() for line in self.cleaned_data["report_to"].splitlines()]
@@ -173,6 +183,12 @@ class AutoForm(forms.Form):
             "least_confidence": f"{100 * rule.least_confidence:g}",
             "most_amount": rule.most_amount,
         }
+
+    def clean_least_confidence(self) -> Decimal:
+        percent: Decimal = self.cleaned_data["least_confidence"]
+        if not 50 <= percent <= 100:
+            raise forms.ValidationError("A confidence from 50 to 100 %.")
+        return percent
 
     def terms(self) -> AutoTerms:
         return AutoTerms(

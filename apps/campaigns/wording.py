@@ -28,6 +28,8 @@ BINDS_WORDS = {
     "largest change up": "It may not rise further in one step.",
     "largest change down": "It may not fall further in one step.",
     "locked": "It is locked.",
+    "least of a question": "A fifth of today's: below that its curve is a guess.",
+    "most of a question": "Three times today's: above that its curve is a guess.",
     "not worth moving": "Moving it is not worth the trouble.",
 }
 

@@ -219,10 +219,21 @@ def test_another_total_is_answered_as_part_of_the_page(page, planned):
 
     shown = text_of(answer)
     assert "<html" not in answer.content.decode()
-    assert re.search(r"£150 a day at its best would bring £[\d.]+ a day more of revenue than today\.", shown)
-    assert re.search(r"Profit: .£?[\d.]+ a day .*to", shown)
+    assert re.search(
+        r"£150 a day at its best would (perhaps )?bring £[\d.]+ a day more of revenue than today\.", shown
+    )
+    assert re.search(r"It (adds|costs) £[\d.]+ of profit a day 95 % .*to", shown)
     assert "At this total" in shown
     assert "£150.00" in shown  # the budgets add up to what was asked
+
+
+def test_no_budget_goes_where_its_curve_is_a_guess(planned):
+    found = what_if.curved(planned)
+
+    shown = plans.for_total(policies.get(), found, 3 * 60.0, currency="GBP")
+
+    assert all(0.2 * row.now - 0.01 <= row.planned <= 3 * row.now + 0.01 for row in shown.rows)
+    assert "Three times today's: above that its curve is a guess." in {row.binds for row in shown.rows}
 
 
 def test_another_total_works_as_a_plain_link_too(page, planned):
@@ -231,7 +242,7 @@ def test_another_total_works_as_a_plain_link_too(page, planned):
 
     shown = text_of(page.get(answer.headers["Location"]))
 
-    assert "£150 a day at its best would bring" in shown
+    assert "£150 a day at its best would" in shown
     assert "Where the next pound goes" in shown
 
 
@@ -688,8 +699,9 @@ def test_limits_are_set_and_audited(page):
     ("wrong", "said"),
     [
         ({"largest_change_percent": "101"}, "A percentage from 1 to 100."),
-        ({"margin": "0"}, "A share above 0 and at most 1."),
-        ({"margin": "much"}, "Enter a number."),
+        ({"margin": "0"}, "A percentage above 0 and at most 100."),
+        ({"margin": "much"}, "Write a percentage like 35 or 12.50."),
+        ({"total_daily_budget": "1e400"}, "Write an amount like 1234.56."),
         ({"acts_from_hour": "18", "acts_until_hour": "8"}, "An hour from 1 to 24, after the first."),
         ({"report_to": "nobody"}, "nobody: this is no e-mail address."),
     ],

@@ -8,7 +8,17 @@ import time_machine
 
 from apps.accounts import jobs
 from apps.accounts.models import Job, OutboxEvent
-from apps.campaigns.models import Kind, Outcome, PlanLine, Policy, Recommendation, Run, RunForecast, SpendCap
+from apps.campaigns.models import (
+    Change,
+    Kind,
+    Outcome,
+    PlanLine,
+    Policy,
+    Recommendation,
+    Run,
+    RunForecast,
+    SpendCap,
+)
 from apps.campaigns.optimization import (
     decisions,
     mail_reports,
@@ -481,3 +491,21 @@ def test_a_rule_that_acts_on_less_is_judged_by_what_it_acts_on(account, workspac
 
     assert track_record.review(now=NOW) == ["budget"]
     assert "1 came true" in policies.auto_rules()["budget"].demoted_because
+
+
+def test_a_campaign_that_was_just_changed_rests_and_the_plan_does_not_count_on_it(account, workspace):
+    with_history(account)
+    found = recommended(account.campaigns[0], "48", state=State.DONE, done_at=NOW)
+    change = Change.objects.create(
+        workspace=workspace, recommendation=found, campaign=found.campaign, before="40", after="48",
+        day=NOW.date(), state=Change.State.DONE, ordered_by="ada@example.com", created_at=NOW,
+    )  # fmt: skip
+
+    run = make(now=NOW + timedelta(days=7))
+    line = PlanLine.objects.get(run=run, campaign=found.campaign)
+    assert line.silent_because == "It was changed on 20 November and rests until 28 November."
+    assert not Recommendation.objects.filter(campaign=found.campaign, state=State.PROPOSED, kind="budget")
+
+    Change.objects.filter(pk=change.pk).update(day=NOW.date() - timedelta(days=1))
+    run = make(now=NOW + timedelta(days=7))
+    assert PlanLine.objects.get(run=run, campaign=found.campaign).silent_because == ""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -61,7 +61,7 @@ def analyse(policy: Policy, *, until: date, seed: int, zone: ZoneInfo, now: date
     known = credit.figures
     tested = budget_tests.slopes(known.campaigns, today=until)
     curves = fit_curves(known.spend, known.conversion_value, tested=tested)
-    held = budgets.held_because(known, curves)
+    held = budgets.held_because(policy, known, curves, today=until + timedelta(days=1))
     plan = budgets.plan(policy, known, curves, held, seed=seed)
     proposals = budgets.propose(policy, known, curves, plan, credit.factors) if plan else []
     proposals += budget_tests.propose(policy, known, budgets.testable(known, curves, held), proposals)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from datetime import date, timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -14,7 +15,7 @@ from apps.campaigns.maths.plan import BudgetPlan
 from apps.campaigns.maths.policy import LEAST_CHANGE
 from apps.campaigns.maths.response.curves import Curves
 from apps.campaigns.maths.response.panel import Reason
-from apps.campaigns.models import Kind, Policy, SpendCap
+from apps.campaigns.models import Change, Kind, Policy, SpendCap
 from apps.campaigns.optimization import budget_tests, ledger
 from apps.campaigns.optimization.figures import Figures, Floats
 from apps.campaigns.optimization.recommend import Proposal
@@ -47,10 +48,25 @@ def budget_at_home(campaign: AdCampaign, purse: Purse) -> float | None:
     return None if amount is None else float(amount)
 
 
-def held_because(figures: Figures, curves: Curves) -> list[str]:
+def held_because(policy: Policy, figures: Figures, curves: Curves, *, today: date) -> list[str]:
     """Why each campaign's budget stays as it is, in words; empty where it may move."""
-    testing = budget_tests.in_test()
-    return [_held(one, figures.purse, curves, row, testing) for row, one in enumerate(figures.campaigns)]
+    testing, resting = budget_tests.in_test(), _resting(policy, today)
+    return [
+        _held(one, figures.purse, curves, row, testing) or resting.get(one.pk, "")
+        for row, one in enumerate(figures.campaigns)
+    ]
+
+
+def _resting(policy: Policy, today: date) -> dict[int, str]:
+    """Campaigns that may not be changed yet since they were, by key, in words."""
+    pause = timedelta(days=math.ceil(policy.cooldown_hours / 24))
+    rows = Change.objects.filter(day__gt=today - pause).exclude(
+        state__in=[Change.State.FAILED, Change.State.CANCELLED]
+    )
+    return {
+        one.campaign_id: f"It was changed on {one.day:%-d %B} and rests until {one.day + pause:%-d %B}."
+        for one in rows.order_by("day", "pk")
+    }
 
 
 def _held(campaign: AdCampaign, purse: Purse, curves: Curves, row: int, testing: set[int]) -> str:

@@ -46,16 +46,18 @@ class Figures:
     @property
     def known_from(self) -> date:
         """The first day of which anything is known; the first of all where nothing is."""
-        return self.first_day + timedelta(days=int(self._known_days.argmax()))
+        known = self._known
+        return self.first_day + timedelta(days=int(known[0]) if known.size else 0)
 
     @property
     def known_until(self) -> date:
-        """The last day of which anything is known."""
-        return self.last_day - timedelta(days=int(self._known_days[::-1].argmax()))
+        """The last day of which anything is known; the last of all where nothing is."""
+        known = self._known
+        return self.first_day + timedelta(days=int(known[-1]) if known.size else self.days - 1)
 
     @property
-    def _known_days(self) -> NDArray[np.bool_]:
-        return np.asarray(np.isfinite(self.spend).any(axis=0))
+    def _known(self) -> NDArray[np.int64]:
+        return np.flatnonzero(np.isfinite(self.spend).any(axis=0))
 
 
 @dataclass(frozen=True, kw_only=True)

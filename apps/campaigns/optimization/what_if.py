@@ -17,7 +17,7 @@ from apps.campaigns.models import PlanLine, Run
 from apps.campaigns.optimization.figures import Floats
 
 MOST_CAMPAIGNS = 100_000
-# A frontier from a fifth to three times of what is spent now.
+# From a fifth to three times of what is spent now, in all and of each: beyond that curves are guesses.
 LEAST_SHARE, MOST_SHARE, POINTS = 0.2, 3.0, 50
 
 
@@ -65,12 +65,16 @@ def curved(run: Run) -> Curved:
 
 
 def plan_for(found: Curved, total: float, *, max_change: float | None = None) -> Answer:
-    """The best plan for a total; max_change: as a fraction of what each gets now. Raises ValueError."""
+    """The best plan for a total. max_change: as a fraction of what each gets now; without it, as far as its
+    curve can tell. Raises ValueError.
+    """
     return allocate(
         Problem(
             curves=PowerCurves(found.a, found.k),
             names=[one.campaign.name for one in found.lines],
             total=total,
+            lower=LEAST_SHARE * found.now,
+            upper=MOST_SHARE * found.now,
             current=found.now,
             max_change=max_change,
         )

@@ -23,6 +23,8 @@ from apps.integrations.services import Family
 MOST_ROWS = 50
 # Below this share of the money nothing worth telling moves.
 LEAST_MOVED = 0.005
+# What the ends of an open question are called.
+FARTHEST = {"minimum": "least of a question", "maximum": "most of a question"}
 # By so much exchange rates may change an amount between a run and now.
 RATES_MOVE = 0.02
 
@@ -122,7 +124,7 @@ def for_total(policy: Policy, found: Curved, total: float, *, currency: str) -> 
         answer.budgets,
         currency=currency,
         marginal_returns=[float(one) for one in answer.marginal_returns],
-        binds=["" for _ in found.lines],
+        binds=[FARTHEST.get(one, one) for one in answer.binds],
         revenue=answer.revenue,
         gain=tuple(margin * one - cost for one in (brings.total, brings.low, brings.high)),
         marginal_return=answer.marginal_return,
@@ -178,11 +180,18 @@ def trial_line(plan: Plan, currency: str) -> Line:
     """What another total would come to, in a sentence."""
     brought = plan.revenue - plan.revenue_now
     verb = "more" if brought >= 0 else "less"
+    doubt = "perhaps " if plan.extra.low <= 0 <= plan.extra.high else ""
     return Line(
-        f"{wording.amount(plan.total, currency)} a day at its best would bring",
+        f"{wording.amount(plan.total, currency)} a day at its best would {doubt}bring",
         f"{wording.amount(abs(brought), currency)} a day {verb}",
         "of revenue than today.",
     )
+
+
+def profit_words(plan: Plan, currency: str) -> str:
+    """What it comes to once the money is taken off."""
+    verb = "adds" if plan.gain >= 0 else "costs"
+    return f"It {verb} {wording.amount(abs(plan.gain), currency)} of profit a day"
 
 
 def left_out(run: Run) -> list[PlanLine]:

@@ -124,6 +124,7 @@ def _tried(request: HttpRequest, policy: Policy, found: Curved, made: Plan, run:
         "form": form,
         "trial": trial,
         "trial_line": plans.trial_line(trial, run.currency) if trial else None,
+        "trial_profit": plans.profit_words(trial, run.currency) if trial else "",
         "shown": trial or made,
         "at": trial.total if trial else made.total,
         "margin": float(policy.margin),
