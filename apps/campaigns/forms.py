@@ -1,5 +1,6 @@
 """What the pages of optimisation read; the verbs judge it."""
 
+import math
 from decimal import Decimal
 from typing import Any
 
@@ -40,8 +41,9 @@ class TotalForm(forms.Form):
 
     def __init__(self, *args: Any, now: float, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.least, self.most = round(LEAST_SHARE * now, 2), round(MOST_SHARE * now, 2)
-        self.step = 1 if now >= WHOLE_FROM else 0.01
+        self.least, self.most, self.step = round(LEAST_SHARE * now, 2), round(MOST_SHARE * now, 2), 0.01
+        if now >= WHOLE_FROM:
+            self.least, self.most, self.step = math.ceil(self.least), math.floor(self.most), 1
 
     def clean_total(self) -> float:
         total: float = self.cleaned_data["total"]
