@@ -24,6 +24,7 @@ app.conf.update(
         "integrations.monitoring.*": {"queue": "critical"},
         "integrations.modes.*": {"queue": "critical"},
         "integrations.*": {"queue": "calls"},
+        "campaigns.delivery.*": {"queue": "delivery"},
     },
     task_acks_late=True,
     task_reject_on_worker_lost=True,

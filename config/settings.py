@@ -380,7 +380,7 @@ CELERY_BROKER_URL = (
     REDIS_URL.replace("unix://", "redis+socket://") if REDIS_URL.startswith("unix://") else REDIS_URL
 )
 # Calls to services wait in queues of their own, so that a slow one holds up nothing else.
-CELERY_QUEUES = ("critical", "default", "events", "calls", "long")
+CELERY_QUEUES = ("critical", "default", "events", "calls", "delivery", "long")
 CELERY_TASK_HARD_LIMIT_SECONDS = 1800
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")

@@ -8,21 +8,34 @@ from apps.accounts.back_office import LargeTableAdmin, WorkspaceAdmin
 from apps.accounts.errors import DomainError
 from apps.campaigns.models import (
     Approval,
+    Audience,
+    AudienceMember,
     AutoRule,
     BudgetTest,
     BudgetTestArm,
+    Campaign,
     Change,
+    Chunk,
+    Content,
+    Engagement,
+    EngagementCount,
+    LedgerEntry,
+    Link,
     Outcome,
     PlanLine,
     Policy,
+    Recipient,
     Recommendation,
     Run,
     RunForecast,
+    SendRun,
     SpendCap,
+    Topic,
 )
 from apps.campaigns.optimization import decisions, execute, policies
 
 READS, ACTS = "optimization:read", "optimization:approve"
+READS_CAMPAIGNS = "campaigns:read"
 
 
 @admin.register(Policy)
@@ -149,3 +162,85 @@ class BudgetTestArmAdmin(LargeTableAdmin):
     list_display = ("test_id", "campaign", "base", "slope", "slope_error")
     list_select_related = ("campaign",)
     search_exact = ("test_id", "campaign_id", "id")
+
+
+@admin.register(Topic)
+class TopicAdmin(WorkspaceAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("key", "name", "basis", "is_double_opt_in")
+
+
+@admin.register(Audience)
+class AudienceAdmin(WorkspaceAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("name", "kind", "people", "counted_at", "archived_at")
+    list_filter = ("kind",)
+
+
+@admin.register(AudienceMember)
+class AudienceMemberAdmin(LargeTableAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("audience_id", "person_id", "added_at")
+    search_exact = ("audience_id", "person_id", "id")
+
+
+@admin.register(Campaign)
+class CampaignAdmin(WorkspaceAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("name", "kind", "state", "recipients", "starts_at", "launched_at", "finished_at")
+    list_filter = ("state", "kind")
+
+
+@admin.register(Content)
+class ContentAdmin(LargeTableAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("campaign_id", "key", "subject", "made_by", "approved_at", "approved_by")
+    search_exact = ("campaign_id", "id")
+
+
+@admin.register(Link)
+class LinkAdmin(LargeTableAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("campaign_id", "number", "url")
+    search_exact = ("campaign_id", "id")
+
+
+@admin.register(Recipient)
+class RecipientAdmin(LargeTableAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("campaign_id", "person_id", "state", "reason", "due_at", "settled_at")
+    search_exact = ("person_id", "id")
+
+
+@admin.register(SendRun)
+class SendRunAdmin(WorkspaceAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("campaign_id", "weight", "vtime", "is_open", "due_at")
+
+
+@admin.register(Chunk)
+class ChunkAdmin(LargeTableAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("campaign_id", "number", "state", "lease_until")
+    search_exact = ("campaign_id", "id")
+
+
+@admin.register(LedgerEntry)
+class LedgerEntryAdmin(LargeTableAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("campaign_id", "recipient_id", "fate", "reason", "provider", "at")
+    search_exact = ("recipient_id", "batch", "id")
+
+
+@admin.register(Engagement)
+class EngagementAdmin(LargeTableAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("campaign_id", "recipient_id", "kind", "is_machine", "occurred_at")
+    search_exact = ("recipient_id", "event_id", "id")
+
+
+@admin.register(EngagementCount)
+class EngagementCountAdmin(LargeTableAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("campaign_id", "kind", "hour", "events", "people", "machine")
+    search_exact = ("campaign_id", "id")

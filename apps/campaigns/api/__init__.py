@@ -1,0 +1,1 @@
+"""What programs see of campaigns: budgets under optimization/, messages under marketing/."""

@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from apps.accounts.errors import NotHere
 from apps.accounts.models import Workspace
-from apps.campaigns.api import serializers as shapes
+from apps.campaigns.api.optimization import serializers as shapes
 from apps.campaigns.models import Recommendation, RunForecast
 from apps.campaigns.optimization import (
     bid_quotes,

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.campaigns.api import views
+from apps.campaigns.api.optimization import views
 
 app_name = "optimization-api"
 _ONE = "recommendations/<uuid:recommendation_id>"

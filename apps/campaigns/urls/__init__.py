@@ -1,0 +1,1 @@
+"""Addresses: budgets, messages, and what recipients follow."""
