@@ -123,6 +123,11 @@ app.conf.update(
             "schedule": 30.0,
             "options": {"expire_seconds": 30},
         },
+        "Forget which events of devices were taken long ago": {
+            "task": "campaigns.offline.prune_all",
+            "schedule": 86400.0,
+            "options": {"expire_seconds": 86400},
+        },
         "Publish posts that are due on social networks": {
             "task": "integrations.social.sweep",
             "schedule": 30.0,

@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from apps.accounts.doors import chart_page
 from apps.accounts.views import health
+from apps.campaigns.api.marketing.sync import SyncBatchView
 from apps.integrations.views import hooks
 
 urlpatterns = [
@@ -24,6 +25,7 @@ urlpatterns = [
     path("api/v1/attribution/", include("apps.attribution.api.urls")),
     path("api/v1/integrations/", include("apps.integrations.api.urls")),
     path("api/v1/optimization/", include("apps.campaigns.api.optimization.urls")),
+    path("api/v1/sync/batch", SyncBatchView.as_view(schema=None), name="sync-batch"),
     path("api/v1/marketing/", include("apps.campaigns.api.marketing.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", chart_page(SpectacularSwaggerSplitView.as_view(url_name="schema")), name="api-docs"),

@@ -85,10 +85,23 @@ def identify(
     found = _settled(identities.batch_of([(user_id, anonymous_id)], now))
     person = Person.objects.get(pk=found[0])
     if traits:
-        person.traits = trait_rules.updated(person.traits, others)
-        personal_fields.set_personal(person, personal)
-        person.save(update_fields=["traits", *personal_fields.COLUMNS])
+        _keep(person, personal, others)
     return person
+
+
+@transaction.atomic
+def describe(person_id: int, traits: dict[str, Any]) -> Person:
+    """Keep what is said about somebody; null takes a trait away. Locks them. Raises Invalid, NotHere."""
+    personal, others = trait_rules.split(traits)
+    person = lock_survivor(person_id)
+    _keep(person, personal, others)
+    return person
+
+
+def _keep(person: Person, personal: dict[str, Any], others: dict[str, Any]) -> None:
+    person.traits = trait_rules.updated(person.traits, others)
+    personal_fields.set_personal(person, personal)
+    person.save(update_fields=["traits", *personal_fields.COLUMNS])
 
 
 @transaction.atomic

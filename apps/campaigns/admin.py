@@ -17,8 +17,12 @@ from apps.campaigns.models import (
     Change,
     Chunk,
     Content,
+    Device,
+    DeviceEvent,
+    EditConflict,
     Engagement,
     EngagementCount,
+    FieldStamp,
     LedgerEntry,
     Link,
     Outcome,
@@ -244,3 +248,30 @@ class EngagementCountAdmin(LargeTableAdmin):
     reads = READS_CAMPAIGNS
     list_display = ("campaign_id", "kind", "hour", "events", "people", "machine")
     search_exact = ("campaign_id", "id")
+
+
+@admin.register(Device)
+class DeviceAdmin(WorkspaceAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("device_id", "cursor", "first_seen_at", "last_seen_at")
+
+
+@admin.register(DeviceEvent)
+class DeviceEventAdmin(LargeTableAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("device_id", "event_id", "kind", "verdict", "occurred_at", "received_at")
+    search_exact = ("event_id", "id")
+
+
+@admin.register(FieldStamp)
+class FieldStampAdmin(LargeTableAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("person_id", "field", "lamport", "occurred_at", "device_id")
+    search_exact = ("person_id", "id")
+
+
+@admin.register(EditConflict)
+class EditConflictAdmin(WorkspaceAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("content_id", "base_version", "state", "created_at", "decided_by")
+    list_filter = ("state",)

@@ -12,8 +12,12 @@ from apps.campaigns.models import (
     Change,
     Chunk,
     Content,
+    Device,
+    DeviceEvent,
+    EditConflict,
     Engagement,
     EngagementCount,
+    FieldStamp,
     LedgerEntry,
     Link,
     Outcome,
@@ -68,4 +72,16 @@ holds(
         "occurred_at",
         "received_at",
     ],
+)
+
+impersonal(
+    Device, DeviceEvent, because="which events of which device were taken; what they said is elsewhere"
+)
+impersonal(EditConflict, because="texts of campaigns")
+holds(
+    FieldStamp,
+    export=["field", "occurred_at", "device_id"],
+    on_erase="delete",
+    not_personal=["lamport", "event_id"],
+    on_merge="stay",
 )

@@ -5,6 +5,7 @@ from apps.campaigns.models.change import Change
 from apps.campaigns.models.content import Content, Link
 from apps.campaigns.models.delivery import Chunk, LedgerEntry, Recipient, SendRun
 from apps.campaigns.models.engagement import Engagement, EngagementCount
+from apps.campaigns.models.offline import Device, DeviceEvent, EditConflict, FieldStamp
 from apps.campaigns.models.outcome import Outcome
 from apps.campaigns.models.policy import AutoRule, Policy, SpendCap
 from apps.campaigns.models.recommendation import Approval, Kind, Recommendation
@@ -22,8 +23,12 @@ __all__ = [
     "Change",
     "Chunk",
     "Content",
+    "Device",
+    "DeviceEvent",
+    "EditConflict",
     "Engagement",
     "EngagementCount",
+    "FieldStamp",
     "Kind",
     "LedgerEntry",
     "Link",

@@ -1,3 +1,8 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from apps.campaigns.api.marketing import sync
+
+app_name = "marketing-api"
+urlpatterns = [
+    path("sync/batch", sync.SyncBatchView.as_view(), name="sync-batch"),
+]

@@ -1,0 +1,280 @@
+"""POST /api/v1/sync/batch: each event once, a verdict for each, whatever comes in between."""
+
+import gzip
+import json
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import time_machine
+from django.db import connections
+from rest_framework.test import APIClient
+
+from apps.accounts import consent, people, scoping
+from apps.accounts.models import ConsentRecord, Person
+from apps.attribution.models import Conversion, Touchpoint
+from apps.campaigns.models import Device, DeviceEvent, FieldStamp
+from apps.campaigns.offline import batches
+from tests.conftest import api_client, committed
+
+URL = "/api/v1/sync/batch"
+NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _at_noon() -> Any:
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+def event(
+    kind: str, payload: dict[str, Any], *, ago: float = 0, lamport: int = 1, **more: Any
+) -> dict[str, Any]:
+    """An event of a device; ago: seconds before now by a good clock."""
+    said = NOW - timedelta(seconds=ago)
+    return {
+        "id": str(uuid4()),
+        "type": kind,
+        "original_timestamp": said.isoformat(),
+        "lamport": lamport,
+        "payload": payload,
+        **more,
+    }
+
+
+def batch(
+    *events: dict[str, Any], seq_from: int = 1, sent_at: datetime = NOW, device: str = "tablet"
+) -> dict[str, Any]:
+    return {"device_id": device, "seq_from": seq_from, "sent_at": sent_at.isoformat(), "events": list(events)}
+
+
+def send(api: APIClient, document: dict[str, Any]) -> Any:
+    answer = api.post(URL, document, format="json")
+    assert answer.status_code == 207, answer.content
+    return answer.json()
+
+
+def verdicts(answer: Any) -> list[str]:
+    return [one["verdict"] for one in answer["events"]]
+
+
+VISIT = {"user_id": "eve", "event_type": "visit", "platform": "fair"}
+
+
+def test_a_visit_noted_offline_is_a_touch_of_when_it_happened(api: APIClient) -> None:
+    answer = send(api, batch(event("event", VISIT, ago=3600)))
+
+    assert verdicts(answer) == ["accepted"]
+    assert Touchpoint.objects.get().occurred_at == NOW - timedelta(hours=1)
+
+
+def test_the_same_batch_again_changes_nothing(api: APIClient) -> None:
+    document = batch(
+        event("event", VISIT),
+        event("conversion", {"user_id": "eve", "conversion_type": "lead", "revenue": 5}),
+    )
+    first, again = send(api, document), send(api, document)
+
+    assert verdicts(first) == ["accepted", "accepted"]
+    assert verdicts(again) == ["duplicate", "duplicate"]
+    assert Touchpoint.objects.count() == Conversion.objects.count() == 1
+    assert again["cursor"] == first["cursor"] == 2
+
+
+def test_an_id_twice_in_one_batch_counts_once(api: APIClient) -> None:
+    one = event("event", VISIT)
+
+    assert verdicts(send(api, batch(one, one))) == ["accepted", "accepted"]
+    assert Touchpoint.objects.count() == 1
+
+
+def test_a_clock_that_is_two_hours_ahead_is_corrected(api: APIClient) -> None:
+    ahead = timedelta(hours=2)
+    late = event("event", VISIT)
+    late["original_timestamp"] = (NOW + ahead - timedelta(minutes=10)).isoformat()
+
+    send(api, batch(late, sent_at=NOW + ahead))
+
+    assert Touchpoint.objects.get().occurred_at == NOW - timedelta(minutes=10)
+    assert DeviceEvent.objects.get().said_at == NOW + ahead - timedelta(minutes=10)
+
+
+@pytest.mark.parametrize(("ago_days", "expected"), [(400, timedelta(days=30)), (-2, timedelta(0))])
+def test_a_moment_beyond_reason_is_brought_back(api: APIClient, ago_days: int, expected: timedelta) -> None:
+    send(api, batch(event("event", VISIT, ago=ago_days * 86_400)))
+
+    assert Touchpoint.objects.get().occurred_at == NOW - expected
+
+
+def test_one_bad_event_stops_no_other_and_says_what_is_wrong(api: APIClient) -> None:
+    answer = send(
+        api,
+        batch(
+            event("event", VISIT),
+            event("event", {"user_id": "eve"}),
+            event("dance", {}),
+            {**event("event", VISIT), "id": "7"},
+            event("event", {**VISIT, "properties": {"text": "x" * 33_000}}),
+            {**event("event", VISIT), "original_timestamp": "yesterday"},
+            {**event("event", VISIT), "lamport": -1},
+            {**event("event", VISIT), "payload": [1]},
+            event("consent", {"purpose": "news", "granted": True}),
+            event("profile", {"user_id": "eve", "field": "", "value": 1}),
+        ),
+    )
+
+    assert verdicts(answer) == ["accepted"] + 9 * ["rejected"]
+    reasons = [one.get("reason") for one in answer["events"]]
+    assert reasons[1:] == [
+        "invalid",
+        "unknown_type",
+        "bad_id",
+        "too_large",
+        "bad_timestamp",
+        "bad_lamport",
+        "bad_payload",
+        "no_person",
+        "bad_payload",
+    ]
+    assert "platform" in answer["events"][1]["detail"]
+    assert Touchpoint.objects.count() == 1
+    assert answer["cursor"] == 10
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"device_id": ""}, "device_id"),
+        ({"device_id": "x" * 65}, "device_id"),
+        ({"seq_from": -1}, "seq_from"),
+        ({"seq_from": True}, "seq_from"),
+        ({"sent_at": "now"}, "sent_at"),
+        ({"events": []}, "events"),
+        ({"events": [{}] * 1_001}, "events"),
+        ({"events": "x"}, "events"),
+    ],
+)
+def test_a_batch_that_cannot_be_used_names_the_field(
+    api: APIClient, change: dict[str, Any], field: str
+) -> None:
+    answer = api.post(URL, {**batch(event("event", VISIT)), **change}, format="json")
+
+    assert answer.status_code == 400
+    assert list(answer.json()["errors"]) == [field]
+    assert not Device.objects.exists()
+
+
+def test_a_packed_batch_is_taken_and_one_that_is_too_large_is_not(api: APIClient) -> None:
+    packed = gzip.compress(json.dumps(batch(event("event", VISIT))).encode())
+    taken = api.post(URL, packed, content_type="application/json", HTTP_CONTENT_ENCODING="gzip")
+    bomb = gzip.compress(b" " * 500_001)
+    refused = api.post(URL, bomb, content_type="application/json", HTTP_CONTENT_ENCODING="gzip")
+
+    assert taken.status_code == 207
+    assert refused.status_code == 413
+
+
+def test_a_key_that_may_only_track_brings_no_consent(workspace: Any, now: Any) -> None:
+    tracker = api_client(workspace, ["track"], now)
+    words = event("consent", {"user_id": "eve", "purpose": "news", "granted": True})
+    document = batch(words, event("event", VISIT))
+
+    answer = send(tracker, document)
+
+    assert verdicts(answer) == ["rejected", "accepted"]
+    assert answer["events"][0]["reason"] == "not_allowed"
+    assert not ConsentRecord.objects.exists()
+    # With more rights the same event is taken: it was not.
+    assert verdicts(send(api_client(workspace, ["write"], now), document)) == ["accepted", "duplicate"]
+
+
+def test_the_cursor_stays_before_a_gap(api: APIClient) -> None:
+    send(api, batch(event("event", VISIT), seq_from=5))
+    later = send(api, batch(event("event", VISIT), seq_from=9))
+    filled = send(api, batch(*(event("event", VISIT) for _ in range(3)), seq_from=6))
+
+    assert later["cursor"] == 5
+    assert filled["cursor"] == 8
+
+
+def test_the_last_writer_of_a_field_wins_whoever_comes_first(api: APIClient) -> None:
+    def write(value: str, lamport: int) -> dict[str, Any]:
+        return event("profile", {"user_id": "eve", "field": "venue", "value": value}, lamport=lamport)
+
+    newer, older = write("Barn", 9), write("Hall", 4)
+
+    assert verdicts(send(api, batch(newer))) == ["accepted"]
+    assert verdicts(send(api, batch(older, device="phone"))) == ["merged"]
+    assert people.find(user_id="eve").traits == {"venue": "Barn"}
+
+
+def test_personal_fields_are_sealed_as_everywhere(api: APIClient) -> None:
+    send(api, batch(event("profile", {"user_id": "eve", "field": "email", "value": "eve@example.com"})))
+
+    assert people.find_by_email("eve@example.com")[0].external_id == "eve"
+    assert FieldStamp.objects.get().field == "email"
+
+
+def word(granted: bool, ago: float) -> dict[str, Any]:
+    return event("consent", {"user_id": "eve", "purpose": "news", "granted": granted}, ago=ago)
+
+
+@pytest.mark.parametrize("yes_first", [True, False])
+def test_a_no_outweighs_a_yes_that_was_said_after_it(api: APIClient, yes_first: bool) -> None:
+    no, yes = word(False, 7_200), word(True, 3_600)
+
+    for one in (yes, no) if yes_first else (no, yes):
+        send(api, batch(one, device=one["id"]))
+
+    assert not consent.is_given(people.find(user_id="eve"), "news")
+
+
+def test_a_confirmation_by_e_mail_undoes_an_older_no(api: APIClient, actor: Any) -> None:
+    eve = people.identify(actor, user_id="eve", now=NOW)
+    confirmed = {"source": "double opt-in, confirmed by e-mail", "occurred_at": NOW - timedelta(hours=1)}
+    consent.record(actor, eve, purpose="news", is_granted=True, now=NOW, **confirmed)
+
+    answer = send(api, batch(word(False, 7_200)))
+
+    assert verdicts(answer) == ["merged"]
+    assert consent.is_given(eve, "news")
+
+
+def test_events_of_another_workspace_are_not_ours(api: APIClient, other_workspace: Any, now: Any) -> None:
+    document = batch(event("event", VISIT))
+    send(api, document)
+
+    assert verdicts(send(api_client(other_workspace, ["admin"], now), document)) == ["accepted"]
+
+
+def test_old_notes_are_forgotten(api: APIClient) -> None:
+    send(api, batch(event("event", VISIT)))
+
+    with time_machine.travel(NOW + timedelta(days=44)):
+        assert batches.prune() == 0
+    with time_machine.travel(NOW + timedelta(days=46)):
+        assert batches.prune() == 1
+
+
+@committed
+def test_two_tabs_that_send_the_same_at_once_store_it_once(workspace: Any, now: Any) -> None:
+    events = [event("event", {**VISIT, "user_id": f"u{place % 3}"}) for place in range(20)]
+    answers: list[list[str]] = []
+
+    def tab(order: int) -> None:
+        client = api_client(workspace, ["write"], now)
+        answers.append(verdicts(send(client, batch(*events[::order], device=f"d{order}"))))
+        connections.close_all()
+
+    tabs = [threading.Thread(target=tab, args=(order,)) for order in (1, -1, 1, -1)]
+    for one in tabs:
+        one.start()
+    for one in tabs:
+        one.join()
+
+    with scoping.workspace(workspace):
+        assert Touchpoint.objects.count() == 20
+        assert Person.objects.count() == 3
+    assert sum(answer.count("accepted") for answer in answers) == 20
