@@ -35,6 +35,7 @@ PUBLIC = {
     "health-live": "for load balancers",
     "health-ready": "for load balancers",
     "unsubscribe": "for recipients: the address holds a signed key",
+    "letters:offline-script": "the client of the offline queue: a script that anyone may have",
     "metrics": "guards itself: by token or by address",
     "accounts:theme": "a cookie that says light or dark",
     "account_login": "the way in",

@@ -33,6 +33,7 @@ from apps.integrations.models import (
 from apps.integrations.monitoring import incidents, rules
 from apps.integrations.sync import imports, integrity, records, streams
 from tests.factories import NOW, ChannelFactory, GoalFactory, PersonFactory
+from tests.house.marketing import BODIES as MARKETING_BODIES
 from tests.house.optimization import BODIES as OPTIMIZATION_BODIES
 from tests.house.optimization import recommendation
 from tests.house.rows import row_of
@@ -382,6 +383,7 @@ _goal_body = {
 # (method, route) → a body that is accepted. A route that takes no body has none.
 BODIES: dict[tuple[str, str], Any] = {
     **OPTIMIZATION_BODIES,
+    **MARKETING_BODIES,
     ("post", "integrations-api:webhooks"): {"url": "https://example.com/hook", "event_names": ["*"]},
     ("delete", "integrations-api:webhook"): None,
     **{

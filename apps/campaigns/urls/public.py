@@ -1,6 +1,10 @@
-"""What recipients follow from a message: no sign-in, a token instead."""
+"""What recipients follow from a message, and devices load: no sign-in, a token where one is needed."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.campaigns.views import offline
 
 app_name = "letters"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("offline.js", offline.script, name="offline-script"),
+]
