@@ -128,6 +128,16 @@ app.conf.update(
             "schedule": 86400.0,
             "options": {"expire_seconds": 86400},
         },
+        "Refresh the wide figures of marketing": {
+            "task": "campaigns.bi.refresh",
+            "schedule": 900.0,
+            "options": {"expire_seconds": 900},
+        },
+        "Send business reports that are due": {
+            "task": "campaigns.reports.sweep",
+            "schedule": 600.0,
+            "options": {"expire_seconds": 600},
+        },
         "Publish posts that are due on social networks": {
             "task": "integrations.social.sweep",
             "schedule": 30.0,

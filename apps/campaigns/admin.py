@@ -30,6 +30,7 @@ from apps.campaigns.models import (
     Policy,
     Recipient,
     Recommendation,
+    ReportSchedule,
     Run,
     RunForecast,
     SendRun,
@@ -275,3 +276,9 @@ class EditConflictAdmin(WorkspaceAdmin):
     reads = READS_CAMPAIGNS
     list_display = ("content_id", "base_version", "state", "created_at", "decided_by")
     list_filter = ("state",)
+
+
+@admin.register(ReportSchedule)
+class ReportScheduleAdmin(WorkspaceAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("cadence", "at_hour", "done_on", "trouble")

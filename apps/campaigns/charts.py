@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from apps.campaigns.bi.summary import Day as BusinessDay
 from apps.campaigns.maths.reliability import Bin
 from apps.campaigns.optimization.what_if import Point
 from apps.campaigns.reports.evidence import Curve, Day
@@ -168,6 +169,34 @@ def _place(name: str, at: tuple[float, float], colour: str, symbol: str, told: s
         "marker": {"color": colour, "symbol": symbol, "size": 12, "line": {"width": 2, "color": colour}},
         "hovertemplate": told,
     }
+
+
+def business_days(days: Sequence[BusinessDay], *, sign: str) -> Drawn:
+    """Spend as bars and revenue as a line, day by day."""
+    dates = [one.day.isoformat() for one in days]
+    told = f"%{{x|%-d %b %Y}}: {_plain(sign)}%{{y:,.2f}}"
+    return _figure(
+        [
+            {
+                "type": "bar",
+                "name": "Spend",
+                "x": dates,
+                "y": [float(one.spend) for one in days],
+                "marker": {"color": "var(--c2)"},
+                "hovertemplate": f"{told} spent<extra></extra>",
+            },
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": "Revenue",
+                "x": dates,
+                "y": [float(one.revenue) for one in days],
+                "line": {"color": "var(--c1)", "width": 1.5},
+                "hovertemplate": f"{told} of revenue<extra></extra>",
+            },
+        ],
+        yaxis=_money_axis("a day", sign),
+    )
 
 
 def _money_axis(title: str, sign: str) -> Drawn:

@@ -1,9 +1,11 @@
 """Figures of the engine that alert rules look at, read once a minute."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from django.utils import timezone
 
+from apps.campaigns.bi import figures, summary
 from apps.campaigns.models import AutoRule, Change, PlanLine, Policy, Run
 from apps.integrations import metrics
 from apps.integrations.metrics import Reading
@@ -35,3 +37,20 @@ def unusual_campaigns() -> Iterable[Reading]:
 def demoted_kinds() -> Iterable[Reading]:
     """Kinds of change that lost the right to be carried out without a person."""
     yield Reading(AutoRule.objects.filter(demoted_at__isnull=False, is_on=False).count())
+
+
+@metrics.gauge("campaigns.conversion_rate")
+def conversion_rate() -> Iterable[Reading]:
+    """Of those who clicked a message in the last 30 days; nothing while they are too few to say."""
+    now = timezone.now()
+    figure = summary.conversion_rate(now - timedelta(days=30), now, now=now)
+    if figure.value is not None:
+        yield Reading(figure.value / 100)
+
+
+@metrics.gauge("viral.coefficient")
+def viral_coefficient() -> Iterable[Reading]:
+    """Nothing until something counts invitations."""
+    figure = figures.of("viral_coefficient", timezone.now())
+    if figure.value is not None:
+        yield Reading(figure.value)

@@ -25,6 +25,7 @@ from apps.campaigns.models import (
     Policy,
     Recipient,
     Recommendation,
+    ReportSchedule,
     Run,
     RunForecast,
     SendRun,
@@ -85,3 +86,4 @@ holds(
     not_personal=["lamport", "event_id"],
     on_merge="stay",
 )
+impersonal(ReportSchedule, because="to which colleagues the report goes")

@@ -17,6 +17,7 @@ _BATCH = {
     ],
 }
 BODIES: dict[tuple[str, str], Any] = {
+    ("put", "marketing-api:bi-schedule"): {"cadence": "weekly", "at_hour": 8, "to": ["eve@example.com"]},
     ("post", "sync-batch"): _BATCH,
     ("post", "marketing-api:sync-batch"): _BATCH,
 }

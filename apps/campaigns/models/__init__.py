@@ -9,8 +9,10 @@ from apps.campaigns.models.offline import Device, DeviceEvent, EditConflict, Fie
 from apps.campaigns.models.outcome import Outcome
 from apps.campaigns.models.policy import AutoRule, Policy, SpendCap
 from apps.campaigns.models.recommendation import Approval, Kind, Recommendation
+from apps.campaigns.models.report import ReportSchedule
 from apps.campaigns.models.run import PlanLine, Run, RunForecast
 from apps.campaigns.models.topic import Topic
+from apps.campaigns.models.wide_figures import CustomerValue, RoiDay
 
 __all__ = [
     "Approval",
@@ -23,6 +25,7 @@ __all__ = [
     "Change",
     "Chunk",
     "Content",
+    "CustomerValue",
     "Device",
     "DeviceEvent",
     "EditConflict",
@@ -37,6 +40,8 @@ __all__ = [
     "Policy",
     "Recipient",
     "Recommendation",
+    "ReportSchedule",
+    "RoiDay",
     "Run",
     "RunForecast",
     "SendRun",

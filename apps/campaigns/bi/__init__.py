@@ -1,0 +1,1 @@
+"""Business figures: what marketing costs, what it brings, and how sure that is."""

@@ -1,0 +1,313 @@
+"""What marketing brought in a period: the figures of the summary, each with its doubt."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from math import sqrt
+from typing import Any
+
+from django.db import connection
+from django.db.models import Sum
+from django.utils import timezone
+
+from apps.accounts import scoping
+from apps.accounts.errors import Invalid
+from apps.accounts.models import Workspace
+from apps.accounts.permissions import Actor
+from apps.attribution import goals, model_guide, questions, reports
+from apps.attribution.questions import Query
+from apps.attribution.reports import ChannelRow, Overview
+from apps.campaigns.bi import figures, refreshing
+from apps.campaigns.bi.figures import MONEY, PERCENT, Figure
+from apps.campaigns.models import CustomerValue, RoiDay
+
+MOST_DAYS = 400
+DIRECT = "direct"
+# People who clicked before a rate says anything.
+LEAST_CLICKERS = 100
+# Customers before the spread of what they are worth says how sure the mean is.
+LEAST_CUSTOMERS = 30
+Z = 1.959963984540054
+CLICKED_AND_CONVERTED = """
+    WITH clicked AS (
+        SELECT e.person_id, min(e.occurred_at) AS at, max(c.goal_days) AS days, max(c.goal) AS goal
+        FROM campaigns_engagement e
+        JOIN campaigns_campaign c ON c.workspace_id = e.workspace_id AND c.id = e.campaign_id
+        WHERE e.workspace_id = (SELECT %s::bigint) AND e.kind = 'clicked' AND e.is_first
+          AND NOT e.is_machine AND e.occurred_at >= %s AND e.occurred_at < %s
+        GROUP BY e.person_id)
+    SELECT count(*), count(*) FILTER (WHERE EXISTS (
+        SELECT 1 FROM attribution_conversion o
+        WHERE o.workspace_id = (SELECT %s::bigint) AND o.person_id = clicked.person_id AND o.is_counted
+          AND (clicked.goal = '' OR o.conversion_type = clicked.goal)
+          AND o.occurred_at >= clicked.at AND o.occurred_at < clicked.at + clicked.days * interval '1 day'))
+    FROM clicked
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelFigures:
+    """A channel's credit and cost; low and high are of the revenue, None where there is too little data."""
+
+    key: str
+    label: str
+    revenue: Decimal
+    low: Decimal | None
+    high: Decimal | None
+    conversions: float
+    cost: Decimal | None
+    roas: float | None
+    cpa: Decimal | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentValue:
+    """What a customer of a first channel has been worth so far, on average."""
+
+    channel: str
+    customers: int
+    value: Figure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Day:
+    day: date
+    revenue: Decimal
+    conversions: int
+    spend: Decimal
+    campaigns: int
+    clicks: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    start: date
+    end: date
+    currency: str
+    computed_at: datetime
+    refreshed_at: datetime | None
+    is_computing: bool
+    figures: dict[str, Figure]
+    channels: list[ChannelFigures]
+    segments: list[SegmentValue]
+    days: list[Day]
+
+
+def summary(actor: Actor, *, days: int = 30, now: datetime) -> Summary:
+    """The last days, today among them, in the workspace's zone. Raises Invalid."""
+    if not 1 <= days <= MOST_DAYS:
+        raise Invalid({"days": [f"From 1 to {MOST_DAYS}."]})
+    workspace: Workspace = Workspace.objects.get()
+    end = timezone.localtime(now, workspace.zone).date()
+    start = end - timedelta(days=days - 1)
+    seen = _overview(actor, workspace, start, end, now=now)
+    rows = list(RoiDay.objects.filter(day__range=(start, end)).order_by("day"))
+    return Summary(
+        start=start,
+        end=end,
+        currency=workspace.currency,
+        computed_at=now,
+        refreshed_at=refreshing.refreshed_at(),
+        is_computing=seen.state == "computing",
+        figures=_figures(seen, workspace, start, end, now=now),
+        channels=[_channel(row) for row in seen.rows if not row.is_none],
+        segments=_segments(now),
+        days=[Day(**{name: getattr(row, name) for name in Day.__dataclass_fields__}) for row in rows],
+    )
+
+
+def _overview(actor: Actor, workspace: Workspace, start: date, end: date, *, now: datetime) -> Overview:
+    since, until = questions.period(workspace, start, end)
+    query = Query(start=since, end=until, **vars(goals.default(workspace).lens))
+    return reports.overview(actor, query, model=model_guide.DEFAULT, now=now)
+
+
+def _figures(
+    seen: Overview, workspace: Workspace, start: date, end: date, *, now: datetime
+) -> dict[str, Figure]:
+    earned = attributed(seen)
+    return {
+        "roi": roi(earned, seen),
+        "attributed_revenue": earned,
+        "spend": _spend(seen),
+        "conversion_rate": conversion_rate(*questions.period(workspace, start, end), now=now),
+        "acquisition_cost": acquisition_cost(seen, now=now),
+        "viral_coefficient": figures.of("viral_coefficient", now),
+        "churn": figures.of("churn", now),
+    }
+
+
+def attributed(seen: Overview) -> Figure:
+    """Revenue that the chosen model credits to channels that somebody works on: all but direct, and all that
+    had a touch. The total is counted; the interval is of its split.
+    """
+    if seen.state != "ready" or seen.totals is None:
+        return Figure(unit=MONEY, because=_why_not(seen))
+    others = [row for row in seen.rows if row.is_none or row.key == DIRECT]
+    value = seen.totals.revenue - sum((row.revenue for row in others), Decimal(0))
+    ends = [row.surely.revenue for row in others if row.surely is not None]
+    is_sure = seen.is_sure and len(ends) == len(others)
+    return Figure(
+        unit=MONEY,
+        value=float(value),
+        low=float(seen.totals.revenue - sum((high for _, high in ends), Decimal(0))) if is_sure else None,
+        high=float(seen.totals.revenue - sum((low for low, _ in ends), Decimal(0))) if is_sure else None,
+        n=seen.totals.conversions,
+        what="conversions",
+        as_of=seen.computed_at,
+        doubt=f"{seen.model.label} shares credit by paths; only a lift test shows what was caused.",
+    )
+
+
+def roi(earned: Figure, seen: Overview) -> Figure:
+    """What came back on what was spent, less what was spent, in percent."""
+    if earned.value is None:
+        return Figure(unit=PERCENT, because=earned.because)
+    cost = float(seen.totals.cost) if seen.totals else 0.0
+    if cost <= 0:
+        return Figure(
+            unit=PERCENT, because="No spend is known in this period. Connect an ad account, or enter it."
+        )
+    low, high = (None if end is None else (end - cost) / cost * 100 for end in (earned.low, earned.high))
+    value = (earned.value - cost) / cost * 100
+    return Figure(
+        unit=PERCENT,
+        value=value,
+        low=low,
+        high=high,
+        n=earned.n,
+        what=earned.what,
+        as_of=earned.as_of,
+        doubt="Of revenue, not of profit; what is spent outside ad accounts is not in it.",
+    )
+
+
+def _spend(seen: Overview) -> Figure:
+    if seen.totals is None:
+        return Figure(unit=MONEY, because=_why_not(seen))
+    return Figure(unit=MONEY, value=float(seen.totals.cost), as_of=seen.computed_at)
+
+
+def conversion_rate(since: datetime | None, until: datetime | None, *, now: datetime) -> Figure:
+    """Of the people who clicked a message, the share that converted within the campaign's window (Wilson)."""
+    with connection.cursor() as cursor:
+        here = scoping.current_id()
+        cursor.execute(CLICKED_AND_CONVERTED, [here, since, until, here])
+        [(people, converted)] = cursor.fetchall()
+    if people < LEAST_CLICKERS:
+        short = f"{people:,} of {LEAST_CLICKERS} people have clicked a message."
+        return Figure(
+            unit=PERCENT, n=people, what="people who clicked", because=f"Not enough data yet: {short}"
+        )
+    low, high = wilson(converted, people)
+    return Figure(
+        unit=PERCENT,
+        value=converted / people * 100,
+        low=low * 100,
+        high=high * 100,
+        n=people,
+        what="people who clicked",
+        as_of=now,
+        doubt="Windows of the latest clicks are still open.",
+    )
+
+
+def wilson(hits: int, n: int) -> tuple[float, float]:
+    """95 % interval of a share, n >= 1 (Wilson 1927)."""
+    share, z2 = hits / n, Z * Z
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z / (1 + z2 / n) * sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def acquisition_cost(seen: Overview, *, now: datetime) -> Figure:
+    """Spend of the last 30 days for each customer whose first conversion fell into them."""
+    recent = CustomerValue.objects.aggregate(n=Sum("recent"))["n"] or 0
+    month = RoiDay.objects.filter(day__gt=now.date() - timedelta(days=30)).aggregate(spend=Sum("spend"))[
+        "spend"
+    ]
+    if not month:
+        return Figure(unit=MONEY, because="No spend is known in the last 30 days.")
+    if not recent:
+        return Figure(unit=MONEY, because="Nobody became a customer in the last 30 days.")
+    return Figure(
+        unit=MONEY,
+        value=float(month) / recent,
+        low=float(month) / (recent + Z * sqrt(recent)),
+        high=float(month) / max(recent - Z * sqrt(recent), 1.0),
+        n=recent,
+        what="new customers of the last 30 days",
+        as_of=refreshing.refreshed_at() or now,
+        doubt="Customers who would have come without marketing are among them.",
+    )
+
+
+def _segments(now: datetime) -> list[SegmentValue]:
+    found = CustomerValue.objects.order_by("-revenue")
+    return [
+        SegmentValue(channel=one.channel, customers=one.customers, value=lifetime_value(one, now))
+        for one in found
+    ]
+
+
+def lifetime_value(of: CustomerValue, now: datetime) -> Figure:
+    """The mean of what customers have been worth so far; none is taken to come yet."""
+    n, mean = of.customers, float(of.revenue) / of.customers
+    half = Z * sqrt(max(of.squares / n - mean * mean, 0.0) / n) if n >= LEAST_CUSTOMERS else None
+    return Figure(
+        unit=MONEY,
+        value=mean,
+        low=None if half is None else mean - half,
+        high=None if half is None else mean + half,
+        n=n,
+        what="customers",
+        as_of=refreshing.refreshed_at() or now,
+        doubt="What is still to come is not in it.",
+    )
+
+
+def _channel(row: ChannelRow) -> ChannelFigures:
+    low, high = row.surely.revenue if row.surely else (None, None)
+    return ChannelFigures(
+        key=row.key,
+        label=row.label,
+        revenue=row.revenue,
+        low=low,
+        high=high,
+        conversions=row.conversions,
+        cost=row.cost,
+        roas=row.roas,
+        cpa=row.cpa,
+    )
+
+
+def _why_not(seen: Overview) -> str:
+    return {
+        "computing": "It is being computed; look again in a minute.",
+        "no_data": "Nothing was tracked in this period.",
+    }.get(seen.state, "Nothing was converted in this period.")
+
+
+def as_json(found: Summary) -> dict[str, Any]:
+    """What GET bi/summary answers: the four figures by their first names, then all of them in full."""
+    first = {
+        "roi": found.figures["roi"].value,
+        "attributedRevenue": found.figures["attributed_revenue"].value,
+        "viralCoefficient": found.figures["viral_coefficient"].value,
+        "conversionRate": found.figures["conversion_rate"].value,
+    }
+    return {
+        **first,
+        "currency": found.currency,
+        "from": found.start.isoformat(),
+        "to": found.end.isoformat(),
+        "computedAt": found.computed_at,
+        "refreshedAt": found.refreshed_at,
+        "figures": {name: vars(one) for name, one in found.figures.items()},
+        "channels": [vars(one) for one in found.channels],
+        "segments": [
+            {"channel": one.channel, "customers": one.customers, "value": vars(one.value)}
+            for one in found.segments
+        ],
+        "days": [vars(one) for one in found.days],
+    }

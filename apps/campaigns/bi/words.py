@@ -1,0 +1,55 @@
+"""Figures of the business report as people read them."""
+
+from apps.accounts.figures import DASH, money, number
+from apps.campaigns.bi.figures import MONEY, PERCENT, Figure
+
+LABELS = {
+    "attributed_revenue": "Attributed revenue",
+    "spend": "Spend",
+    "roi": "Return on spend",
+    "conversion_rate": "Conversion of clicks",
+    "acquisition_cost": "Cost of a customer",
+    "viral_coefficient": "Viral coefficient",
+    "churn": "Churn",
+}
+
+
+def shown(figure: Figure, value: float | None, currency: str) -> str:
+    if value is None:
+        return DASH
+    if figure.unit == MONEY:
+        return money(value, currency, exact=abs(value) < 100)
+    return f"{number(value, 1)} %" if figure.unit == PERCENT else number(value, 2)
+
+
+def value(figure: Figure, currency: str) -> str:
+    return shown(figure, figure.value, currency)
+
+
+def ends(figure: Figure, currency: str) -> str:
+    """Its interval in words, empty without one."""
+    if figure.low is None or figure.high is None:
+        return ""
+    return f"95 % {shown(figure, figure.low, currency)} to {shown(figure, figure.high, currency)}"
+
+
+def note(figure: Figure, currency: str) -> str:
+    """What stands under a figure: why there is none, or how sure it is and of how many."""
+    if figure.value is None:
+        return figure.because
+    sample = f"{figure.n:,} {figure.what}" if figure.n and figure.what else ""
+    return "; ".join(part for part in (ends(figure, currency), sample) if part)
+
+
+def first_line(found: dict[str, Figure], currency: str) -> tuple[str, str, str]:
+    """The answer in a sentence, around its figure."""
+    earned, roi = found["attributed_revenue"], found["roi"]
+    if earned.value is None:
+        return ("What marketing brought", "cannot be said yet.", earned.because)
+    if roi.value is None:
+        return ("Marketing brought", value(earned, currency), "in this period; what it cost is not known.")
+    return ("Each pound spent" if currency == "GBP" else "Each unit spent", _back(roi), "in this period.")
+
+
+def _back(roi: Figure) -> str:
+    return f"came back {number((roi.value or 0.0) / 100 + 1, 2)} times"

@@ -1,0 +1,288 @@
+"""What marketing brought: figures with their doubt, reasons where there are none, a report by e-mail."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import time_machine
+from django.db import connection, connections
+
+from apps.accounts import scoping
+from apps.accounts.models import Workspace
+from apps.attribution.models import Conversion
+from apps.campaigns.bi import figures, pdf, refreshing, schedule
+from apps.campaigns.bi.summary import lifetime_value, summary, wilson
+from apps.campaigns.models import Campaign, CustomerValue, Engagement, ReportSchedule, RoiDay
+from apps.integrations.models import Connection, EmailDelivery
+from tests import factories
+from tests.conftest import committed
+
+SUMMARY, HEALTH = "/api/v1/marketing/bi/summary", "/api/v1/marketing/health"
+NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _at_noon() -> Any:
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+def person(workspace: Workspace, number: int) -> Any:
+    return factories.PersonFactory(workspace=workspace, external_id=f"u{number}")
+
+
+def bought(who: Any, value: str, *, days_ago: float = 1) -> Conversion:
+    made: Conversion = Conversion.objects.create(
+        workspace=who.workspace,
+        person=who,
+        conversion_type="purchase",
+        occurred_at=NOW - timedelta(days=days_ago),
+        value=Decimal(value),
+    )
+    return made
+
+
+def test_without_data_each_figure_is_null_and_says_why(api: Any) -> None:
+    answer = api.get(SUMMARY).json()
+
+    first = ("roi", "attributedRevenue", "viralCoefficient", "conversionRate")
+    assert [answer[name] for name in first] == [None] * 4
+    assert all(answer["figures"][name]["because"] for name in ("roi", "conversion_rate", "viral_coefficient"))
+    assert "0 of 100" in answer["figures"]["conversion_rate"]["because"]
+
+
+@pytest.mark.parametrize("days", ["0", "401", "x", "-1", "1e3", "9" * 40, "²"])
+def test_a_period_that_is_none_is_refused(api: Any, days: str) -> None:
+    answer = api.get(SUMMARY, {"days": days})
+
+    assert answer.status_code == 400
+    assert "days" in answer.json()["errors"]
+
+
+def test_return_on_spend_is_of_what_is_credited_to_channels(
+    api: Any, workspace: Workspace, actor: Any
+) -> None:
+    for number in range(40):
+        for kind in ("google", "direct")[: 1 + number % 2]:
+            touch = {"user_id": f"u{number}", "event_type": "click", "platform": kind}
+            api.post("/api/v1/attribution/track/event", touch, format="json")
+        order = {
+            "user_id": f"u{number}",
+            "conversion_type": "purchase",
+            "revenue": 100,
+            "order_id": f"o{number}",
+        }
+        api.post("/api/v1/attribution/track/conversion", order, format="json")
+    spend = {"spend": [{"platform": "google", "day": "2026-11-30", "amount": "500"}]}
+    api.post("/api/v1/attribution/track/spend", spend, format="json")
+
+    answer = api.get(SUMMARY).json()
+
+    earned = answer["attributedRevenue"]
+    assert 2_000 < earned <= 4_000
+    assert answer["roi"] == pytest.approx((earned - 500) / 500 * 100)
+    assert answer["figures"]["attributed_revenue"]["n"] == 40
+    assert "lift test" in answer["figures"]["attributed_revenue"]["doubt"]
+
+
+def test_conversion_of_clicks_leaves_machines_out_and_keeps_to_the_window(
+    api: Any, workspace: Workspace
+) -> None:
+    campaign = Campaign.objects.create(workspace=workspace, name="News", goal_days=2, changed_at=NOW)
+    for number in range(120):
+        who = person(workspace, number)
+        Engagement.objects.create(
+            workspace=workspace,
+            campaign=campaign,
+            recipient_id=number,
+            person=who,
+            kind="clicked",
+            event_id=f"e{number}",
+            is_first=number < 110,
+            is_machine=number >= 110,
+            occurred_at=NOW - timedelta(days=10),
+        )
+        if number < 33:
+            bought(who, "10", days_ago=9)
+        elif number < 60:
+            bought(who, "10", days_ago=7)
+
+    figure = api.get(SUMMARY).json()["figures"]["conversion_rate"]
+
+    assert figure["value"] == pytest.approx(30)
+    assert figure["n"] == 110
+    assert (figure["low"], figure["high"]) == pytest.approx([100 * end for end in wilson(33, 110)])
+
+
+def test_wilson_equals_the_published_example() -> None:
+    """Newcombe 1998, table I: 81 of 263."""
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert wilson(0, 20)[0] == 0.0
+    assert wilson(20, 20)[1] == 1.0
+
+
+@committed
+def test_the_wide_figures_are_refreshed_and_nobody_sees_anothers(
+    workspace: Workspace, other_workspace: Any
+) -> None:
+    for place, number in ((workspace, 0), (workspace, 1), (other_workspace, 2)):
+        with scoping.workspace(place):
+            who = factories.PersonFactory(workspace=place, external_id=f"u{number}")
+            bought(who, "50", days_ago=1)
+            bought(who, "25", days_ago=40)
+
+    assert refreshing.refresh()
+
+    with scoping.workspace(workspace):
+        assert [(one.conversions, one.revenue) for one in RoiDay.objects.order_by("day")] == [
+            (2, 50),
+            (2, 100),
+        ]
+        assert [(one.channel, one.customers, one.recent) for one in CustomerValue.objects.all()] == [
+            ("", 2, 0)
+        ]
+        assert lifetime_value(CustomerValue.objects.get(), NOW).value == 75
+    with scoping.workspace(other_workspace):
+        assert [one.conversions for one in RoiDay.objects.all()] == [1, 1]
+    for wide in ("marketing_roi_summary", "marketing_customer_value"):
+        with pytest.raises(Exception, match="permission denied"), connection.cursor() as cursor:
+            cursor.execute(f"TABLE {wide}")
+
+
+@committed
+def test_a_refresh_while_another_runs_is_left_out(workspace: Workspace) -> None:
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(7721, 1)")
+        assert refreshing.refresh() is False
+        cursor.execute("SELECT pg_advisory_unlock(7721, 1)")
+    assert refreshing.refresh() is True
+
+
+def test_health_without_use_is_unknown_and_nothing_is_ill(api: Any) -> None:
+    answer = api.get(HEALTH).json()
+
+    assert answer["status"] == "healthy"
+    assert set(answer["metrics"]) == {
+        "campaignDelivery",
+        "aiContent",
+        "attribution",
+        "viralCoefficient",
+        "integrations",
+    }
+    assert answer["metrics"]["campaignDelivery"]["status"] == "unknown"
+    assert answer["metrics"]["viralCoefficient"]["because"]
+
+
+def test_a_connection_that_needs_a_person_degrades_it(api: Any, workspace: Workspace) -> None:
+    Connection.objects.create(
+        workspace=workspace,
+        service="slack",
+        account="a",
+        label="Post",
+        state="needs_sign_in",
+        state_changed_at=NOW,
+    )
+
+    answer = api.get(HEALTH).json()
+
+    assert answer["status"] == "degraded"
+    assert answer["metrics"]["integrations"]["all"] is False
+    assert "Post" in answer["metrics"]["integrations"]["because"]
+
+
+def test_a_floor_above_gives_a_figure(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "_sources", {})
+    figures.register("viral_coefficient")(lambda now: figures.Figure(unit="number", value=1.3, n=900))
+
+    assert api.get(SUMMARY).json()["viralCoefficient"] == 1.3
+    assert api.get(HEALTH).json()["metrics"]["viralCoefficient"]["value"] == 1.3
+
+
+def sender(workspace: Workspace) -> Connection:
+    made: Connection = Connection.objects.create(
+        workspace=workspace, service="mail", account="hello@example.com", label="Hello", state_changed_at=NOW
+    )
+    return made
+
+
+def plan(workspace: Workspace, **fields: Any) -> ReportSchedule:
+    made: ReportSchedule = ReportSchedule.objects.create(
+        workspace=workspace, **{"cadence": "weekly", "to": ["eve@example.com"], **fields}
+    )
+    return made
+
+
+def test_a_report_goes_out_once_a_week(workspace: Workspace) -> None:
+    """The thirtieth of November 2026 is a Monday."""
+    sender(workspace)
+    plan(workspace)
+
+    assert schedule.send_due() is True
+    assert schedule.send_due() is False
+    assert EmailDelivery.objects.count() == 1
+    with time_machine.travel(NOW + timedelta(days=7)):
+        assert schedule.send_due() is True
+    assert EmailDelivery.objects.count() == 2
+
+
+def test_its_hour_is_waited_for_and_a_missed_day_made_up(workspace: Workspace) -> None:
+    sender(workspace)
+    plan(workspace, at_hour=20, done_on=datetime(2026, 11, 23, tzinfo=UTC).date())
+
+    assert schedule.send_due() is False
+    with time_machine.travel(NOW + timedelta(days=2)):
+        assert schedule.send_due() is True
+    assert str(ReportSchedule.objects.get().done_on) == "2026-11-30"
+
+
+def test_without_a_sender_the_plan_says_so(workspace: Workspace) -> None:
+    plan(workspace)
+
+    schedule.send_due()
+
+    assert "sender" in ReportSchedule.objects.get().trouble
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"cadence": "hourly", "to": ["a@example.com"]}, "cadence"),
+        ({"cadence": "weekly", "to": []}, "to"),
+        ({"cadence": "weekly", "to": ["eve"]}, "to"),
+        ({"cadence": "weekly", "to": ["a@example.com"], "at_hour": 24}, "at_hour"),
+    ],
+)
+def test_a_schedule_that_cannot_be_kept_names_the_field(api: Any, body: dict[str, Any], field: str) -> None:
+    answer = api.put("/api/v1/marketing/bi/schedule", body, format="json")
+
+    assert answer.status_code == 400
+    assert field in answer.json()["errors"]
+    assert not ReportSchedule.objects.exclude(cadence="never").exists()
+
+
+def test_the_page_and_the_paper_show_the_same_without_data(page: Any) -> None:
+    seen = page.get("/campaigns/report/")
+    paper = page.get("/campaigns/report/pdf/")
+
+    assert seen.status_code == 200
+    assert "cannot be said yet" in seen.content.decode()
+    assert paper.content.startswith(b"%PDF-")
+    assert paper["Content-Type"] == "application/pdf"
+
+
+def test_the_schedule_is_set_on_the_page(page: Any) -> None:
+    form = {"cadence": "monthly", "at_hour": "9", "to": "eve@example.com\nada@example.com"}
+    answer = page.post("/campaigns/report/schedule/", form, follow=True)
+
+    assert answer.status_code == 200
+    assert ReportSchedule.objects.get().to == ["eve@example.com", "ada@example.com"]
+
+
+def test_paper_takes_names_in_any_letters(workspace: Workspace, actor: Any) -> None:
+    found = summary(actor, days=30, now=NOW)
+
+    paper = pdf.render(found, name="Łódź ślub — 結婚 €", zone=workspace.zone, now=NOW)
+
+    assert paper.startswith(b"%PDF-")
+    assert pdf.latin("Łódź — 結 €5") == "?ódz - ? EUR 5"
