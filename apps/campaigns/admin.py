@@ -21,11 +21,13 @@ from apps.campaigns.models import (
     EngagementCount,
     LedgerEntry,
     Link,
+    ListFile,
     Outcome,
     PlanLine,
     Policy,
     Recipient,
     Recommendation,
+    RefusedRow,
     Run,
     RunForecast,
     SendRun,
@@ -244,3 +246,18 @@ class EngagementCountAdmin(LargeTableAdmin):
     reads = READS_CAMPAIGNS
     list_display = ("campaign_id", "kind", "hour", "events", "people", "machine")
     search_exact = ("campaign_id", "id")
+
+
+@admin.register(ListFile)
+class ListFileAdmin(LargeTableAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("file_name", "audience_id", "rows", "added", "made", "refused", "finished_at")
+    search_exact = ("public_id", "audience_id", "id")
+
+
+@admin.register(RefusedRow)
+class RefusedRowAdmin(LargeTableAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("list_file_id", "line", "reason")
+    list_filter = ("reason",)
+    search_exact = ("list_file_id", "id")
