@@ -1,6 +1,18 @@
 """Pages of campaigns, audiences, journeys and reports, for colleagues."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.campaigns.views import audiences
 
 app_name = "campaigns"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("audiences/", audiences.listed, name="audiences"),
+    path("audiences/new/", audiences.build, name="audience-new"),
+    path("audiences/new-list/", audiences.new_list, name="list-new"),
+    path("audiences/preview/", audiences.preview, name="audience-preview"),
+    path("audiences/files/<uuid:file_id>/", audiences.list_file, name="audience-file"),
+    path("audiences/files/<uuid:file_id>/refused/", audiences.refused_rows, name="audience-file-refused"),
+    path("audiences/<uuid:audience_id>/", audiences.audience, name="audience"),
+    path("audiences/<uuid:audience_id>/edit/", audiences.build, name="audience-edit"),
+    path("audiences/<uuid:audience_id>/archive/", audiences.archive, name="audience-archive"),
+]

@@ -1,3 +1,16 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from apps.campaigns.api.marketing import audiences
+
+app_name = "marketing-api"
+urlpatterns = [
+    path("audiences", audiences.AudiencesView.as_view(), name="audiences"),
+    path("audiences/fields", audiences.AudienceFieldsView.as_view(), name="audience-fields"),
+    path("audiences/preview", audiences.AudiencePreviewView.as_view(), name="audience-preview"),
+    path("audiences/imports/<uuid:file_id>", audiences.ListFileView.as_view(), name="audience-file"),
+    path("audiences/<uuid:audience_id>", audiences.AudienceView.as_view(), name="audience"),
+    path("audiences/<uuid:audience_id>/count", audiences.AudienceCountView.as_view(), name="audience-count"),
+    path(
+        "audiences/<uuid:audience_id>/import", audiences.AudienceImportView.as_view(), name="audience-import"
+    ),
+]
