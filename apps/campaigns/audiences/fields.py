@@ -1,4 +1,4 @@
-"""Fields of people: those of our own, and those that other floors register.
+"""Fields of people: those of our own, and those that are registered over what other floors know.
 
 A field that has no source yet is listed with the reason, and refused in rules.
 """
