@@ -63,12 +63,14 @@ class Comparison:
         told, params = _HOLDS[self.kind](self, value, question)
         return f"coalesce({told}, false)", params
 
-    def phrases(self, what: str) -> Phrases:
+    def phrases(self, what: str, *, verbs: Phrases = ("", "")) -> Phrases:
+        """what: a noun. verbs: what goes before a value instead of "have a" and the noun."""
         if self.op in PLAIN:
             known, unknown = f"have a known {what}", f"have no known {what}"
             return (known, unknown) if self.op == "exists" else (unknown, known)
         words = _WORDS[self.op](self.value)
-        return f"have a {what} {words}", f"do not have a {what} {words}"
+        did, did_not = verbs if verbs[0] else (f"have a {what}", f"do not have a {what}")
+        return f"{did} {words}", f"{did_not} {words}"
 
     def as_json(self) -> dict[str, Any]:
         value: Any = self.value

@@ -35,7 +35,8 @@ class Field:
     source: Source | None = None
     because: str = ""
     choices: tuple[str, ...] = ()
-    # How a yes or no reads: ("have an e-mail address", "have no e-mail address").
+    # How a yes or no reads: ("have an e-mail address", "have no e-mail address"); what goes before a moment:
+    # ("were last seen", "were not last seen").
     phrases: Phrases = ("", "")
 
 
@@ -68,9 +69,9 @@ class FieldCondition:
         return self.comparison.holds(value, question)
 
     def phrases(self, names: Names) -> Phrases:
-        if self.field.kind != "yes_no":
-            return self.comparison.phrases(self.field.what)
         told = self.field.phrases
+        if self.field.kind != "yes_no":
+            return self.comparison.phrases(self.field.what, verbs=told)
         return told if self.comparison.value else (told[1], told[0])
 
     def as_json(self) -> dict[str, Any]:
@@ -100,13 +101,40 @@ def _inputs(field: Field) -> tuple[Input, ...]:
 
 
 _PEOPLE = "The person"
-for _key, _label, _column in (
-    ("person.first_seen", "First seen", "p.first_seen_at"),
-    ("person.last_seen", "Last seen", "p.last_seen_at"),
-    ("person.created", "Came to be known", "p.created_at"),
+for _key, _label, _what, _column, _phrases in (
+    (
+        "person.first_seen",
+        "First seen",
+        "first visit",
+        "p.first_seen_at",
+        ("were first seen", "were not first seen"),
+    ),
+    (
+        "person.last_seen",
+        "Last seen",
+        "latest visit",
+        "p.last_seen_at",
+        ("were last seen", "were not last seen"),
+    ),
+    (
+        "person.created",
+        "First known",
+        "first record",
+        "p.created_at",
+        ("became known", "did not become known"),
+    ),
 ):
-    _what = {"First seen": "first visit", "Last seen": "latest visit"}.get(_label, "first record")
-    register_field(Field(key=_key, label=_label, what=_what, group=_PEOPLE, kind="moment", column=_column))
+    register_field(
+        Field(
+            key=_key,
+            label=_label,
+            what=_what,
+            group=_PEOPLE,
+            kind="moment",
+            column=_column,
+            phrases=_phrases,
+        )
+    )
 for _key, _label, _column, _phrases in (
     (
         "person.has_email",

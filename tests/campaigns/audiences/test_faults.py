@@ -187,7 +187,7 @@ def test_a_lower_floor_gives_a_field_its_source(workspace, monkeypatch):
         ),
         (
             {"field": "person.last_seen", "op": "before", "value": "2026-05-01"},
-            "People who have a latest visit before 1 May 2026.",
+            "People who were last seen before 1 May 2026.",
         ),
         (
             {"not": {"field": "engagement", "kind": "clicked", "op": "at_least", "count": 2}},
