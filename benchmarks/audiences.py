@@ -30,9 +30,9 @@ PEOPLE = """
 """
 TOUCHES = """
     INSERT INTO attribution_touchpoint
-        (workspace_id, person_id, source_id, event_id, event_type, occurred_at)
+        (workspace_id, person_id, source_id, event_id, event_type, occurred_at, url, referrer)
     SELECT workspace_id, id, %s, 'e' || id || '-' || n, 'click',
-        %s::timestamptz - (id + n) %% 90 * interval '1 day'
+        %s::timestamptz - (id + n) %% 90 * interval '1 day', '', ''
     FROM accounts_person CROSS JOIN generate_series(1, 3) AS n WHERE workspace_id = %s AND id %% 2 = 0
 """
 LIMIT = """
@@ -102,7 +102,7 @@ def _fill(made: Any, people: int) -> None:
     from apps.accounts.models import Person  # noqa: PLC0415
     from apps.attribution.models import Channel, Source  # noqa: PLC0415
 
-    channel = Channel.objects.all()[0]
+    channel = Channel.objects.create(workspace=made, key="email", label="E-mail", position=1)
     source = Source.objects.create(workspace=made, channel=channel, platform="mail")
     with connection.cursor() as cursor:
         cursor.execute(PEOPLE, [made.pk, NOW, people])
