@@ -203,6 +203,11 @@ app.conf.update(
             "schedule": 3600.0,
             "options": {"expire_seconds": 3600},
         },
+        "Forget files of people whose reading never ended": {
+            "task": "campaigns.list_files.forget",
+            "schedule": 3600.0,
+            "options": {"expire_seconds": 3600},
+        },
     },
 )
 app.autodiscover_tasks()

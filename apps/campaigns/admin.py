@@ -25,11 +25,13 @@ from apps.campaigns.models import (
     FieldStamp,
     LedgerEntry,
     Link,
+    ListFile,
     Outcome,
     PlanLine,
     Policy,
     Recipient,
     Recommendation,
+    RefusedRow,
     ReportSchedule,
     Run,
     RunForecast,
@@ -282,3 +284,16 @@ class EditConflictAdmin(WorkspaceAdmin):
 class ReportScheduleAdmin(WorkspaceAdmin):
     reads = READS_CAMPAIGNS
     list_display = ("cadence", "at_hour", "done_on", "trouble")
+
+
+@admin.register(ListFile)
+class ListFileAdmin(LargeTableAdmin):
+    list_display = ("file_name", "audience_id", "rows", "added", "made", "refused", "finished_at")
+    search_exact = ("public_id", "audience_id", "id")
+
+
+@admin.register(RefusedRow)
+class RefusedRowAdmin(LargeTableAdmin):
+    list_display = ("list_file_id", "line", "reason")
+    list_filter = ("reason",)
+    search_exact = ("list_file_id", "id")

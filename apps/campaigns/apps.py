@@ -8,8 +8,15 @@ class CampaignsConfig(AppConfig):
     label = "campaigns"
 
     def ready(self) -> None:
-        """Say to the outbox how changes are made, to jobs how runs are, to rules what is measured, and to the
-        first page what waits.
+        """Say to the outbox how changes are made, to jobs how runs are and how files are read, to rules what
+        is measured, and to the first page what waits.
         """
-        for room in ("gauges", "headline", "offline", "optimization.runs", "optimization.sending"):
+        for room in (
+            "audiences.list_files",
+            "gauges",
+            "headline",
+            "offline",
+            "optimization.runs",
+            "optimization.sending",
+        ):
             import_module(f"apps.campaigns.{room}")

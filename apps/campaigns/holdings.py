@@ -1,6 +1,7 @@
 """What campaigns hold on people: what they were sent and did with it, and which lists they are on."""
 
-from apps.accounts.privacy import holds, impersonal
+from apps.accounts.privacy import holds, impersonal, when_merged
+from apps.campaigns.audiences import merging
 from apps.campaigns.models import (
     Approval,
     Audience,
@@ -20,11 +21,13 @@ from apps.campaigns.models import (
     FieldStamp,
     LedgerEntry,
     Link,
+    ListFile,
     Outcome,
     PlanLine,
     Policy,
     Recipient,
     Recommendation,
+    RefusedRow,
     ReportSchedule,
     Run,
     RunForecast,
@@ -40,6 +43,7 @@ impersonal(
 )
 impersonal(Change, Approval, because="deeds of users and programs at ad platforms; kept as evidence")
 impersonal(Audience, Topic, because="rules and names; who fits is asked anew each time")
+impersonal(ListFile, RefusedRow, because="counts, and lines of files without what they say")
 impersonal(Campaign, Content, Link, because="what is said to many; values of people come in as it leaves")
 impersonal(SendRun, Chunk, EngagementCount, because="queues and counts, which name nobody")
 impersonal(LedgerEntry, because="by the recipient's number alone; kept as evidence of what was sent")
@@ -48,8 +52,11 @@ holds(
     AudienceMember,
     export=["audience__name", "added_at"],
     on_erase="delete",
+    on_merge="stay",
     not_personal=["added_at", "audience"],
 )
+# Both may be on one list: moved below.
+when_merged(merging.move)
 holds(
     Recipient,
     export=["campaign__name", "content__key", "state", "reason", "due_at", "settled_at"],

@@ -1,4 +1,4 @@
-from apps.campaigns.models.audience import Audience, AudienceMember
+from apps.campaigns.models.audience import Audience, AudienceMember, ListFile, RefusedRow
 from apps.campaigns.models.budget_test import BudgetTest, BudgetTestArm
 from apps.campaigns.models.campaign import Campaign
 from apps.campaigns.models.change import Change
@@ -35,11 +35,13 @@ __all__ = [
     "Kind",
     "LedgerEntry",
     "Link",
+    "ListFile",
     "Outcome",
     "PlanLine",
     "Policy",
     "Recipient",
     "Recommendation",
+    "RefusedRow",
     "ReportSchedule",
     "RoiDay",
     "Run",

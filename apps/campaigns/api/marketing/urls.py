@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.campaigns.api.marketing import bi, sync
+from apps.campaigns.api.marketing import audiences, bi, sync
 
 app_name = "marketing-api"
 urlpatterns = [
@@ -8,4 +8,13 @@ urlpatterns = [
     path("bi/schedule", bi.ReportScheduleView.as_view(), name="bi-schedule"),
     path("health", bi.MarketingHealthView.as_view(), name="health"),
     path("sync/batch", sync.SyncBatchView.as_view(), name="sync-batch"),
+    path("audiences", audiences.AudiencesView.as_view(), name="audiences"),
+    path("audiences/fields", audiences.AudienceFieldsView.as_view(), name="audience-fields"),
+    path("audiences/preview", audiences.AudiencePreviewView.as_view(), name="audience-preview"),
+    path("audiences/imports/<uuid:file_id>", audiences.ListFileView.as_view(), name="audience-file"),
+    path("audiences/<uuid:audience_id>", audiences.AudienceView.as_view(), name="audience"),
+    path("audiences/<uuid:audience_id>/count", audiences.AudienceCountView.as_view(), name="audience-count"),
+    path(
+        "audiences/<uuid:audience_id>/import", audiences.AudienceImportView.as_view(), name="audience-import"
+    ),
 ]

@@ -5,7 +5,7 @@ one function, which is the owner's.
 """
 
 from django.conf import settings
-from django.db import migrations, models
+from django.db import migrations
 
 ROI = """
 CREATE MATERIALIZED VIEW marketing_roi_summary AS
@@ -94,18 +94,8 @@ def remove(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("campaigns", "0003_offline")]
+    dependencies = [("campaigns", "0002_campaigns")]
 
     operations = [
-        migrations.CreateModel(
-            name="RoiDay",
-            fields=[("id", models.BigIntegerField(primary_key=True, serialize=False))],
-            options={"db_table": "campaigns_roi_day", "managed": False},
-        ),
-        migrations.CreateModel(
-            name="CustomerValue",
-            fields=[("id", models.BigIntegerField(primary_key=True, serialize=False))],
-            options={"db_table": "campaigns_customer_value", "managed": False},
-        ),
         migrations.RunPython(install, remove),
     ]
