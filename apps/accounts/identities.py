@@ -207,10 +207,12 @@ def batch_of(pairs: Sequence[Pair], seen_at: SeenAt) -> Batch:
     return Batch(users, anons, user_codes, anon_codes, _microseconds(seen_at, len(pairs)))
 
 
-def people_of(batch: Batch) -> Integers:
-    """The person of each user id; for one who is still to be made, a number below 0."""
-    known = _find(FIND_USERS, batch.users)
-    found = [known.get(user, -1 - code) for code, user in enumerate(batch.users)]
+def people_of(batch: Batch, met: dict[str, int]) -> Integers:
+    """The person of each user id; for one who is still to be made, a number below 0. met: who need not be
+    looked up.
+    """
+    known = _find(FIND_USERS, [user for user in batch.users if user not in met])
+    found = [met.get(user) or known.get(user, -1 - code) for code, user in enumerate(batch.users)]
     return np.array(found, dtype=np.int64)
 
 

@@ -103,11 +103,14 @@ class _Likes(dict[tuple[str, ...], Touch | None]):
 
 
 class Reader:
-    """Reads one file with one mapping. seen: how often the file said the same, by digest."""
+    """Reads one file with one mapping. seen: how often the file said the same, by digest; met: whom the
+    user ids of its rows were found to be.
+    """
 
     def __init__(self, mapping: dict[str, str], now: datetime) -> None:
         self.mapping, self.now = mapping, now
         self.seen: dict[int, int] = {}
+        self.met: dict[str, int] = {}
         rest = [own for own in mapping if own not in WHO_WHEN_WHICH | (OF_CONVERSIONS - {"conversion_type"})]
         self.likes = _Likes(rest, now)
 
