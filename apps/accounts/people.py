@@ -110,7 +110,7 @@ def merge(actor: Actor, survivor: Person, absorbed: Person, *, reason: str, now:
             return Person.objects.get(pk=kept)
         with suppress(PersonMoved), transaction.atomic():
             locked = identities.lock([kept, gone], absorbing=[gone])
-            _absorb(kept, gone, locked.known)
+            _absorb(kept, gone, set(locked.known.tolist()))
             audit.record(actor, "person.merged", survivor, now=now, before={"absorbed": gone}, reason=reason)
             return Person.objects.get(pk=kept)
     raise MergeRefused("One of the two was erased, or is being changed at this moment. Look again.")
@@ -246,13 +246,15 @@ def _planned(
     users: Integers, holders: Integers, met: list[stitching.Meeting]
 ) -> tuple[stitching.Plan, Spans]:
     """Lock everybody concerned who exists, and decide; answers their times too. Raises PersonMoved."""
-    concerned = {*users.tolist(), *holders.tolist()}
-    existing = {person_id for person_id in concerned if person_id >= 0}
-    locked = identities.lock(existing, absorbing={one.holder for one in met} & existing)
-    if not identities.still_hold({one.anonymous_id: one.holder for one in met if one.holder in existing}):
+    concerned = np.unique(np.concatenate([users, holders]))
+    known_holders = {one.anonymous_id: one.holder for one in met if one.holder >= 0}
+    locked = identities.lock(concerned[concerned >= 0], absorbing=set(known_holders.values()))
+    if not identities.still_hold(known_holders):
         raise PersonMoved
-    new = set(users.tolist()) - existing
-    return stitching.plan(met, known=locked.known | new, new=new), locked.spans
+    if not met:
+        return stitching.Plan(), locked.spans
+    new = set(users[users < 0].tolist())
+    return stitching.plan(met, known=new.union(locked.known.tolist()), new=new), locked.spans
 
 
 def _meetings(batch: Batch, user_people: Integers, holders: Integers) -> list[stitching.Meeting]:
