@@ -92,8 +92,8 @@ ADD_ALIASES = """
     )
     SELECT anonymous_id, person_id FROM added
 """
-# The cast matters: a list of small numbers arrives as integer[], which PostgreSQL compares one by one. A text
-# for each column: rows cost more in the driver than in the server. A time that is not known is wider than any.
+# The cast matters: a list of small numbers arrives as integer[], which PostgreSQL compares one by one. A
+# text for each column: rows cost the driver more than the server. A time that is not known is wider than any.
 LOCK = f"""
     WITH locked AS MATERIALIZED (
         SELECT id, (external_id IS NOT NULL)::int AS known, (merged_into_id IS NOT NULL)::int AS merged,

@@ -59,7 +59,7 @@ def resolve(records: Sequence[Touch | ConversionIn]) -> list[int]:
 def resolve_columns(
     touches: TouchColumns, conversions: Sequence[ConversionIn], *, met: dict[str, int] | None = None
 ) -> Ints:
-    """The same for a large batch: the touches' people, then the conversions'. met: see people.resolve_batch."""
+    """The same for a large batch: its touches' people, then its conversions'. met: people.resolve_batch."""
     seen = np.concatenate([touches.occurred_at, microseconds([one.occurred_at for one in conversions])])
     users = pa.concat_arrays([touches.users, texts(one.user_id for one in conversions)])
     anons = pa.concat_arrays([touches.anons, texts(one.anonymous_id for one in conversions)])
