@@ -92,13 +92,21 @@ ADD_ALIASES = """
     )
     SELECT anonymous_id, person_id FROM added
 """
-# The cast matters: a list of small numbers arrives as integer[], which PostgreSQL compares one by one.
-LOCK = """
-    SELECT id, external_id IS NOT NULL, merged_into_id IS NOT NULL, erased_at IS NOT NULL,
-        date_part('epoch', first_seen_at), date_part('epoch', last_seen_at)
-    FROM accounts_person
-    WHERE workspace_id = (SELECT %s::bigint) AND id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE
-"""
+# The cast matters: a list of small numbers arrives as integer[], which PostgreSQL compares one by one. A
+# text for each column: rows cost the driver more than the server. A time that is not known is wider than any.
+LOCK = f"""
+    WITH locked AS MATERIALIZED (
+        SELECT id, (external_id IS NOT NULL)::int AS known, (merged_into_id IS NOT NULL)::int AS merged,
+            (erased_at IS NOT NULL)::int AS erased, first_seen_at, last_seen_at
+        FROM accounts_person
+        WHERE workspace_id = (SELECT %s::bigint) AND id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE
+    )
+    SELECT array_agg(id)::text, array_agg(known + 2 * merged + 4 * erased)::text,
+        array_agg(COALESCE((date_part('epoch', first_seen_at) * 1000000)::bigint, {NEVER}))::text,
+        array_agg(COALESCE((date_part('epoch', last_seen_at) * 1000000)::bigint, -{NEVER}))::text
+    FROM locked
+"""  # noqa: S608 - constants
+_KNOWN, _MERGED, _ERASED = 1, 2, 4
 # Those behind ids who are known, who is whom included, found and locked in one statement, and noted as seen.
 # Parts of a WITH: `who` has the person of each place, `settled` one row with all of it; unless is_settled,
 # somebody is to be made, stitched or looked for again, and nobody was changed.
@@ -163,9 +171,9 @@ WIDEN = """
 
 @dataclass(frozen=True)
 class Locked:
-    """People who are locked. known: those of them with an external id. spans: in the order of their keys."""
+    """People who are locked, in the order of their keys. known: those of them with an external id."""
 
-    known: set[int]
+    known: Integers
     spans: Spans
 
 
@@ -207,10 +215,12 @@ def batch_of(pairs: Sequence[Pair], seen_at: SeenAt) -> Batch:
     return Batch(users, anons, user_codes, anon_codes, _microseconds(seen_at, len(pairs)))
 
 
-def people_of(batch: Batch) -> Integers:
-    """The person of each user id; for one who is still to be made, a number below 0."""
-    known = _find(FIND_USERS, batch.users)
-    found = [known.get(user, -1 - code) for code, user in enumerate(batch.users)]
+def people_of(batch: Batch, met: dict[str, int]) -> Integers:
+    """The person of each user id; for one who is still to be made, a number below 0. met: who need not be
+    looked up.
+    """
+    known = _find(FIND_USERS, [user for user in batch.users if user not in met])
+    found = [met.get(user) or known.get(user, -1 - code) for code, user in enumerate(batch.users)]
     return np.array(found, dtype=np.int64)
 
 
@@ -290,15 +300,23 @@ def lock(person_ids: Iterable[int], *, absorbing: Iterable[int] = (), erased_too
 
     absorbing: lock everybody who was merged into these as well, since they will be pointed at somebody else.
     """
-    wanted, followers = set(person_ids), _merged_into(absorbing)
-    rows = _run(LOCK, [scoping.current_id(), _array(sorted(wanted | followers))]) if wanted else []
-    roots = [row for row in rows if row[0] in wanted]
-    is_current = len(roots) == len(wanted) and followers == _merged_into(absorbing)
-    if not is_current or any(
-        is_merged or (is_erased and not erased_too) for _, _, is_merged, is_erased, _, _ in roots
-    ):
+    wanted, followers = np.unique(np.array([*person_ids], dtype=np.int64)), _merged_into(absorbing)
+    people, state, *times = _locked([*followers.union(wanted.tolist())] if followers else wanted.tolist())
+    is_root = np.isin(people, wanted)
+    is_current = is_root.sum() == len(wanted) and followers == _merged_into(absorbing)
+    gone = _MERGED if erased_too else _MERGED | _ERASED
+    if not is_current or (state[is_root] & gone).any():
         raise PersonMoved
-    return Locked({row[0] for row in roots if row[1]}, _spans_of(roots))
+    first, last = (column[is_root] for column in times)
+    return Locked(people[is_root & (state & _KNOWN > 0)], (people[is_root], first, last))
+
+
+def _locked(people: list[int]) -> list[Integers]:
+    """The columns of LOCK, in the order of people."""
+    if not people:
+        return [np.empty(0, dtype=np.int64)] * 4
+    (row,) = _run(LOCK, [scoping.current_id(), _array(sorted(people))])
+    return [np.fromstring((column or "{}")[1:-1], dtype=np.int64, sep=",") for column in row]
 
 
 def with_new(locked: Spans, batch: Batch, user_people: Integers, born: dict[int, int]) -> Spans:
@@ -332,18 +350,6 @@ def widen(person_ids: Integers, seen: Integers, *, known: Spans) -> None:
         columns = [_array(column[part].tolist()) for column in (people, first, last)]
         with connection.cursor() as cursor:
             cursor.execute(WIDEN, [*columns, scoping.current_id()])
-
-
-def _spans_of(rows: list[Any]) -> Spans:
-    """Of rows as LOCK answers them; a time that is not known is wider than any."""
-    first = [NEVER if row[4] is None else round(row[4] * 1_000_000) for row in rows]
-    last = [-NEVER if row[5] is None else round(row[5] * 1_000_000) for row in rows]
-    people = [row[0] for row in rows]
-    return (
-        np.array(people, dtype=np.int64),
-        np.array(first, dtype=np.int64),
-        np.array(last, dtype=np.int64),
-    )
 
 
 def _merged_into(survivors: Iterable[int]) -> set[int]:

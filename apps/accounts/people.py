@@ -24,6 +24,8 @@ from apps.accounts.permissions import Actor, require
 # How often to look again when people are merged or erased under our hands: each time somebody else's work
 # was done.
 ATTEMPTS = 20
+# User ids whose people are remembered from batch to batch: some 40 MB.
+REMEMBERED = 300_000
 
 
 class TooBusy(DomainError):
@@ -59,12 +61,16 @@ def resolve_many(pairs: Sequence[Pair], *, workspace_id: int, seen_at: SeenAt) -
     return resolve_batch(identities.batch_of(pairs, seen_at), workspace_id=workspace_id)
 
 
-def resolve_batch(batch: Batch, *, workspace_id: int) -> Integers:
-    """The same for ids that were checked and numbered already."""
+def resolve_batch(batch: Batch, *, workspace_id: int, met: dict[str, int] | None = None) -> Integers:
+    """The same for ids that were checked and numbered already.
+
+    met: the people of user ids, from one batch of a caller to its next. It is filled here, forgotten when
+    somebody moved, and may name people whose transaction came to nothing.
+    """
     if workspace_id != scoping.current_id():
         raise ValueError("workspace_id is not the workspace in scope")
     with transaction.atomic(savepoint=False):
-        return _settled(batch)
+        return _settled(batch, {} if met is None else met)
 
 
 @transaction.atomic
@@ -82,7 +88,7 @@ def identify(
     PeopleMerged.
     """
     personal, others = trait_rules.split(traits or {})
-    found = _settled(identities.batch_of([(user_id, anonymous_id)], now))
+    found = _settled(identities.batch_of([(user_id, anonymous_id)], now), {})
     person = Person.objects.get(pk=found[0])
     if traits:
         _keep(person, personal, others)
@@ -117,7 +123,7 @@ def merge(actor: Actor, survivor: Person, absorbed: Person, *, reason: str, now:
             return Person.objects.get(pk=kept)
         with suppress(PersonMoved), transaction.atomic():
             locked = identities.lock([kept, gone], absorbing=[gone])
-            _absorb(kept, gone, locked.known)
+            _absorb(kept, gone, set(locked.known.tolist()))
             audit.record(actor, "person.merged", survivor, now=now, before={"absorbed": gone}, reason=reason)
             return Person.objects.get(pk=kept)
     raise MergeRefused("One of the two was erased, or is being changed at this moment. Look again.")
@@ -207,10 +213,11 @@ def lock_whole(person_id: int) -> Person:
     raise _busy()
 
 
-def _settled(batch: Batch) -> Integers:
+def _settled(batch: Batch, met: dict[str, int]) -> Integers:
     for _ in range(ATTEMPTS):
         with suppress(PersonMoved), transaction.atomic():
-            return _settle(batch)
+            return _settle(batch, met)
+        met.clear()
     raise _busy()
 
 
@@ -218,22 +225,29 @@ def _busy() -> TooBusy:
     return TooBusy("These people are being merged at this moment. Try again.", retry_after_seconds=1)
 
 
-def _settle(batch: Batch) -> Integers:
+def _settle(batch: Batch, met: dict[str, int]) -> Integers:
     """One attempt. Its savepoint lets go of its locks when somebody moved meanwhile: they are taken in
     order.
     """
-    users = identities.people_of(batch)
+    users = identities.people_of(batch, met)
     aliases = identities.find_holders(batch.anons)
     holders = identities.holders_of(batch, aliases, users)
-    met = _meetings(batch, users, holders)
-    made, locked = _planned(users, holders, met)
+    meetings = _meetings(batch, users, holders)
+    made, locked = _planned(users, holders, meetings)
     made.born |= identities.add_users(batch, users, made.promoted)
     made.born |= identities.add_aliases(batch, aliases, _roots(holders, made))
     stitching.carry_out(made)
     people = _attributed(batch, users, holders, made)
     known = identities.with_new(locked, batch, users, _unpromoted(made))
     identities.widen(people, batch.seen, known=known)
+    _remember(met, batch.users, _roots(users, made))
     return people
+
+
+def _remember(met: dict[str, int], users: list[str], user_people: Integers) -> None:
+    met.update(zip(users, user_people.tolist(), strict=True))
+    if len(met) > REMEMBERED:
+        met.clear()
 
 
 def _unpromoted(made: stitching.Plan) -> dict[int, int]:
@@ -245,13 +259,15 @@ def _planned(
     users: Integers, holders: Integers, met: list[stitching.Meeting]
 ) -> tuple[stitching.Plan, Spans]:
     """Lock everybody concerned who exists, and decide; answers their times too. Raises PersonMoved."""
-    concerned = {*users.tolist(), *holders.tolist()}
-    existing = {person_id for person_id in concerned if person_id >= 0}
-    locked = identities.lock(existing, absorbing={one.holder for one in met} & existing)
-    if not identities.still_hold({one.anonymous_id: one.holder for one in met if one.holder in existing}):
+    concerned = np.unique(np.concatenate([users, holders]))
+    known_holders = {one.anonymous_id: one.holder for one in met if one.holder >= 0}
+    locked = identities.lock(concerned[concerned >= 0], absorbing=set(known_holders.values()))
+    if not identities.still_hold(known_holders):
         raise PersonMoved
-    new = set(users.tolist()) - existing
-    return stitching.plan(met, known=locked.known | new, new=new), locked.spans
+    if not met:
+        return stitching.Plan(), locked.spans
+    new = set(users[users < 0].tolist())
+    return stitching.plan(met, known=new.union(locked.known.tolist()), new=new), locked.spans
 
 
 def _meetings(batch: Batch, user_people: Integers, holders: Integers) -> list[stitching.Meeting]:
@@ -277,10 +293,14 @@ def _attributed(batch: Batch, user_people: Integers, holders: Integers, made: st
 
 def _roots(people: Integers, made: stitching.Plan) -> Integers:
     """Who these people are once the plan is carried out, as far as they are made."""
-    if not (made.born or made.promoted or made.absorbed):
+    is_more = bool(made.promoted or made.absorbed)
+    moved = {one: made.root(one) for one in made.moved} if is_more else made.born
+    if not moved:
         return people
-    distinct, codes = np.unique(people, return_inverse=True)
-    return np.array([made.root(one) for one in distinct.tolist()], dtype=np.int64)[codes]
+    pairs = np.fromiter(moved.items(), dtype=np.dtype((np.int64, 2)), count=len(moved))
+    before, after = pairs[np.argsort(pairs[:, 0])].T
+    place = np.minimum(np.searchsorted(before, people), len(moved) - 1)
+    return np.where(before[place] == people, after[place], people)
 
 
 def _with_shared_devices(batch: Batch, people: Integers, holders: Integers, made: stitching.Plan) -> Integers:

@@ -81,6 +81,11 @@ class Plan:
         return self.absorbed.get(person, person)
 
     @property
+    def moved(self) -> set[int]:
+        """Who is somebody else once the plan is carried out."""
+        return {*self.born, *self.promoted, *self.absorbed}
+
+    @property
     def touched(self) -> set[int]:
         new_holders = {self.root(new) for _, _, new in self.handed_over}
         return {*self.promoted.values(), *self.absorbed.values(), *new_holders}

@@ -16,7 +16,7 @@ from django.db.models import Max, Min
 
 from apps.accounts import scoping
 from apps.accounts.models import Workspace
-from apps.attribution import book_days, journey_books, loading
+from apps.attribution import book_days, journey_books, loading, stale_people
 from apps.attribution.book_days import BookClosed
 from apps.attribution.journey_books import NEIGHBOURS, State
 from apps.attribution.maths.packed import pack_booked, pack_tally
@@ -73,6 +73,7 @@ def build(
 def _begin(book: JourneyBook, workspace: Workspace) -> None:
     """From here on catch-ups leave marks for this book."""
     journey_books.lock()
+    stale_people.begin()
     for model in (BookDay, BookedPeople, StalePerson):
         model.objects.filter(book=book).delete()
     book.state, book.steps, book.built_at = State.BUILDING, [], None

@@ -22,11 +22,15 @@ from apps.attribution.book_days import Span
 from apps.attribution.models import JourneyBook
 from apps.attribution.questions import Query, days_of
 
+# PostgreSQL before 18 has no hash of a timestamptz by name; that of the same moment in UTC is the same.
 _TOUCHES = """
-    SELECT count(*), sum(timestamptz_hash_extended(occurred_at, person_id * 1000003 + source_id))
+    SELECT count(*),
+        sum(timestamp_hash_extended(occurred_at AT TIME ZONE 'UTC', person_id * 1000003 + source_id))
     FROM attribution_touchpoint WHERE workspace_id = %(workspace)s"""
 _CONVERSIONS = """
-    SELECT count(*), sum(timestamptz_hash_extended(occurred_at, hash_numeric_extended(value, person_id)))
+    SELECT count(*), sum(timestamp_hash_extended(
+        occurred_at AT TIME ZONE 'UTC', hash_numeric_extended(value, person_id)
+    ))
     FROM attribution_conversion WHERE workspace_id = %(workspace)s AND is_counted
     AND (%(types)s::text[] = '{}' OR conversion_type = ANY(%(types)s))"""
 _SPEND = """

@@ -25,6 +25,7 @@ from apps.attribution.cleaning import Problem
 from apps.attribution.parsing import Errors
 from apps.attribution.records import ConversionIn, Touch
 from apps.attribution.row_files import Row, Table
+from apps.attribution.said_before import SaidBefore
 from apps.attribution.touch_columns import EPOCH, MICROSECOND, Ints, TouchColumns, texts
 
 CONVERSION_WORDS = {"conversion", "purchase", "order", "refund", "sale"}
@@ -103,11 +104,14 @@ class _Likes(dict[tuple[str, ...], Touch | None]):
 
 
 class Reader:
-    """Reads one file with one mapping. seen: how often the file said the same, by digest."""
+    """Reads one file with one mapping. seen: how often the file said the same, by digest; met: whom the
+    user ids of its rows were found to be.
+    """
 
     def __init__(self, mapping: dict[str, str], now: datetime) -> None:
         self.mapping, self.now = mapping, now
-        self.seen: dict[int, int] = {}
+        self.seen = SaidBefore()
+        self.met: dict[str, int] = {}
         rest = [own for own in mapping if own not in WHO_WHEN_WHICH | (OF_CONVERSIONS - {"conversion_type"})]
         self.likes = _Likes(rest, now)
 
@@ -210,7 +214,7 @@ class Reader:
     def _made_up_id(self, values: dict[str, Any]) -> str:
         told = {name: str(value) for name, value in values.items() if value not in (None, "")}
         digest = hashlib.sha256(_in_order(told).encode()).digest()
-        return f"row-{digest[:16].hex()}-{self._times(int.from_bytes(digest[:8]))}"
+        return f"row-{digest[:16].hex()}-{self.seen.one(int.from_bytes(digest[:8]))}"
 
     def _made_up_ids(self, mapped: dict[str, pa.StringArray]) -> pa.StringArray:
         """The same for a table, its JSON put together from columns."""
@@ -222,20 +226,14 @@ class Reader:
         rows = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
         names = np.ascontiguousarray(rows[:, :16]).tobytes().hex()
         # A number of half the digest takes half the memory; two rows that shared it would still differ in it.
-        places = np.ascontiguousarray(rows[:, :8]).view(">u8").ravel().tolist()
-        if len(set(places)) == len(places) and self.seen.keys().isdisjoint(places):
-            self.seen.update(dict.fromkeys(places, 1))
+        marks = np.ascontiguousarray(rows[:, :8]).view(">u8").ravel().astype(np.uint64)
+        times = self.seen.each(marks)
+        if (times == 1).all():
             return _joined("row-", names, "-1")
         starts = range(0, len(names), 32)
         return texts(
-            f"row-{names[at : at + 32]}-{self._times(place)}"
-            for at, place in zip(starts, places, strict=True)
+            f"row-{names[at : at + 32]}-{time}" for at, time in zip(starts, times.tolist(), strict=True)
         )
-
-    def _times(self, place: int) -> int:
-        """How often the file said that by now."""
-        self.seen[place] = times = self.seen.get(place, 0) + 1
-        return times
 
     def _parse(self, row: Row, event_id: Any) -> Parsed:
         if row.fault:

@@ -206,7 +206,7 @@ def _store_what_can_be(
     """Store a batch in one go; where that fails, part by part."""
     try:
         with transaction.atomic():
-            return _store_at_once(actor, batch.touches, batch.lines, good, tally, now=now)
+            return _store_at_once(actor, batch.touches, batch.lines, good, tally, now=now, met=reader.met)
     except UNSTORABLE:
         each = sorted([*reader.one_by_one(batch), *good], key=lambda one: one.row.line)
         return _store_halves(actor, each, tally, now=now)
@@ -237,12 +237,19 @@ def _store_part(actor: Actor, parsed: list[Parsed], tally: Tally, *, now: dateti
 
 
 def _store_at_once(
-    actor: Actor, plain: TouchColumns, lines: list[int], parsed: list[Parsed], tally: Tally, *, now: datetime
+    actor: Actor,
+    plain: TouchColumns,
+    lines: list[int],
+    parsed: list[Parsed],
+    tally: Tally,
+    *,
+    now: datetime,
+    met: dict[str, int] | None = None,
 ) -> list[Refusal]:
     touches = _in_order_of_lines(plain, lines, parsed)
     sold = [one for one in parsed if isinstance(one.given, ConversionIn)]
     conversions = [one.given for one in sold if isinstance(one.given, ConversionIn)]
-    touched, entered = ingest.store(actor, touches, conversions, now=now)
+    touched, entered = ingest.store(actor, touches, conversions, now=now, met=met)
     tally.stored += touched.stored + entered.stored
     tally.duplicates += touched.duplicates + entered.duplicates
     return [_refused(sold[place], reason, errors) for place, reason, errors in entered.refused]

@@ -80,15 +80,19 @@ def store(
     conversions: Sequence[ConversionIn],
     *,
     now: datetime,
+    met: dict[str, int] | None = None,
 ) -> tuple[Stored, StoredConversions]:
-    """The bulk door: the same for tens of thousands at a time, counted. One transaction."""
+    """The bulk door: the same for tens of thousands at a time, counted. One transaction.
+
+    met: user ids of earlier batches and their people, for who has many (people.resolve_batch).
+    """
     if not len(touches) and not conversions:
         return Stored(0, 0), StoredConversions(0, 0, [])
     columns = touches if isinstance(touches, TouchColumns) else TouchColumns.of(touches)
 
     def deed() -> tuple[Stored, StoredConversions]:
         _plan_anew()
-        people = visitors.resolve_columns(columns, conversions)
+        people = visitors.resolve_columns(columns, conversions, met=met)
         stored = _load(columns, people[: len(columns)])
         sold = orders.summed(orders.write(conversions, people[len(columns) :].tolist(), now=now))
         intake.count(

@@ -33,6 +33,10 @@ _BEHIND = """
         AND (book_id IS NULL OR book_id = %s) LIMIT %s
     ) AS marks
 """
+_IS_HEARD = "SELECT EXISTS (SELECT 1 FROM attribution_journeybook WHERE workspace_id = (SELECT %s::bigint))"
+# Whoever leaves marks out holds the first, and whoever begins a book waits for the second.
+_BEGIN_NONE = "SELECT pg_advisory_xact_lock_shared(hashtextextended('attribution.journey_books.begin', %s))"
+_BEGIN = "SELECT pg_advisory_xact_lock(hashtextextended('attribution.journey_books.begin', %s))"
 # What is read of those people: their touches and their conversions.
 _ROWS_BEHIND = """
     SELECT count(*) FROM (
@@ -59,6 +63,32 @@ def mark(people: Iterable[int], *, book: JourneyBook | None = None) -> None:
     if found:
         with connection.cursor() as cursor:
             cursor.execute(_MARK, [scoping.current_id(), None if book is None else book.pk, found])
+
+
+def are_awaited() -> bool:
+    """Would any book hear of marks? Where there is none, none is begun until this transaction ends: it will
+    read the rows that were not marked.
+    """
+    return _is_heard() or _is_heard_once_alone()
+
+
+def begin() -> None:
+    """Wait for those who leave marks out, before the first row of a book is read."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BEGIN, [scoping.current_id()])
+
+
+def _is_heard_once_alone() -> bool:
+    """A book that was opened before this lock is seen; one that is opened after it waits to be begun."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BEGIN_NONE, [scoping.current_id()])
+    return _is_heard()
+
+
+def _is_heard() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(_IS_HEARD, [scoping.current_id()])
+        return bool(cursor.fetchone()[0])
 
 
 def take(books: Sequence[JourneyBook], *, most: int) -> Ints:

@@ -13,7 +13,7 @@ from django.db.backends.utils import CursorWrapper
 from psycopg.errors import UniqueViolation
 
 from apps.accounts import scoping
-from apps.attribution import sources
+from apps.attribution import sources, stale_people
 from apps.attribution.records import Touch
 from apps.attribution.touch_columns import Ints, TouchColumns
 
@@ -164,11 +164,8 @@ def load(touches: TouchColumns, people: Ints) -> Load:
         with cursor.copy(COPY) as copy:
             copy.write(_as_copy([ids, whose, touches.events.take(order), at, kind]))
         total = _from_stage(cursor, [workspace_id, kinds])
-        if total == len(order):
-            marked = ",".join(map(str, np.unique(whose).tolist()))
-            cursor.execute(STALE, [workspace_id, f"{{{marked}}}"])
-        elif total:
-            cursor.execute(STALE_OF_NEW, [workspace_id])
+        if total and stale_people.are_awaited():
+            _mark_stale(cursor, whose if total == len(order) else None)
         cursor.execute(UNSTAGE)
         return Load(total, int(numbers[0]), int(numbers[-1]))
 
@@ -192,6 +189,15 @@ def _from_stage(cursor: CursorWrapper, given: list[Any]) -> int:
             raise
         cursor.execute(LOAD_UNKNOWN, given)
     return int(cursor.rowcount)
+
+
+def _mark_stale(cursor: CursorWrapper, people: Ints | None) -> None:
+    """These, or None for those of the touches that were new."""
+    if people is None:
+        cursor.execute(STALE_OF_NEW, [scoping.current_id()])
+        return
+    marked = ",".join(map(str, np.unique(people).tolist()))
+    cursor.execute(STALE, [scoping.current_id(), f"{{{marked}}}"])
 
 
 def known(event_ids: list[str]) -> dict[str, Known]:

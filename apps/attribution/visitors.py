@@ -56,8 +56,10 @@ def resolve(records: Sequence[Touch | ConversionIn]) -> list[int]:
     return answer
 
 
-def resolve_columns(touches: TouchColumns, conversions: Sequence[ConversionIn]) -> Ints:
-    """The same for a large batch: the touches' people, then the conversions'."""
+def resolve_columns(
+    touches: TouchColumns, conversions: Sequence[ConversionIn], *, met: dict[str, int] | None = None
+) -> Ints:
+    """The same for a large batch: its touches' people, then its conversions'. met: people.resolve_batch."""
     seen = np.concatenate([touches.occurred_at, microseconds([one.occurred_at for one in conversions])])
     users = pa.concat_arrays([touches.users, texts(one.user_id for one in conversions)])
     anons = pa.concat_arrays([touches.anons, texts(one.anonymous_id for one in conversions)])
@@ -67,5 +69,6 @@ def resolve_columns(touches: TouchColumns, conversions: Sequence[ConversionIn]) 
     found[order] = people.resolve_batch(
         Batch(users, anons, user_codes[order], anon_codes[order], seen[order]),
         workspace_id=scoping.current_id(),
+        met=met,
     )
     return found

@@ -14,7 +14,7 @@ from django.db import connection, connections, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apps.accounts import consent, held, people, privacy, scoping
+from apps.accounts import consent, held, identities, people, privacy, scoping
 from apps.accounts.errors import Invalid, NotHere
 from apps.accounts.models import Alias, AuditEntry, OutboxEvent, Person, PersonMerge
 from apps.accounts.permissions import Actor, system
@@ -121,6 +121,29 @@ def test_a_batch_takes_numpy_times_as_utc(workspace):
 
     assert Person.objects.get(external_id="u1").last_seen_at == NOW + timedelta(microseconds=123457)
     assert holder("a").first_seen_at == EARLIER
+
+
+def test_who_was_met_is_looked_up_again_once_they_moved(workspace, actor):
+    met: dict[str, int] = {}
+    batch = identities.batch_of([("u1", None), ("u2", None)], NOW)
+    first, second = people.resolve_batch(batch, workspace_id=workspace.pk, met=met).tolist()
+    assert met == {"u1": first, "u2": second}
+    people.merge(
+        actor, Person.objects.get(pk=first), Person.objects.get(pk=second), reason="the same", now=NOW
+    )
+
+    again = people.resolve_batch(batch, workspace_id=workspace.pk, met=met)
+
+    assert again.tolist() == [first, first]
+    assert met == {"u1": first, "u2": first}
+
+
+def test_whoever_was_met_in_a_transaction_that_came_to_nothing_is_made(workspace):
+    met = {"u1": 2**62}
+
+    found = people.resolve_batch(identities.batch_of([("u1", None)], NOW), workspace_id=workspace.pk, met=met)
+
+    assert found.tolist() == [Person.objects.get(external_id="u1").pk]
 
 
 def test_an_empty_batch_finds_nobody(workspace):

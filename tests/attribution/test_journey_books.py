@@ -673,6 +673,40 @@ def test_a_transaction_that_commits_late_is_not_lost():
         assert sum(day.journeys for day in BookDay.objects.all()) > 0
 
 
+def test_a_load_leaves_marks_only_where_a_book_would_hear_them(workspace, actor):
+    history = History(actor, np.random.default_rng(3))
+    history.touch()
+    StalePerson.objects.all().delete()
+
+    ingest.store_touchpoints(actor, history.touches(4, 3.0), now=NOW)
+    assert not StalePerson.objects.exists()
+
+    built()
+    ingest.store_touchpoints(actor, history.touches(4, 3.0), now=NOW)
+    assert StalePerson.objects.exists()
+    _settle()
+    is_what_scratch_gives(LENSES[0])
+
+
+@committed
+def test_a_book_that_is_begun_waits_for_a_load_that_left_no_marks():
+    workspace = factories.WorkspaceFactory()
+    with scoping.workspace(workspace):
+        actor, history = system(workspace.pk), History(system(workspace.pk), np.random.default_rng(3))
+        history.touch()
+        StalePerson.objects.all().delete()
+        with transaction.atomic():
+            ingest.store_touchpoints(actor, history.touches(40, 3.0), now=NOW)
+            thread = _in_thread(workspace, built)
+            thread.join(timeout=1.0)
+            assert thread.is_alive()
+        thread.join(timeout=30)
+        assert not thread.is_alive()
+
+        assert not StalePerson.objects.exists()
+        is_what_scratch_gives(LENSES[0])
+
+
 def _write(actor, seed, name):
     history = History(actor, np.random.default_rng(seed), name=name)
     for _ in range(25):

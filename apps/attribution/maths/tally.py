@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -120,6 +121,7 @@ def tallies(
     direct_channel: str = DIRECT_CHANNEL,
 ) -> list[Tally]:
     """Count each part. labels: (n_sources,) what a cell calls each source, 0 to 2 ** SOURCE_BITS - 1."""
+    counted, labels = _by_label(counted, labels)
     cells = _Cells(counted.n_sources)
     _count_touches(cells, counted)
     settings = {"half_life_days": half_life_days, "direct_channel": direct_channel}
@@ -133,6 +135,15 @@ def tallies(
         Tally(**paths[part], keys=columns[part][0], amounts=columns[part][1], durations_us=durations[part])
         for part in range(counted.parts)
     ]
+
+
+def _by_label(counted: Counted, labels: Ints) -> tuple[Counted, Ints]:
+    """The same with sources in the order of their labels: cells are then counted in that of their keys."""
+    order = np.argsort(labels)
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    groups = {level: rank[group][order] for level, group in counted.groups.items()}
+    return replace(counted, source=rank[counted.source], groups=groups), labels[order]
 
 
 def merged(plus: Iterable[Tally], minus: Iterable[Tally] = ()) -> Tally:
@@ -255,19 +266,23 @@ def numbered(keys: Ints) -> tuple[Ints, Ints]:
 
 
 def _split_cells(cells: _Cells, labels: Ints, parts: int) -> list[tuple[Ints, Exact]]:
-    spots = np.concatenate([spots for _, spots, _ in cells.found])
-    column = np.concatenate([np.full(len(spots), number) for number, spots, _ in cells.found])
-    high = np.concatenate([amounts.high for *_, amounts in cells.found])
-    low = np.concatenate([amounts.low for *_, amounts in cells.found])
-    width = max(1, cells.n_sources)
-    part, source = spots // width, spots % width
-    rank = np.empty(cells.n_sources, dtype=np.int64)
-    rank[np.argsort(labels)] = np.arange(cells.n_sources)
-    order = np.argsort((part * len(COLUMNS) + column) * width + rank[source])
-    keys = (column[order] << SOURCE_BITS) | labels[source[order]]
-    high, low = high[order], low[order]
-    edges = np.searchsorted(part[order], np.arange(parts + 1))
-    return [(keys[a:b], Exact(high[a:b], low[a:b])) for a, b in pairwise(edges)]
+    """By part, in the order of keys. labels: ascending.
+
+    What was counted of a column lies in the order of parts and sources, so that each cell's place follows
+    from how many there are in the columns before it: nothing is sorted.
+    """
+    found, width = sorted(cells.found, key=itemgetter(0)), max(1, cells.n_sources)
+    edges = np.array([np.searchsorted(spots, np.arange(parts + 1) * width) for _, spots, _ in found])
+    counts = np.diff(edges).T  # (parts, columns found)
+    ends = np.cumsum(counts).reshape(counts.shape)
+    keys, high, low = (np.empty(counts.sum(), dtype=np.int64) for _ in range(3))
+    for place, (number, spots, amounts) in enumerate(found):
+        shift = (ends - counts)[:, place] - edges[place, :-1]
+        to = np.arange(len(spots)) + np.repeat(shift, counts[:, place])
+        keys[to] = (number << SOURCE_BITS) | labels[spots % width]
+        high[to], low[to] = amounts.high, amounts.low
+    borders = [0, *(ends[:, -1].tolist() if len(found) else [0] * parts)]
+    return [(keys[a:b], Exact(high[a:b], low[a:b])) for a, b in pairwise(borders)]
 
 
 def _split_paths(counted: Counted) -> list[dict[str, Any]]:

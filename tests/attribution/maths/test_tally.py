@@ -89,6 +89,25 @@ def test_parts_add_up_to_the_whole_in_any_order_and_can_be_taken_back(seed):
     assert plain(merged([EMPTY, whole])) == plain(whole)
 
 
+def test_cells_lie_in_the_order_of_their_keys_whatever_the_order_of_labels():
+    rng = np.random.default_rng(4)
+    source, journeys = some_journeys(rng, 300)
+    labels = rng.permutation(SOURCES) * 10**6
+
+    shuffled = tallies(counted(journeys, source, rng.integers(0, 9, 300), 9), labels=labels)
+
+    order = np.argsort(labels)
+    for tally in shuffled:
+        assert (np.diff(tally.keys) > 0).all()
+        assert np.isin(tally.keys & (2**40 - 1), labels).all()
+    (whole,) = tallies(counted(journeys, source), labels=np.arange(SOURCES))
+    found = merged(shuffled)
+    touches = found.amounts.high[:SOURCES], found.amounts.low[:SOURCES]
+    plain_touches = whole.amounts.high[:SOURCES], whole.amounts.low[:SOURCES]
+    for ours, theirs in zip(touches, plain_touches, strict=True):
+        assert ours.tolist() == theirs[order].tolist()
+
+
 def test_more_than_was_counted_cannot_be_taken_away():
     source, journeys = some_journeys(np.random.default_rng(1), 50)
     (whole,) = tallies(counted(journeys, source), labels=np.arange(SOURCES))
