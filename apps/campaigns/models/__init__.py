@@ -5,13 +5,16 @@ from apps.campaigns.models.change import Change
 from apps.campaigns.models.content import Content, Link
 from apps.campaigns.models.delivery import Chunk, LedgerEntry, Recipient, SendRun
 from apps.campaigns.models.engagement import Engagement, EngagementCount
+from apps.campaigns.models.everywhere import EverywhereComplaint, EverywhereSuppression
 from apps.campaigns.models.outcome import Outcome
 from apps.campaigns.models.policy import AutoRule, Policy, SpendCap
 from apps.campaigns.models.recommendation import Approval, Kind, Recommendation
 from apps.campaigns.models.run import PlanLine, Run, RunForecast
+from apps.campaigns.models.subscription import AddressMark, FrequencyWish, SignUp
 from apps.campaigns.models.topic import Topic
 
 __all__ = [
+    "AddressMark",
     "Approval",
     "Audience",
     "AudienceMember",
@@ -24,6 +27,9 @@ __all__ = [
     "Content",
     "Engagement",
     "EngagementCount",
+    "EverywhereComplaint",
+    "EverywhereSuppression",
+    "FrequencyWish",
     "Kind",
     "LedgerEntry",
     "Link",
@@ -35,6 +41,7 @@ __all__ = [
     "Run",
     "RunForecast",
     "SendRun",
+    "SignUp",
     "SpendCap",
     "Topic",
 ]
