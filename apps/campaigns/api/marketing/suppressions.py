@@ -2,10 +2,9 @@ from typing import Any
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, status
+from rest_framework import generics, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 from apps.campaigns.subscriptions import suppression_list
@@ -45,7 +44,8 @@ class SuppressionPageSerializer(serializers.Serializer):
     results = SuppressionSerializer(many=True)
 
 
-class SuppressionsView(APIView):
+class SuppressionsView(generics.GenericAPIView):
+    serializer_class = SuppressionSerializer
     action_needed = {"GET": "campaigns:read", "POST": "campaigns:write"}
 
     @extend_schema(
@@ -57,10 +57,9 @@ class SuppressionsView(APIView):
         """Addresses that are not written to, newest first; masked."""
         asked = SuppressionFilterSerializer(data=request.query_params)
         asked.is_valid(raise_exception=True)
-        pages = api_settings.DEFAULT_PAGINATION_CLASS()
         rows = suppression_list.rows(reason=asked.validated_data.get("reason", ""))
-        found = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(_told(list(found or [])))
+        found = self.paginate_queryset(rows)
+        return self.get_paginated_response(_told(list(found or [])))
 
     @extend_schema(
         operation_id="marketing_suppression_add",
