@@ -13,7 +13,7 @@ PERSON = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML) C
     "name",
     [
         PERSON,
-        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 Version/18.1 Mobile Safari",
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 Version/18.1 Safari",
         "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
         "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Edg/141.0",
     ],
@@ -30,7 +30,10 @@ def test_a_browser_may_be_a_persons(name):
         (Signs(user_agent=PERSON, headers={"sec-purpose": "prefetch;prerender"}), "prefetch"),
         (Signs(user_agent=PERSON, headers={"x-moz": "prefetch"}), "prefetch"),
         (Signs(user_agent="Mozilla/5.0"), "proxy"),
-        (Signs(user_agent="Mozilla/5.0 (Windows NT 5.1) Firefox/11 (via ggpht.com GoogleImageProxy)"), "proxy"),
+        (
+            Signs(user_agent="Mozilla/5.0 (Windows NT 5.1) Firefox/11 (via ggpht.com GoogleImageProxy)"),
+            "proxy",
+        ),
         (Signs(user_agent="YahooMailProxy; https://help.yahoo.com/kb/yahoo-mail-proxy"), "proxy"),
         (Signs(user_agent="Mozilla/4.0 (compatible; ms-office; MSOffice 16)"), "scanner"),
         (Signs(user_agent="Mozilla/5.0 (compatible; Barracuda Sentinel)"), "scanner"),
@@ -75,9 +78,7 @@ def test_whoever_follows_the_honeypot_gives_its_neighbours_away():
     assert _reasons(clicks) == ["honeypot", "honeypot", ""]
 
 
-CLICKS = st.lists(
-    st.builds(Click, st.integers(0, 5), st.floats(0, 500)), min_size=1, max_size=12
-)
+CLICKS = st.lists(st.builds(Click, st.integers(0, 5), st.floats(0, 500)), min_size=1, max_size=12)
 
 
 @given(CLICKS, st.randoms())
