@@ -290,6 +290,7 @@ SPECTACULAR_SETTINGS = {
         "IncidentState": "apps.integrations.models.Incident.State",
         "RecommendationKind": "apps.campaigns.models.Kind",
         "LiftTestKind": "apps.attribution.models.LiftTest.Kind",
+        "SuppressionReason": "apps.integrations.models.Suppression.Reason",
     },
 }
 # Requests a minute per API key and route family; a workspace may override each in its settings.

@@ -83,12 +83,18 @@ def add(actor: Actor, email: str, *, reason: str, note: str = "", now: datetime)
 def remove(actor: Actor, suppression_id: int, *, why: str, now: datetime) -> None:
     """Take an address off the list. Needs campaigns:send. Raises NotHere, or Invalid without why. Audited."""
     require(actor, "campaigns:send")
+    found = get(suppression_id)
     if len(why.strip()) < LEAST_REASON:
         raise Invalid({"why": ["Say why: the next mail to this address goes out on your word."]})
-    found = Suppression.objects.filter(pk=suppression_id).first()
+    suppressions.lift(actor, found, now=now, reason=why.strip()[:LONGEST_REASON])
+
+
+def get(suppression_id: int) -> Suppression:
+    """Raises NotHere."""
+    found: Suppression | None = Suppression.objects.filter(pk=suppression_id).first()
     if found is None:
         raise NotHere("This is not on the list (any more).")
-    suppressions.lift(actor, found, now=now, reason=why.strip()[:LONGEST_REASON])
+    return found
 
 
 def has_left(person: Person) -> bool:

@@ -17,7 +17,9 @@ class SuppressionFilterSerializer(serializers.Serializer):
 
 class NewSuppressionSerializer(serializers.Serializer):
     email = serializers.CharField(max_length=320)
-    reason = serializers.ChoiceField(choices=[(one.value, one.label) for one in suppression_list.BY_HAND])
+    reason = serializers.CharField(
+        max_length=12, help_text=f"One of {', '.join(suppression_list.BY_HAND)}; others are the providers'."
+    )
     note = serializers.CharField(
         max_length=300, required=False, allow_blank=True, default="", help_text="For the audit."
     )
@@ -84,6 +86,7 @@ class SuppressionRemoveView(APIView):
     )
     def post(self, request: Request, suppression_id: int) -> Response:
         """Take an address off the list: the next mail to it goes out on your word."""
+        suppression_list.get(suppression_id)
         given = SuppressionRemovalSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         actor, why = request._request.actor, given.validated_data["why"]
