@@ -127,8 +127,8 @@ def _crowd(made: Any, people: int) -> tuple[list[tuple[int, int]], Any]:
         )
         cursor.execute(
             "INSERT INTO accounts_consentrecord"
-            " (workspace_id, person_id, purpose, is_granted, source, wording, occurred_at) SELECT workspace_id, id,"
-            " 'news', id %% 10 > 0, 'x', '', %s FROM accounts_person",
+            " (workspace_id, person_id, purpose, is_granted, source, wording, occurred_at)"
+            " SELECT workspace_id, id, 'news', id %% 10 > 0, 'x', '', %s FROM accounts_person",
             [NOW],
         )
         cursor.execute(

@@ -285,6 +285,7 @@ SPECTACULAR_SETTINGS = {
         "ActorKind": "apps.accounts.models.AuditEntry.ActorKind",
         "DeadLetterKind": "apps.attribution.models.DeadLetter.Kind",
         "DeadLetterState": "apps.attribution.models.DeadLetter.State",
+        "DeadLetterReason": "apps.attribution.models.Reason",
         "ConnectionState": "apps.integrations.models.Connection.State",
         "CallState": "apps.integrations.models.Call.State",
         "IncidentState": "apps.integrations.models.Incident.State",
