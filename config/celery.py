@@ -138,6 +138,16 @@ app.conf.update(
             "schedule": 600.0,
             "options": {"expire_seconds": 600},
         },
+        "Tell attribution of clicks in messages": {
+            "task": "campaigns.engagement.sweep",
+            "schedule": 20.0,
+            "options": {"expire_seconds": 20},
+        },
+        "Forget sign-ups that nobody confirmed": {
+            "task": "campaigns.sign_ups.sweep",
+            "schedule": 3600.0,
+            "options": {"expire_seconds": 3600},
+        },
         "Publish posts that are due on social networks": {
             "task": "integrations.social.sweep",
             "schedule": 30.0,

@@ -285,12 +285,14 @@ SPECTACULAR_SETTINGS = {
         "ActorKind": "apps.accounts.models.AuditEntry.ActorKind",
         "DeadLetterKind": "apps.attribution.models.DeadLetter.Kind",
         "DeadLetterState": "apps.attribution.models.DeadLetter.State",
+        "DeadLetterReason": "apps.attribution.models.Reason",
         "ConnectionState": "apps.integrations.models.Connection.State",
         "CallState": "apps.integrations.models.Call.State",
         "IncidentState": "apps.integrations.models.Incident.State",
         "RecommendationKind": "apps.campaigns.models.Kind",
         "LiftTestKind": "apps.attribution.models.LiftTest.Kind",
         "AudienceKind": "apps.campaigns.models.Audience.Kind",
+        "SuppressionReason": "apps.integrations.models.Suppression.Reason",
     },
 }
 # Requests a minute per API key and route family; a workspace may override each in its settings.

@@ -36,6 +36,12 @@ PUBLIC = {
     "health-ready": "for load balancers",
     "unsubscribe": "for recipients: the address holds a signed key",
     "letters:offline-script": "the client of the offline queue: a script that anyone may have",
+    "letters:click": "for recipients: the address holds a signed key",
+    "letters:open": "for recipients: the address holds a signed key",
+    "letters:unsubscribe": "for recipients: the address holds a signed key",
+    "letters:preferences": "for recipients: the address holds a signed key",
+    "letters:confirm": "for recipients: the address holds a signed key",
+    "letters:subscribe": "a form for everybody, with a limit",
     "metrics": "guards itself: by token or by address",
     "accounts:theme": "a cookie that says light or dark",
     "account_login": "the way in",
@@ -53,11 +59,24 @@ PUBLIC = {
     "admin:logout": "the way out",
     "admin:jsi18n": "words of the admin's own scripts",
 }
-# Their parameters are a signed key, not an object's id; or what is sent there is signed.
-SIGNED = {"unsubscribe", "account_confirm_email", "account_reset_password_from_key", "hooks:hook"}
+# What recipients are let in to by a key in the address, and the form that they may all fill in.
+LETTERS = {
+    f"letters:{name}" for name in ("click", "open", "unsubscribe", "preferences", "confirm", "subscribe")
+}
+# Their parameters are a signed key, not an object's id; or what is sent there is signed; or it is for all.
+SIGNED = {
+    "unsubscribe",
+    "account_confirm_email",
+    "account_reset_password_from_key",
+    "hooks:hook",
+    *LETTERS,
+}
 # Events that no code of ours waits for: for the webhooks, the activity feed and apps to come.
 WEBHOOK_ONLY = {
     "campaigns.auto_rule.demoted": "people are told on the pages, programs by webhook",
+    "campaigns.clicks.settled": "for journeys to come",
+    "campaigns.person.subscribed": "for journeys to come",
+    "campaigns.person.unsubscribed": "for journeys to come",
     "campaigns.recommendation.settled": "people are told on the pages, programs by webhook",
     "campaigns.run.finished": "people are told by e-mail and on the pages, programs by webhook",
     "integrations.call.settled": "for the floors to come",
@@ -235,6 +254,7 @@ def test_no_page_is_excused_from_the_csrf_check():
         if getattr(route.view, "csrf_exempt", False)
         and not route.is_api
         and route.name not in {"schema", "api-docs", "hooks:hook", "unsubscribe"}  # proof is in the request
+        and route.name not in LETTERS  # or in the address, or asked for by e-mail
     ]
     assert excused == []
 

@@ -203,6 +203,25 @@ def lock_survivor(person_id: int) -> Person:
     return person
 
 
+def meet(person_ids: Sequence[int], seen_at: Sequence[datetime]) -> dict[int, int]:
+    """Lock many people who are known by their keys, for something new to be held on them, and note when they
+    were seen. Answers the survivors by the keys asked for, without those who were erased.
+
+    Once per transaction, as resolve_many.
+    """
+    for _ in range(ATTEMPTS):
+        rows = Person.objects.filter(pk__in=set(person_ids), erased_at=None)
+        roots = dict(rows.values_list("pk", Coalesce("merged_into_id", "id")))
+        with suppress(PersonMoved), transaction.atomic():
+            locked = identities.lock(roots.values())
+            known = [place for place, person_id in enumerate(person_ids) if person_id in roots]
+            people = np.array([roots[person_ids[place]] for place in known], dtype=np.int64)
+            seen = np.array([_microseconds(seen_at[place]) for place in known], dtype=np.int64)
+            identities.widen(people, seen, known=locked.spans)
+            return roots
+    raise _busy()
+
+
 def lock_whole(person_id: int) -> Person:
     """Lock the survivor and everybody who was merged into them, erased or not."""
     for _ in range(ATTEMPTS):
@@ -219,6 +238,10 @@ def _settled(batch: Batch, met: dict[str, int]) -> Integers:
             return _settle(batch, met)
         met.clear()
     raise _busy()
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - identities.EPOCH) // identities.MICROSECOND
 
 
 def _busy() -> TooBusy:

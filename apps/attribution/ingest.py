@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
-from django.db import connection
+from django.db import connection, transaction
 
-from apps.accounts import events, scoping
+from apps.accounts import events, people, scoping
 from apps.accounts.permissions import Actor
 from apps.attribution import intake, known_people, orders, sources, touch_rows, visitors
 from apps.attribution.events import TouchpointsStored
@@ -105,6 +105,25 @@ def store(
         return stored, sold
 
     return orders.settled(deed)
+
+
+@transaction.atomic
+def track_known(
+    actor: Actor, touches: Sequence[Touch], person_ids: Sequence[int], *, now: datetime
+) -> Stored:
+    """Store touches of people who are known by their keys, such as those whom we wrote to.
+
+    Who was merged is met as their survivor; touches of the erased are left out. Locks the people. Publishes
+    TouchpointsStored.
+    """
+    roots = people.meet(person_ids, [touch.occurred_at for touch in touches])
+    known = [
+        (touch, roots[person]) for touch, person in zip(touches, person_ids, strict=True) if person in roots
+    ]
+    kept = [touch for touch, _ in known]
+    verdicts = _write(kept, [person for _, person in known], sources.of_touches(kept), now=now)
+    duplicates = sum(verdict.is_duplicate for verdict in verdicts)
+    return Stored(len(kept) - duplicates, duplicates)
 
 
 def store_touchpoints(actor: Actor, touches: Sequence[Touch], *, now: datetime) -> Stored:

@@ -6,7 +6,9 @@ from django.utils import timezone
 
 from apps.accounts.back_office import LargeTableAdmin, WorkspaceAdmin
 from apps.accounts.errors import DomainError
+from apps.campaigns.forms import ReportedAddressForm
 from apps.campaigns.models import (
+    AddressMark,
     Approval,
     Audience,
     AudienceMember,
@@ -22,7 +24,10 @@ from apps.campaigns.models import (
     EditConflict,
     Engagement,
     EngagementCount,
+    EverywhereComplaint,
+    EverywhereSuppression,
     FieldStamp,
+    FrequencyWish,
     LedgerEntry,
     Link,
     ListFile,
@@ -36,10 +41,12 @@ from apps.campaigns.models import (
     Run,
     RunForecast,
     SendRun,
+    SignUp,
     SpendCap,
     Topic,
 )
 from apps.campaigns.optimization import decisions, execute, policies
+from apps.campaigns.subscriptions import everywhere
 
 READS, ACTS = "optimization:read", "optimization:approve"
 READS_CAMPAIGNS = "campaigns:read"
@@ -242,7 +249,7 @@ class LedgerEntryAdmin(LargeTableAdmin):
 @admin.register(Engagement)
 class EngagementAdmin(LargeTableAdmin):
     reads = READS_CAMPAIGNS
-    list_display = ("campaign_id", "recipient_id", "kind", "is_machine", "occurred_at")
+    list_display = ("campaign_id", "recipient_id", "kind", "is_machine", "reason", "occurred_at")
     search_exact = ("recipient_id", "event_id", "id")
 
 
@@ -297,3 +304,76 @@ class RefusedRowAdmin(LargeTableAdmin):
     list_display = ("list_file_id", "line", "reason")
     list_filter = ("reason",)
     search_exact = ("list_file_id", "id")
+
+
+@admin.register(FrequencyWish)
+class FrequencyWishAdmin(LargeTableAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("person_id", "frequency", "paused_until", "source", "occurred_at")
+    search_exact = ("person_id", "id")
+
+
+@admin.register(SignUp)
+class SignUpAdmin(LargeTableAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("public_id", "topic_id", "source", "asked_at", "confirmed_at", "expires_at")
+    search_exact = ("public_id", "person_id", "id")
+
+
+@admin.register(AddressMark)
+class AddressMarkAdmin(LargeTableAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("id", "created_at")
+    search_exact = ("id",)
+
+
+class HouseAdmin(admin.ModelAdmin):
+    """Rows of no workspace: for staff, whichever workspace they are in."""
+
+    ordering = ("-pk",)
+
+    def has_module_permission(self, request: Any) -> bool:
+        return bool(request.user.is_staff)
+
+    def has_view_permission(self, request: Any, obj: Any = None) -> bool:
+        return bool(request.user.is_staff)
+
+    def has_add_permission(self, request: Any) -> bool:
+        return False
+
+    def has_change_permission(self, request: Any, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: Any, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(EverywhereSuppression)
+class EverywhereSuppressionAdmin(HouseAdmin):
+    """Who puts an address on it or takes one off stands in the admin's own log."""
+
+    form = ReportedAddressForm
+    list_display = ("id", "reason", "told_by", "since")
+    list_filter = ("reason",)
+    actions = ("take_off",)
+
+    def get_fields(self, request: Any, obj: Any = None) -> tuple[str, ...]:
+        return ("email",) if obj is None else ("reason", "told_by", "since")
+
+    def has_add_permission(self, request: Any) -> bool:
+        return bool(request.user.is_staff)
+
+    def save_model(self, request: Any, obj: Any, form: Any, change: bool) -> None:
+        form.save_as(str(request.user), now=timezone.now())
+
+    @admin.action(description="Take off the list", permissions=["view"])
+    def take_off(self, request: Any, queryset: QuerySet[EverywhereSuppression]) -> None:
+        self.log_deletions(request, queryset)
+        for one in queryset:
+            everywhere.take_off(one, told_by=str(request.user))
+        self.message_user(request, "They may be written to again.")
+
+
+@admin.register(EverywhereComplaint)
+class EverywhereComplaintAdmin(HouseAdmin):
+    list_display = ("id", "since")

@@ -15,6 +15,7 @@ class CampaignsConfig(AppConfig):
             "audiences.list_files",
             "gauges",
             "headline",
+            "message_news",
             "offline",
             "optimization.runs",
             "optimization.sending",

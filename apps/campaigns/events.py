@@ -30,3 +30,29 @@ class AutoRuleDemoted(Event):
     name = "campaigns.auto_rule.demoted"
     kind: str
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClicksSettled(Event):
+    """Clicks that have had time to turn out a machine's, and did not; attribution knows them."""
+
+    name = "campaigns.clicks.settled"
+    engagement_ids: list[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unsubscribed(Event):
+    """Somebody wants no more of a topic; topic is empty for all that goes to many."""
+
+    name = "campaigns.person.unsubscribed"
+    person_id: int
+    topic: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subscribed(Event):
+    """Somebody asked for a topic, and confirmed it where the topic asks for that."""
+
+    name = "campaigns.person.subscribed"
+    person_id: int
+    topic: str

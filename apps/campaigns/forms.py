@@ -1,14 +1,16 @@
 """What the pages of optimisation read; the verbs judge it."""
 
 import math
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django import forms
 
-from apps.campaigns.models import AutoRule, Policy, SpendCap
+from apps.campaigns.models import AutoRule, EverywhereSuppression, Policy, SpendCap, Topic
 from apps.campaigns.optimization.policies import LONGEST_REASON, AutoTerms
 from apps.campaigns.optimization.what_if import LEAST_SHARE, MOST_SHARE
+from apps.campaigns.subscriptions import addresses
 from apps.integrations.models import AdCampaign, Connection
 
 # A slider of such a total moves by whole units.
@@ -229,3 +231,85 @@ class CapForm(forms.Form):
         """What the verb takes for the chosen one."""
         chosen = self.cleaned_data["of"]
         return {"connection": self.accounts.get(chosen), "campaign": self.campaigns.get(chosen)}
+
+
+class TopicForm(forms.Form):
+    """A kind of message."""
+
+    key = forms.SlugField(
+        max_length=60,
+        help_text="Consent is recorded under it, and it stays as it is: such as “albums”.",
+    )
+    name = forms.CharField(max_length=120, help_text="As people read it where they choose.")
+    description = forms.CharField(
+        max_length=300, required=False, help_text="What they get, and how often, in a sentence."
+    )
+    basis = forms.ChoiceField(label="What lets you write", choices=Topic.Basis.choices)
+    is_double_opt_in = forms.BooleanField(
+        label="Has to be confirmed by e-mail",
+        required=False,
+        help_text="Only who reads the mail of an address can say yes for it. Where consent is asked for.",
+    )
+
+    def __init__(self, *args: Any, has_key: bool = False, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["is_double_opt_in"].initial = True
+        if has_key:
+            del self.fields["key"]
+
+    @staticmethod
+    def initial_of(topic: Topic) -> dict[str, Any]:
+        return {name: getattr(topic, name) for name in ("name", "description", "basis", "is_double_opt_in")}
+
+
+class SuppressionForm(forms.Form):
+    """An address that nobody is to write to any more."""
+
+    email = forms.EmailField(label="E-mail address", max_length=320)
+    reason = forms.ChoiceField(
+        label="Because",
+        choices=[
+            ("unsubscribed", "they asked for no more mail to many"),
+            ("complained", "they complained"),
+            ("invalid", "there is no such address"),
+        ],
+    )
+    note = forms.CharField(
+        label="Note for the audit", max_length=300, required=False, help_text="How you know it."
+    )
+
+
+class SignUpForm(forms.Form):
+    """What a visitor asks for. website: no person sees it; programs fill it in."""
+
+    email = forms.EmailField(
+        label="Your e-mail address",
+        max_length=320,
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+    )
+    website = forms.CharField(
+        required=False, widget=forms.TextInput(attrs={"tabindex": "-1", "autocomplete": "off"})
+    )
+
+
+class ReportedAddressForm(forms.ModelForm):
+    """An address for the operator's own list; a keyed hash of it is kept."""
+
+    email = forms.EmailField(label="E-mail address", max_length=320)
+
+    class Meta:
+        model = EverywhereSuppression
+        fields: list[str] = []
+
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"]
+        if EverywhereSuppression.objects.filter(address_index=addresses.everywhere(email)).exists():
+            raise forms.ValidationError("This address is on the list already.")
+        return email
+
+    def save_as(self, told_by: str, *, now: datetime) -> None:
+        """Keep it as told by a member of staff."""
+        index = addresses.everywhere(self.cleaned_data["email"])
+        self.instance.address_index, self.instance.reason = index, EverywhereSuppression.Reason.REPORTED
+        self.instance.told_by, self.instance.since = told_by[:200], now
+        self.instance.save()

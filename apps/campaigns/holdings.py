@@ -1,8 +1,9 @@
 """What campaigns hold on people: what they were sent and did with it, and which lists they are on."""
 
-from apps.accounts.privacy import holds, impersonal, when_merged
+from apps.accounts.privacy import Identifiers, holds, impersonal, when_erased, when_merged
 from apps.campaigns.audiences import merging
 from apps.campaigns.models import (
+    AddressMark,
     Approval,
     Audience,
     AudienceMember,
@@ -18,7 +19,10 @@ from apps.campaigns.models import (
     EditConflict,
     Engagement,
     EngagementCount,
+    EverywhereComplaint,
+    EverywhereSuppression,
     FieldStamp,
+    FrequencyWish,
     LedgerEntry,
     Link,
     ListFile,
@@ -32,9 +36,11 @@ from apps.campaigns.models import (
     Run,
     RunForecast,
     SendRun,
+    SignUp,
     SpendCap,
     Topic,
 )
+from apps.campaigns.subscriptions import forgetting
 
 impersonal(Policy, AutoRule, SpendCap, because="what the engine may do; report_to names colleagues")
 impersonal(Run, RunForecast, PlanLine, because="figures of campaigns, and what they may come to")
@@ -76,9 +82,11 @@ holds(
         "event_id",
         "link",
         "is_machine",
+        "reason",
         "is_first",
         "occurred_at",
         "received_at",
+        "told_at",
     ],
 )
 
@@ -94,3 +102,35 @@ holds(
     on_merge="stay",
 )
 impersonal(ReportSchedule, because="to which colleagues the report goes")
+impersonal(AddressMark, because="keyed hashes of addresses, gone when their owner is erased")
+impersonal(
+    EverywhereSuppression,
+    EverywhereComplaint,
+    because="keyed hashes of addresses of all workspaces, kept so that they are not written to again",
+)
+holds(
+    FrequencyWish,
+    export=["frequency", "paused_until", "source", "occurred_at"],
+    on_erase="delete",
+)
+holds(
+    SignUp,
+    export=["topic__name", "source", "wording", "asked_at", "confirmed_at"],
+    on_erase="delete",
+    not_personal=[
+        "public_id",
+        "topic",
+        "address_index",
+        "data_key",
+        "address_sealed",
+        "asked_from",
+        "expires_at",
+        "confirmed_from",
+    ],
+)
+
+
+@when_erased
+def _forget_addresses(known_by: Identifiers) -> None:
+    """Sign-ups that nobody confirmed, and marks, are found by the address alone."""
+    forgetting.forget(known_by.personal)

@@ -4,16 +4,24 @@ from apps.campaigns.audiences.list_files import forget
 from apps.campaigns.bi.refreshing import refresh
 from apps.campaigns.bi.schedule import send_due
 from apps.campaigns.bi.schedule import sweep as sweep_reports
+from apps.campaigns.engagement.settling import settle
+from apps.campaigns.engagement.settling import sweep as sweep_clicks
 from apps.campaigns.offline.batches import prune, prune_all
 from apps.campaigns.optimization.runs import sweep, tick
+from apps.campaigns.subscriptions.sign_ups import forget as forget_sign_ups
+from apps.campaigns.subscriptions.sign_ups import sweep as sweep_sign_ups
 
 __all__ = [
     "forget",
+    "forget_sign_ups",
     "prune",
     "prune_all",
     "refresh",
     "send_due",
+    "settle",
     "sweep",
+    "sweep_clicks",
     "sweep_reports",
+    "sweep_sign_ups",
     "tick",
 ]

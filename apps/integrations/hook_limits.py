@@ -72,10 +72,11 @@ def _take(key: str, limit: int) -> Count:
 
 
 def _refused_key(address: str) -> str:
-    return f"hooks:refused:{_network_of(address)}"
+    return f"hooks:refused:{network_of(address)}"
 
 
-def _network_of(address: str) -> str:
+def network_of(address: str) -> str:
+    """Whose machines an address stands for: itself, or the prefix of an IPv6 address."""
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -86,7 +87,7 @@ def _network_of(address: str) -> str:
 
 
 def _known_key(address: str, connection: str) -> str:
-    return f"hooks:known:{connection}:{_network_of(address)}"
+    return f"hooks:known:{connection}:{network_of(address)}"
 
 
 def _is_known(address: str, connection: str) -> bool:

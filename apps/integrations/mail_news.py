@@ -4,7 +4,7 @@ the sender's reputation.
 News comes in any order and more than once: a delivery only moves on along RANK.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -39,6 +39,9 @@ RANK = [
 # What Mailgun takes as "never again", and other services as a plain refusal.
 NEVER_AGAIN = 406
 HARMS = {State.BOUNCED, State.COMPLAINED}
+Projector = Callable[[News, datetime], None]
+Finder = Callable[[News, Connection], Projector | None]
+_finders: list[Finder] = []
 
 
 class NotConfirmed(DomainError):
@@ -46,6 +49,16 @@ class NotConfirmed(DomainError):
 
     code = "not_confirmed"
     status = 503
+
+
+def also_finds(finder: Finder) -> Finder:
+    """Have news of messages that have no delivery here told to who sent them.
+
+    finder: says what to do with news of a message, in the transaction that processes it, or None for one that
+    it does not know. Nothing is done before the news is confirmed.
+    """
+    _finders.append(finder)
+    return finder
 
 
 def _verify(name: str, delivery: Delivery, credentials: Mapping[str, Any], now: datetime) -> Checked:
@@ -63,14 +76,22 @@ def _process(connection: Connection, received: Received, now: datetime) -> str:
     news = PROVIDERS[connection.service].news(Response(200, {}, received.body).json_object())
     if news is None:
         return "It tells nothing that changes a message."
-    if (delivery := _delivery_of(news, connection)) is None:
+    if (told := _projector_of(news, connection)) is None:
         return "No message of ours is meant."
     confirmed = provider(Client(connection)).confirmed(news)
     if confirmed is None:
         raise NotConfirmed("The provider cannot be asked whether it is true.")
     for one in confirmed:
-        project(delivery.pk, one, now=now)
+        told(one, now)
     return "" if confirmed else "The provider knows nothing of it."
+
+
+def _projector_of(news: News, connection: Connection) -> Projector | None:
+    if (delivery := _delivery_of(news, connection)) is not None:
+        delivery_id = delivery.pk
+        return lambda one, now: project(delivery_id, one, now=now)
+    found = (finder(news, connection) for finder in _finders)
+    return next((projector for projector in found if projector is not None), None)
 
 
 def _delivery_of(news: News, connection: Connection) -> EmailDelivery | None:

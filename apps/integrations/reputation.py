@@ -5,7 +5,7 @@ Counted from when a person last let it go on, so that an old score does not stop
 holds goes out when it is released (connections.test).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,6 +23,25 @@ LATEST_SENDS = 1_000
 WORST_BOUNCES = 0.02
 WORST_COMPLAINTS = 0.001
 State = EmailDelivery.State
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Messages that a sender's providers took, and how many of them bounced or drew complaints."""
+
+    sends: int
+    bounces: int
+    complaints: int
+
+
+Counter = Callable[[Connection, datetime], Counted]
+_counters: list[Counter] = []
+
+
+def also_counts(counter: Counter) -> Counter:
+    """Have messages counted that have no delivery here, such as those to many. Asked for the sender, now."""
+    _counters.append(counter)
+    return counter
 
 
 @dataclass(frozen=True)
@@ -45,22 +64,28 @@ class Standing:
         return ""
 
 
-def standing(sender: Connection) -> Standing:
-    accepted = EmailDelivery.objects.filter(sender=sender, accepted_at__gte=sender.state_changed_at)
-    latest = list(accepted.order_by("-accepted_at").values_list("state", flat=True)[:LATEST_SENDS])
-    sends = len(latest)
+def standing(sender: Connection, *, now: datetime) -> Standing:
+    """Of its latest deliveries, and of what was sent to many lately."""
+    counted = [_of_deliveries(sender), *(counter(sender, now) for counter in _counters)]
+    sends = sum(one.sends for one in counted)
     return Standing(
         sends,
-        latest.count(State.BOUNCED) / sends if sends else 0.0,
-        latest.count(State.COMPLAINED) / sends if sends else 0.0,
+        sum(one.bounces for one in counted) / sends if sends else 0.0,
+        sum(one.complaints for one in counted) / sends if sends else 0.0,
     )
+
+
+def _of_deliveries(sender: Connection) -> Counted:
+    accepted = EmailDelivery.objects.filter(sender=sender, accepted_at__gte=sender.state_changed_at)
+    latest = list(accepted.order_by("-accepted_at").values_list("state", flat=True)[:LATEST_SENDS])
+    return Counted(len(latest), latest.count(State.BOUNCED), latest.count(State.COMPLAINED))
 
 
 @transaction.atomic
 def guard(sender_id: int, *, now: datetime) -> str:
     """Pause the sender if its standing is bad. Says why, or nothing."""
     sender: Connection = Connection.objects.select_for_update().get(pk=sender_id)
-    trouble = standing(sender).trouble if sender.is_usable else ""
+    trouble = standing(sender, now=now).trouble if sender.is_usable else ""
     if trouble:
         words = f"{trouble} Clean the list, then test this sender to let it go on."
         connection_states.switch_off(sender, reason=words, now=now)
@@ -82,11 +107,19 @@ def pause_senders(incident: Incident) -> str:
 @gauge("mail.bounce_share")
 def _bounces() -> Iterator[Reading]:
     """Of the worst sender, with enough messages to say."""
-    if found := [one.bounces for one in map(standing, _senders()) if one.sends >= LEAST_SENDS]:
+    if found := [one.bounces for one in _standings()]:
         yield Reading(max(found))
 
 
 @gauge("mail.complaint_share")
 def _complaints() -> Iterator[Reading]:
-    if found := [one.complaints for one in map(standing, _senders()) if one.sends >= LEAST_SENDS]:
+    if found := [one.complaints for one in _standings()]:
         yield Reading(max(found))
+
+
+def _standings() -> Iterator[Standing]:
+    """Of senders with enough messages to say."""
+    now = timezone.now()
+    for sender in _senders():
+        if (found := standing(sender, now=now)).sends >= LEAST_SENDS:
+            yield found

@@ -38,7 +38,7 @@ def reason_against(address_index: bytes | memoryview | None, *, is_bulk: bool) -
 
 
 @transaction.atomic
-def lift(actor: Actor, suppression: Suppression, *, now: datetime) -> None:
+def lift(actor: Actor, suppression: Suppression, *, now: datetime, reason: str = "") -> None:
     """Take an address off the list: a person knows better. Audited."""
     audit.record(
         actor,
@@ -46,5 +46,6 @@ def lift(actor: Actor, suppression: Suppression, *, now: datetime) -> None:
         suppression,
         now=now,
         before={"reason": suppression.reason, "told_by": suppression.told_by},
+        reason=reason,
     )
     Suppression.objects.filter(pk=suppression.pk).delete()

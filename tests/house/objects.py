@@ -36,6 +36,7 @@ from tests.factories import NOW, ChannelFactory, GoalFactory, PersonFactory
 from tests.house.audiences import BODIES as AUDIENCE_BODIES
 from tests.house.audiences import OBJECTS as AUDIENCE_OBJECTS
 from tests.house.marketing import BODIES as MARKETING_BODIES
+from tests.house.marketing import OBJECTS as MARKETING_OBJECTS
 from tests.house.optimization import BODIES as OPTIMIZATION_BODIES
 from tests.house.optimization import recommendation
 from tests.house.rows import row_of
@@ -210,6 +211,7 @@ def _public(make: Callable[[Workspace], Any], name: str) -> Builder:
 # Route → the values of its parameters, naming an object of the given workspace.
 OBJECTS: dict[str, Builder] = {
     **AUDIENCE_OBJECTS,
+    **MARKETING_OBJECTS,
     "accounts:job": _id_of(Job, "public_id", "public_id"),
     "accounts:job-cancel": _id_of(Job, "public_id", "public_id"),
     "accounts:member-role": _id_of(Membership, "membership_id"),

@@ -5,16 +5,19 @@ from apps.campaigns.models.change import Change
 from apps.campaigns.models.content import Content, Link
 from apps.campaigns.models.delivery import Chunk, LedgerEntry, Recipient, SendRun
 from apps.campaigns.models.engagement import Engagement, EngagementCount
+from apps.campaigns.models.everywhere import EverywhereComplaint, EverywhereSuppression
 from apps.campaigns.models.offline import Device, DeviceEvent, EditConflict, FieldStamp
 from apps.campaigns.models.outcome import Outcome
 from apps.campaigns.models.policy import AutoRule, Policy, SpendCap
 from apps.campaigns.models.recommendation import Approval, Kind, Recommendation
 from apps.campaigns.models.report import ReportSchedule
 from apps.campaigns.models.run import PlanLine, Run, RunForecast
+from apps.campaigns.models.subscription import AddressMark, FrequencyWish, SignUp
 from apps.campaigns.models.topic import Topic
 from apps.campaigns.models.wide_figures import CustomerValue, RoiDay
 
 __all__ = [
+    "AddressMark",
     "Approval",
     "Audience",
     "AudienceMember",
@@ -31,7 +34,10 @@ __all__ = [
     "EditConflict",
     "Engagement",
     "EngagementCount",
+    "EverywhereComplaint",
+    "EverywhereSuppression",
     "FieldStamp",
+    "FrequencyWish",
     "Kind",
     "LedgerEntry",
     "Link",
@@ -47,6 +53,7 @@ __all__ = [
     "Run",
     "RunForecast",
     "SendRun",
+    "SignUp",
     "SpendCap",
     "Topic",
 ]

@@ -144,6 +144,11 @@ class LedgerEntry(WorkspaceOwned):
         indexes = [
             models.Index(fields=["workspace", "campaign", "recipient_id"], name="ledger_of_recipient"),
             models.Index(fields=["workspace", "batch"], name="ledger_of_batch"),
+            models.Index(
+                fields=["workspace", "provider_id"],
+                condition=~Q(provider_id=""),
+                name="ledger_of_provider",
+            ),
         ]
 
     def __str__(self) -> str:

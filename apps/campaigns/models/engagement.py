@@ -8,8 +8,9 @@ from apps.campaigns.models.campaign import Campaign
 class Engagement(WorkspaceOwned):
     """What was heard of a message: each once, whoever tells it how often.
 
-    recipient_id: whose message (Recipient.pk). is_machine: by a scanner or a privacy proxy; never counted
-    where something is judged. is_first: the first of its kind that a person did of this message.
+    recipient_id: whose message (Recipient.pk). is_machine: by a scanner or a privacy proxy, for the reason
+    named; never counted where something is judged. is_first: the first of its kind that a person did of this
+    message. told_at: when attribution was told of a click.
     """
 
     class Kind(models.TextChoices):
@@ -36,13 +37,25 @@ class Engagement(WorkspaceOwned):
     event_id = models.CharField(max_length=200)
     link = models.PositiveSmallIntegerField(null=True, blank=True)
     is_machine = models.BooleanField(default=False)
+    reason = models.CharField(max_length=20, blank=True, db_default="")
     is_first = models.BooleanField(default=False)
     occurred_at = models.DateTimeField()
     received_at = models.DateTimeField(db_default=Now())
+    told_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workspace", "event_id"], name="engagement_once")]
         indexes = [
+            models.Index(
+                fields=["workspace", "occurred_at"],
+                condition=models.Q(kind="clicked", is_machine=False, told_at__isnull=True),
+                name="engagement_to_tell",
+            ),
+            models.Index(
+                fields=["workspace", "campaign", "occurred_at"],
+                condition=models.Q(kind__in=["bounced", "complained"]),
+                name="engagement_of_harm",
+            ),
             models.Index(fields=["workspace", "recipient_id"], name="engagement_of_recipient"),
             models.Index(fields=["workspace", "person", "occurred_at"], name="engagement_of_person"),
         ]

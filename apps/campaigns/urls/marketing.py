@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.campaigns.views import audiences, report
+from apps.campaigns.views import audiences, report, suppressions, topics
 
 app_name = "campaigns"
 urlpatterns = [
@@ -18,4 +18,8 @@ urlpatterns = [
     path("audiences/<uuid:audience_id>/", audiences.audience, name="audience"),
     path("audiences/<uuid:audience_id>/edit/", audiences.build, name="audience-edit"),
     path("audiences/<uuid:audience_id>/archive/", audiences.archive, name="audience-archive"),
+    path("topics/", topics.topics, name="topics"),
+    path("topics/<slug:key>/", topics.topic, name="topic"),
+    path("suppressions/", suppressions.suppressions, name="suppressions"),
+    path("suppressions/<int:suppression_id>/remove/", suppressions.remove, name="suppression-remove"),
 ]

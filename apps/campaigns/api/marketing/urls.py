@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.campaigns.api.marketing import audiences, bi, sync
+from apps.campaigns.api.marketing import audiences, bi, preferences, suppressions, sync, topics
 
 app_name = "marketing-api"
 urlpatterns = [
@@ -17,4 +17,14 @@ urlpatterns = [
     path(
         "audiences/<uuid:audience_id>/import", audiences.AudienceImportView.as_view(), name="audience-import"
     ),
+    path("topics", topics.TopicsView.as_view(), name="topics"),
+    path("topics/<slug:key>", topics.TopicView.as_view(), name="topic"),
+    path("suppressions", suppressions.SuppressionsView.as_view(), name="suppressions"),
+    path(
+        "suppressions/<int:suppression_id>/remove",
+        suppressions.SuppressionRemoveView.as_view(),
+        name="suppression-remove",
+    ),
+    path("preferences", preferences.PreferencesView.as_view(), name="preferences"),
+    path("preferences/subscribe", preferences.SubscribeView.as_view(), name="subscribe"),
 ]
