@@ -4,7 +4,7 @@ Our layout brings contrast, unsubscribe link, text part and structure by itself;
 somebody wrote.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from apps.accounts.models import Person
@@ -13,6 +13,7 @@ from apps.campaigns.content.faults import ADVICE, ERROR, Fault
 from apps.campaigns.content.letters import Letter, Rendered
 from apps.campaigns.content.merge_fields import TRAITS
 from apps.campaigns.content.sandbox import BadTemplate, fields_in
+from apps.campaigns.content.totals import MOST_ITEMS
 from apps.campaigns.models import Campaign, Content, Topic
 
 LONG_SUBJECT, LONGEST_SUBJECT = 70, 200
@@ -40,6 +41,25 @@ def worst_samples() -> Iterator[dict[str, Any]]:
         yield dict.fromkeys(merge_fields.examples(), worst) | {
             TRAITS: dict.fromkeys(("plan", "guests"), worst)
         }
+
+
+class _Anything(Mapping[str, Any]):
+    """Traits that have every name: each a list of the value."""
+
+    def __init__(self, value: str) -> None:
+        self._value = [value] * MOST_ITEMS
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self._value
+
+    def __getitem__(self, key: str) -> Any:
+        return self._value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
 
 
 def faults(campaign: Campaign, contents: Sequence[Content]) -> list[Fault]:

@@ -16,9 +16,12 @@ _SHORT = WIDEST - 3
 
 def value(text: str) -> bytes:
     """A printable text on one line, followed by a soft break."""
-    if len(text) <= _SHORT and text.isascii() and "=" not in text and text[:1] != ".":
+    if not text.isascii() or "=" in text:
+        return _joined([_units(text)], HARD) + SOFT
+    if len(text) <= _SHORT and text[:1] != ".":
         return text.encode() + SOFT
-    return _joined([_units(text)], HARD) + SOFT
+    rows = (text[place : place + _SHORT] for place in range(0, len(text), _SHORT))
+    return b"".join((f"=2E{row[1:]}" if row[0] == "." else row).encode() + SOFT for row in rows)
 
 
 def static(text: str) -> bytes:

@@ -67,8 +67,8 @@ def is_missing(value: Any) -> bool:
 
 def shown(value: Any) -> str:
     """The text of a value: one line, without control characters, cut at a thousand."""
-    if type(value) is str and len(value) <= LONGEST_VALUE and value.isprintable():
-        return value
+    if type(value) is str and (cut := value[:LONGEST_VALUE]).isprintable():
+        return cut
     return _cleaned(_text(value))
 
 
