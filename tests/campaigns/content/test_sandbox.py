@@ -158,15 +158,16 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
     max_leaves=8,
 )
-EVERYTHING = """{{ a.b.c[0] }}{{ a | upper }}{{ a | title }}{{ a | number(2) }}{{ a | date }}{{ a | join('-') }}
-{{ a | first }}{{ a | last }}{{ a | length }}{{ a | truncate(3) }}{{ a | default('x') }}{{ a | trim | lower }}
+EVERYTHING = """{{ a.b.c[0] }}{{ a | upper }}{{ a | title }}{{ a | number(2) }}{{ a | date }}
+{{ a | join('-') }}{{ a | first }}{{ a | last }}{{ a | length }}{{ a | truncate(3) }}{{ a | default('x') }}{{ a | trim | lower }}
 {{ a | capitalize }}{{ a ~ b }}{% if a < b %}1{% elif a >= b %}2{% endif %}{% if a in b %}3{% endif %}
-{{ 1 if a == b else 2 }}{{ a != b }}{{ a not in b }}{{ a and b or not a }}{{ a is defined }}{{ b is undefined }}
+{{ 1 if a == b else 2 }}{{ a != b }}{{ a not in b }}
+{{ a and b or not a }}{{ a is defined }}{{ b is undefined }}
 {% for one in a %}{{ one.x }}{{ one | date('short') }}{% else %}none{% endfor %}{{ 'y' if a }}"""
 
 
 @given(a=json_values, b=json_values, name=json_values)
-@settings(max_examples=300)
+@settings(max_examples=60)
 def test_no_value_makes_a_template_fail(a, b, name):
     source = EVERYTHING.replace("a ", "traits.a ").replace("a.b", "traits.a.b").replace(" b", " traits.b")
     check(source, KNOWN)
@@ -179,7 +180,7 @@ def test_no_value_makes_a_template_fail(a, b, name):
 
 
 @given(st.text("{}%#|()[]'\"., abiftrelsndofx_=<>~-+*1\n", max_size=80))
-@settings(max_examples=500)
+@settings(max_examples=300)
 def test_whatever_is_typed_is_refused_or_works(source):
     try:
         made = letter(subject=source, body=source)
