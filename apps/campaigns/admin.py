@@ -7,6 +7,8 @@ from django.utils import timezone
 from apps.accounts.back_office import LargeTableAdmin, WorkspaceAdmin
 from apps.accounts.errors import DomainError
 from apps.campaigns.models import (
+    AiDraft,
+    AiSwitch,
     Approval,
     Audience,
     AudienceMember,
@@ -244,3 +246,16 @@ class EngagementCountAdmin(LargeTableAdmin):
     reads = READS_CAMPAIGNS
     list_display = ("campaign_id", "kind", "hour", "events", "people", "machine")
     search_exact = ("campaign_id", "id")
+
+
+@admin.register(AiDraft)
+class AiDraftAdmin(LargeTableAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("public_id", "campaign_id", "state", "made_by", "why", "tokens", "asked_by", "asked_at")
+    search_exact = ("public_id", "campaign_id", "id")
+
+
+@admin.register(AiSwitch)
+class AiSwitchAdmin(WorkspaceAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("workspace", "is_on", "reason", "changed_by", "changed_at")

@@ -11,5 +11,5 @@ class CampaignsConfig(AppConfig):
         """Say to the outbox how changes are made, to jobs how runs are, to rules what is measured, and to the
         first page what waits.
         """
-        for room in ("gauges", "headline", "optimization.runs", "optimization.sending"):
+        for room in ("content.ai", "gauges", "headline", "optimization.runs", "optimization.sending"):
             import_module(f"apps.campaigns.{room}")

@@ -2,6 +2,8 @@
 
 from apps.accounts.privacy import holds, impersonal
 from apps.campaigns.models import (
+    AiDraft,
+    AiSwitch,
     Approval,
     Audience,
     AudienceMember,
@@ -36,6 +38,11 @@ impersonal(
 impersonal(Change, Approval, because="deeds of users and programs at ad platforms; kept as evidence")
 impersonal(Audience, Topic, because="rules and names; who fits is asked anew each time")
 impersonal(Campaign, Content, Link, because="what is said to many; values of people come in as it leaves")
+impersonal(
+    AiDraft,
+    AiSwitch,
+    because="what colleagues ask for, and whether a model may write it; people's names leave as placeholders",
+)
 impersonal(SendRun, Chunk, EngagementCount, because="queues and counts, which name nobody")
 impersonal(LedgerEntry, because="by the recipient's number alone; kept as evidence of what was sent")
 

@@ -1,9 +1,9 @@
-"""The rate that a message may reach, learnt from a workspace's own past ones: a logit that is pooled partially.
+"""The rate that a message may reach, learnt from a workspace's own past ones: a partially pooled logit.
 
 logit(rate of variant v in campaign c) = base + x_v . weights + campaign_c + variant_v, all of them Gaussian:
 base ~ N(centre, spread^2), weights ~ N(0, weight_spread^2), campaign_c ~ N(0, tau^2),
-variant_v ~ N(0, omega^2). What was counted enters as an empirical logit with its variance, so the posterior is
-exact under that approximation; tau and omega are not known and are averaged over a grid, each pair weighted
+variant_v ~ N(0, omega^2). What was counted enters as an empirical logit with its variance, so the posterior
+is exact under that approximation; tau and omega are not known and are averaged over a grid, each pair weighted
 by its prior times the marginal likelihood of the past. With much of the past the prior is forgotten.
 
 Sources: Gelman, Hill 2007, chapters 12 and 14 (partial pooling of logits); empirical logit with half a count
@@ -130,8 +130,8 @@ def _mixture(
 
 
 def _conditional(whole: Floats, cross: Floats, residual: Floats) -> tuple[float, Floats, Floats]:
-    """log marginal likelihood without its constant; what the past adds to the mean and takes from the variance
-    of the new.
+    """log marginal likelihood without its constant; what the past adds to the mean of the new and takes from
+    its variance.
     """
     if not residual.size:
         return 0.0, np.zeros(cross.shape[0]), np.zeros(cross.shape[0])

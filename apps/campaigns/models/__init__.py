@@ -4,6 +4,7 @@ from apps.campaigns.models.campaign import Campaign
 from apps.campaigns.models.change import Change
 from apps.campaigns.models.content import Content, Link
 from apps.campaigns.models.delivery import Chunk, LedgerEntry, Recipient, SendRun
+from apps.campaigns.models.drafting import AiDraft, AiSwitch
 from apps.campaigns.models.engagement import Engagement, EngagementCount
 from apps.campaigns.models.outcome import Outcome
 from apps.campaigns.models.policy import AutoRule, Policy, SpendCap
@@ -12,6 +13,8 @@ from apps.campaigns.models.run import PlanLine, Run, RunForecast
 from apps.campaigns.models.topic import Topic
 
 __all__ = [
+    "AiDraft",
+    "AiSwitch",
     "Approval",
     "Audience",
     "AudienceMember",

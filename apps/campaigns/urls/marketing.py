@@ -1,6 +1,10 @@
 """Pages of campaigns, audiences, journeys and reports, for colleagues."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.campaigns.views import predictions
 
 app_name = "campaigns"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("predictions/", predictions.predictions, name="predictions"),
+]

@@ -177,7 +177,8 @@ def test_what_is_dangerous_in_the_body_is_taken_out():
 
 
 def test_blocks_leave_no_gaps_in_the_plain_text():
-    body = "One.\n\n{% if season == 'winter' %}\nTwo.\n{% elif season %}\nThree.\n{% endif %}\n\n- a\n- b\n\nFour."
+    body = "One.\n\n{% if season == 'winter' %}\nTwo.\n{% elif season %}\nThree.\n{% endif %}\n\n"
+        "- a\n- b\n\nFour."
     made = letter(body=body)
 
     def said(**values):
@@ -197,7 +198,8 @@ def test_the_plain_text_says_what_the_page_says():
     said = letter(body=body).render({}, TOKEN).text.decode().partition("\n\n-- \n")[0]
 
     assert said == (
-        "Head\n\nA b c d\ne\n\n1. one\n  - inner\n2. two\n\nquoted\n\na | b\n1 | 2\n\n[A hall]\n\ncode  here\n\n"
+        "Head\n\nA b c d\ne\n\n1. one\n  - inner\n2. two\n\n"
+        "quoted\n\na | b\n1 | 2\n\n[A hall]\n\ncode  here\n\n"
         "----\n\nEnd."
     )
 

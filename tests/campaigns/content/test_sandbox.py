@@ -159,7 +159,8 @@ json_values = st.recursive(
     max_leaves=8,
 )
 EVERYTHING = """{{ a.b.c[0] }}{{ a | upper }}{{ a | title }}{{ a | number(2) }}{{ a | date }}
-{{ a | join('-') }}{{ a | first }}{{ a | last }}{{ a | length }}{{ a | truncate(3) }}{{ a | default('x') }}{{ a | trim | lower }}
+{{ a | join('-') }}{{ a | first }}{{ a | last }}{{ a | length }}{{ a | truncate(3) }}{{ a | default('x') }}
+{{ a | trim | lower }}
 {{ a | capitalize }}{{ a ~ b }}{% if a < b %}1{% elif a >= b %}2{% endif %}{% if a in b %}3{% endif %}
 {{ 1 if a == b else 2 }}{{ a != b }}{{ a not in b }}
 {{ a and b or not a }}{{ a is defined }}{{ b is undefined }}

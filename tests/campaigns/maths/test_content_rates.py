@@ -117,9 +117,6 @@ def test_intervals_hold_what_they_say_and_the_past_helps(rng, prior, typical, sp
             missed.append(np.mean(np.abs(found.middle - rate)))
             assert found.campaigns == campaigns
         errors[campaigns] = np.mean(missed)
-        print(
-            f"{typical:.1%}, {campaigns} campaigns: {np.mean(held):.3f} held, error {errors[campaigns]:.4f}"
-        )
         assert 0.75 <= np.mean(held) <= 0.85
     assert errors[0] > 1.2 * errors[3] > 1.2 * errors[10] * 0.97
 
