@@ -63,8 +63,8 @@ def schema(brief: Brief) -> dict[str, Any]:
 def messages(brief: Brief) -> list[tuple[str, str]]:
     """(role, text), without addresses of links; names are taken out by whoever sends them."""
     rules = (
-        f"You write marketing e-mails. Answer with exactly {VARIANTS} variants that differ in their angle and "
-        f"have distinct subjects. subject: at most {LONGEST_SUBJECT} characters; preheader: at most "
+        f"You write marketing e-mails. Answer with exactly {VARIANTS} variants that differ in their angle "
+        f"and have distinct subjects. subject: at most {LONGEST_SUBJECT} characters; preheader: at most "
         f"{LONGEST_PREHEADER}. body_markdown: Markdown of 60 to 200 words with one heading at most, no "
         "signature, no unsubscribe text. Never write an address of the web, an e-mail address or a number to "
         f"call: choose cta_link_id from the links, or {NO_LINK!r}. Personalise only by these fields, written "

@@ -174,7 +174,8 @@ def _of(hits: dict[tuple[int, str], int], content_id: int) -> dict[str, int]:
 
 def _sent(campaign: Campaign) -> dict[int, int]:
     """People by content. What is over does not change, and counting a million rows takes its time."""
-    key = f"content.sent:{campaign.workspace_id}:{campaign.pk}:{campaign.finished_at}"
+    over_at = campaign.finished_at.timestamp() if campaign.finished_at else 0.0
+    key = f"content.sent:{campaign.workspace_id}:{campaign.pk}:{over_at}"
     known: dict[int, int] | None = cache.get(key)
     if known is None:
         rows = Recipient.objects.filter(campaign=campaign, state=Recipient.State.SENT, content__isnull=False)

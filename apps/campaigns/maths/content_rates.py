@@ -3,8 +3,8 @@
 logit(rate of variant v in campaign c) = base + x_v . weights + campaign_c + variant_v, all of them Gaussian:
 base ~ N(centre, spread^2), weights ~ N(0, weight_spread^2), campaign_c ~ N(0, tau^2),
 variant_v ~ N(0, omega^2). What was counted enters as an empirical logit with its variance, so the posterior
-is exact under that approximation; tau and omega are not known and are averaged over a grid, each pair weighted
-by its prior times the marginal likelihood of the past. With much of the past the prior is forgotten.
+is exact under that approximation; tau and omega are not known and are averaged over a grid, each pair
+weighted by its prior times the marginal likelihood of the past. With much of the past the prior is forgotten.
 
 Sources: Gelman, Hill 2007, chapters 12 and 14 (partial pooling of logits); empirical logit with half a count
 added, Haldane 1956, Anscombe 1956, its variance Gart, Zweifel 1967; conditional Gaussian, Rasmussen, Williams

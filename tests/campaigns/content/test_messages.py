@@ -177,8 +177,10 @@ def test_what_is_dangerous_in_the_body_is_taken_out():
 
 
 def test_blocks_leave_no_gaps_in_the_plain_text():
-    body = "One.\n\n{% if season == 'winter' %}\nTwo.\n{% elif season %}\nThree.\n{% endif %}\n\n"
+    body = (
+        "One.\n\n{% if season == 'winter' %}\nTwo.\n{% elif season %}\nThree.\n{% endif %}\n\n"
         "- a\n- b\n\nFour."
+    )
     made = letter(body=body)
 
     def said(**values):

@@ -22,7 +22,7 @@ NOT_NOW = OpenApiResponse(ERROR, description="The campaign is no draft any more.
 class BriefLinkSerializer(serializers.Serializer):
     """A link that a variant may lead to. A model sees its label alone."""
 
-    label = serializers.CharField(max_length=120)
+    label = serializers.CharField(max_length=120)  # type: ignore[assignment]
     url = serializers.CharField(max_length=2_000)
 
 
