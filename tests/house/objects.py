@@ -33,6 +33,8 @@ from apps.integrations.models import (
 from apps.integrations.monitoring import incidents, rules
 from apps.integrations.sync import imports, integrity, records, streams
 from tests.factories import NOW, ChannelFactory, GoalFactory, PersonFactory
+from tests.house.contents import BODIES as CONTENT_BODIES
+from tests.house.contents import campaign_of, draft
 from tests.house.optimization import BODIES as OPTIMIZATION_BODIES
 from tests.house.optimization import recommendation
 from tests.house.rows import row_of
@@ -297,6 +299,7 @@ OBJECTS: dict[str, Builder] = {
     "optimization-api:reject": recommendation("proposed"),
     "optimization-api:execute": recommendation("approved"),
     "optimization-api:rollback": recommendation("done"),
+    **{f"marketing-api:ai-{deed}": draft for deed in ("draft", "take")},
     "attribution:channel": _id_of(Channel, "key", "key"),
     "attribution:person": _id_of(Person, "public_id", "public_id"),
     "attribution:import-file": _id_of(FileImport, "import_id"),
@@ -382,6 +385,7 @@ _goal_body = {
 # (method, route) → a body that is accepted. A route that takes no body has none.
 BODIES: dict[tuple[str, str], Any] = {
     **OPTIMIZATION_BODIES,
+    **CONTENT_BODIES,
     ("post", "integrations-api:webhooks"): {"url": "https://example.com/hook", "event_names": ["*"]},
     ("delete", "integrations-api:webhook"): None,
     **{
@@ -580,5 +584,6 @@ def somebody(workspace: Workspace) -> None:
             label="Page",
             state_changed_at=NOW,
         )
+    campaign_of(workspace)
     PersonFactory(workspace=workspace, external_id="ada")
     ChannelFactory(workspace=workspace, key="email")

@@ -21,6 +21,13 @@ LONGEST_TEXT = 2_000
 LONGEST_WORD = 60
 LONGEST_LABEL = 120
 MOST_LINKS = 10
+_NAMES = """
+ann
+"""
+FIRST_NAMES = frozenset(_NAMES.split())
+_WORD = 60
+LONGEST_LABEL = 120
+MOST_LINKS = 10
 FIRST_NAMES = frozenset(
     [
         "adam",
@@ -167,7 +174,7 @@ FIRST_NAMES = frozenset(
 _WORD = r"[A-Z\u00c0-\u00de][\w'\u2019-]+"
 _TITLED = re.compile(rf"\b(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Sir|Dame|Rev)\.?\s+({_WORD}(?:\s+{_WORD})?)")
 _GREETED = re.compile(rf"\b(?:Dear|Hello|Hi)\s+({_WORD}(?:\s+{_WORD})?)")
-_PAIR = re.compile(rf"\b({_WORD})\s+(?:&|and|und|et|y)\s+({_WORD})\b")
+_PAIR = re.compile(rf"\b({_WORD})\s+(&|and|und|et|y)\s+({_WORD})\b")
 _NAMED = re.compile(rf"\b({_WORD})(?:\s+({_WORD}))?")
 
 
@@ -231,8 +238,8 @@ def _faults(
 def names_in(text: str) -> set[str]:
     """What reads as somebody's name."""
     found = {name for pattern in (_TITLED, _GREETED) for name in pattern.findall(text)}
-    for first, second in _PAIR.findall(text):
-        if {first.lower(), second.lower()} & FIRST_NAMES:
+    for first, between, second in _PAIR.findall(text):
+        if between == "&" or {first.lower(), second.lower()} & FIRST_NAMES:
             found |= {first, second}
     for first, second in _NAMED.findall(text):
         if first.lower() in FIRST_NAMES:

@@ -38,8 +38,13 @@ def content_of(workspace, campaign):
             "body": "Five words are quite enough. [Our barn](https://a.example)",
         }
         return Content.objects.create(
-            workspace=workspace, campaign=campaign, key=key, position=ord(key), changed_at=NOW, **(given | words)
-        )  # fmt: skip
+            workspace=workspace,
+            campaign=campaign,
+            key=key,
+            position=ord(key),
+            changed_at=NOW,
+            **(given | words),
+        )
 
     return make
 

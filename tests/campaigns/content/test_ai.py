@@ -35,7 +35,7 @@ def variant(number, **other):
         "tone": "warm",
         "subject": f"Subject {number} for {{{{ first_name | default('you') }}}}",
         "preheader": "A look inside",
-        "body_markdown": "## The barn\n\nHello {{ first_name | default('there') }}, come and see it on 6 June.",
+        "body_markdown": "## The barn\n\nHello {{ first_name | default('there') }}, come and see it.",
         "cta_label": "Say yes",
         "cta_link_id": "link_1",
         "merge_fields": ["first_name"],
@@ -111,8 +111,8 @@ def test_the_model_is_told_no_address_and_nobodys_name(workspace, model, fake, a
 
     told = fake.seen[0].body.decode()
     for word in (
-        "barn.example", "secret", "Ann ", "Piotr", "Featherstone", "ada@", "7946", "Quentin", "Emma", "Watson",
-        "Zebedee",
+        "barn.example", "secret", "Ann ", "Piotr", "Featherstone", "ada@", "7946", "Quentin", "Emma",
+        "Watson", "Zebedee",
     ):  # fmt: skip
         assert word not in told, word
     assert "[[NAME_" in told
