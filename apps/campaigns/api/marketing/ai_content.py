@@ -216,8 +216,8 @@ class AiTakeView(_View):
     )
     def post(self, request: Request, draft_id: UUID) -> Response:
         """Make contents of the campaign out of variants; a person edits and approves them."""
-        given = _given(TakeSerializer, request.data)
         draft = ai.get(draft_id)
+        given = _given(TakeSerializer, request.data)
         found = ai.take(request._request.actor, draft, given["variants"], now=timezone.now())
         return Response(TakenContentSerializer(found, many=True).data)
 
