@@ -24,6 +24,16 @@ MOST_LINKS = 10
 _NAMES = """
 ann
 """
+_NAMES = """
+ann
+"""
+FIRST_NAMES = frozenset(_NAMES.split())
+_WORD = 60
+LONGEST_LABEL = 120
+MOST_LINKS = 10
+_NAMES = """
+ann
+"""
 FIRST_NAMES = frozenset(_NAMES.split())
 _WORD = 60
 LONGEST_LABEL = 120

@@ -138,16 +138,22 @@ class Letter:
             raise ValueError(f"{token[:60]!r} is no token of a message")
         context = template.new_context(told)
         subject, html, text = "".join(template.root_render_func(context)).split(PART)
-        mime = b"".join((_TEXT_HEAD, self._encoded(text), _HTML_HEAD, self._encoded(html), _TAIL))
+        known: dict[str, bytes] = {}
+        mime = b"".join(
+            (_TEXT_HEAD, self._encoded(text, known), _HTML_HEAD, self._encoded(html, known), _TAIL)
+        )
         return Rendered(self._subject(subject), mime.replace(b"\x00", raw_token))
 
-    def _encoded(self, part: str) -> bytes:
+    def _encoded(self, part: str, known: dict[str, bytes]) -> bytes:
+        """known: values of this message that are encoded already; most stand in it more than once."""
         chunks, out = self._chunks, []
         for piece in part.split(CHUNK)[1:]:
             number, _, filled = piece.partition(AFTER)
             out.append(chunks[number])
             if filled:
-                out.append(quoted.value(filled))
+                if (encoded := known.get(filled)) is None:
+                    encoded = known[filled] = quoted.value(filled)
+                out.append(encoded)
         return b"".join(out)
 
     def _subject(self, part: str) -> str:

@@ -17,6 +17,9 @@ _SHORT = WIDEST - 3
 def value(text: str) -> bytes:
     """A printable text on one line, followed by a soft break."""
     if not text.isascii() or "=" in text:
+        row = "".join([_TABLE[byte] for byte in text.encode()])
+        if len(row) < WIDEST and row[0] != "." and row[-1] != " ":
+            return row.encode() + SOFT
         return _joined([_units(text)], HARD) + SOFT
     if len(text) <= _SHORT and text[:1] != ".":
         return text.encode() + SOFT

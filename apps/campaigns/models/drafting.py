@@ -55,4 +55,4 @@ class AiSwitch(WorkspaceOwned):
         constraints = [models.UniqueConstraint(fields=["workspace"], name="ai_switch_once")]
 
     def __str__(self) -> str:
-        return "on" if self.is_on else "off"
+        return f"AI switch {self.pk}"
