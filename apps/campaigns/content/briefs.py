@@ -22,165 +22,18 @@ LONGEST_WORD = 60
 LONGEST_LABEL = 120
 MOST_LINKS = 10
 _NAMES = """
-ann
-"""
-_NAMES = """
-ann
+ada adam alan alex alexander alice amelia amy andrea andrew ann anna anne anthony ben benjamin beth
+caroline charlotte chloe chris christian christina christopher claire daniel david deborah diana
+donna edward elena elizabeth ella ellie emily emma eric eva fiona gareth gary george georgia hannah
+harriet harry helen henry isabella isla jack jacob jake james jamie jane jason jennifer jenny
+jessica joanna joe john jonathan joseph josh joshua julia julie karen kate katherine katie kelly
+kevin laura lauren leah leo liam lisa louis louise lucas lucy luke maria martin mary matthew megan
+michael michelle mohammed muhammad natalie nathan nicholas nicola noah nora oliver olivia oscar
+patricia patrick paul peter philip phoebe rachel rebecca richard robert robin ryan sam samantha
+samuel sarah sebastian simon sofia sophia sophie stephen steven stuart susan thomas tim tom tomas
+victoria vincent wendy william zara zoe
 """
 FIRST_NAMES = frozenset(_NAMES.split())
-_WORD = 60
-LONGEST_LABEL = 120
-MOST_LINKS = 10
-_NAMES = """
-ann
-"""
-FIRST_NAMES = frozenset(_NAMES.split())
-_WORD = 60
-LONGEST_LABEL = 120
-MOST_LINKS = 10
-FIRST_NAMES = frozenset(
-    [
-        "adam",
-        "alan",
-        "alex",
-        "alexander",
-        "alice",
-        "amelia",
-        "amy",
-        "andrea",
-        "andrew",
-        "anna",
-        "anne",
-        "anthony",
-        "ben",
-        "benjamin",
-        "beth",
-        "caroline",
-        "charlotte",
-        "chloe",
-        "chris",
-        "christian",
-        "christina",
-        "christopher",
-        "claire",
-        "daniel",
-        "david",
-        "deborah",
-        "diana",
-        "donna",
-        "edward",
-        "elena",
-        "elizabeth",
-        "ella",
-        "ellie",
-        "emily",
-        "emma",
-        "eric",
-        "eva",
-        "fiona",
-        "gareth",
-        "gary",
-        "george",
-        "georgia",
-        "hannah",
-        "harriet",
-        "harry",
-        "helen",
-        "henry",
-        "isabella",
-        "isla",
-        "jack",
-        "jacob",
-        "jake",
-        "james",
-        "jamie",
-        "jane",
-        "jason",
-        "jennifer",
-        "jenny",
-        "jessica",
-        "joanna",
-        "joe",
-        "john",
-        "jonathan",
-        "joseph",
-        "josh",
-        "joshua",
-        "julia",
-        "julie",
-        "karen",
-        "kate",
-        "katherine",
-        "katie",
-        "kelly",
-        "kevin",
-        "laura",
-        "lauren",
-        "leah",
-        "leo",
-        "liam",
-        "lisa",
-        "louis",
-        "louise",
-        "lucas",
-        "lucy",
-        "luke",
-        "maria",
-        "martin",
-        "mary",
-        "matthew",
-        "megan",
-        "michael",
-        "michelle",
-        "mohammed",
-        "muhammad",
-        "natalie",
-        "nathan",
-        "nicholas",
-        "nicola",
-        "noah",
-        "nora",
-        "oliver",
-        "olivia",
-        "oscar",
-        "patricia",
-        "patrick",
-        "paul",
-        "peter",
-        "philip",
-        "phoebe",
-        "rachel",
-        "rebecca",
-        "richard",
-        "robert",
-        "robin",
-        "ryan",
-        "sam",
-        "samantha",
-        "samuel",
-        "sarah",
-        "sebastian",
-        "simon",
-        "sofia",
-        "sophia",
-        "sophie",
-        "stephen",
-        "steven",
-        "stuart",
-        "susan",
-        "thomas",
-        "tim",
-        "tom",
-        "tomas",
-        "victoria",
-        "vincent",
-        "wendy",
-        "william",
-        "zara",
-        "zoe",
-        "ada",
-    ]
-)
 _WORD = r"[A-Z\u00c0-\u00de][\w'\u2019-]+"
 _TITLED = re.compile(rf"\b(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Sir|Dame|Rev)\.?\s+({_WORD}(?:\s+{_WORD})?)")
 _GREETED = re.compile(rf"\b(?:Dear|Hello|Hi)\s+({_WORD}(?:\s+{_WORD})?)")
