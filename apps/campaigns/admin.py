@@ -9,6 +9,8 @@ from apps.accounts.errors import DomainError
 from apps.campaigns.forms import ReportedAddressForm
 from apps.campaigns.models import (
     AddressMark,
+    AiDraft,
+    AiSwitch,
     Approval,
     Audience,
     AudienceMember,
@@ -377,3 +379,16 @@ class EverywhereSuppressionAdmin(HouseAdmin):
 @admin.register(EverywhereComplaint)
 class EverywhereComplaintAdmin(HouseAdmin):
     list_display = ("id", "since")
+
+
+@admin.register(AiDraft)
+class AiDraftAdmin(LargeTableAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("public_id", "campaign_id", "state", "made_by", "why", "tokens", "asked_by", "asked_at")
+    search_exact = ("public_id", "campaign_id", "id")
+
+
+@admin.register(AiSwitch)
+class AiSwitchAdmin(WorkspaceAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("workspace", "is_on", "reason", "changed_by", "changed_at")

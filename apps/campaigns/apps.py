@@ -13,6 +13,7 @@ class CampaignsConfig(AppConfig):
         """
         for room in (
             "audiences.list_files",
+            "content.ai",
             "gauges",
             "headline",
             "message_news",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from apps.campaigns.bi.summary import Day as BusinessDay
+from apps.campaigns.content.predictions import Scored
 from apps.campaigns.maths.reliability import Bin
 from apps.campaigns.optimization.what_if import Point
 from apps.campaigns.reports.evidence import Curve, Day
@@ -155,6 +156,47 @@ def reliability(bins: Sequence[Bin]) -> Drawn:
         [diagonal, dots],
         xaxis={"tickformat": ".0%", "title": {"text": "claimed"}, "range": [0.4, 1.02]},
         yaxis={"tickformat": ".0%", "title": {"text": "came true"}, "range": [0, 1.05]},
+        showlegend=False,
+    )
+
+
+def foretold(rows: Sequence[Scored]) -> Drawn:
+    """Each variant's rate as it came, beside the middle and the interval that were foretold. On the diagonal
+    both are the same.
+    """
+    most = 1.05 * max(max(one.high, one.came) for one in rows)
+    diagonal = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [0, most],
+        "y": [0, most],
+        "line": {"color": "var(--ink-3)", "dash": "dot", "width": 1},
+        "hoverinfo": "skip",
+    }
+    dots = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [one.middle for one in rows],
+        "y": [one.came for one in rows],
+        "marker": {
+            "size": 8,
+            "color": ["var(--ink-3)" if one.is_prior_only else "var(--brand)" for one in rows],
+        },
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": [one.high - one.middle for one in rows],
+            "arrayminus": [one.middle - one.low for one in rows],
+            "color": "var(--ink-2)",
+            "thickness": 1,
+        },
+        "customdata": [_plain(f"{one.content.campaign.name}: {one.content.key}") for one in rows],
+        "hovertemplate": "%{customdata}<br>foretold %{x:.1%}, came %{y:.1%}<extra></extra>",
+    }
+    return _figure(
+        [diagonal, dots],
+        xaxis={"tickformat": ".0%", "title": {"text": "foretold"}, "range": [0, most]},
+        yaxis={"tickformat": ".0%", "title": {"text": "came"}, "range": [0, most]},
         showlegend=False,
     )
 

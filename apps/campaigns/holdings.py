@@ -4,6 +4,8 @@ from apps.accounts.privacy import Identifiers, holds, impersonal, when_erased, w
 from apps.campaigns.audiences import merging
 from apps.campaigns.models import (
     AddressMark,
+    AiDraft,
+    AiSwitch,
     Approval,
     Audience,
     AudienceMember,
@@ -51,6 +53,11 @@ impersonal(Change, Approval, because="deeds of users and programs at ad platform
 impersonal(Audience, Topic, because="rules and names; who fits is asked anew each time")
 impersonal(ListFile, RefusedRow, because="counts, and lines of files without what they say")
 impersonal(Campaign, Content, Link, because="what is said to many; values of people come in as it leaves")
+impersonal(
+    AiDraft,
+    AiSwitch,
+    because="what colleagues ask for, and whether a model may write it; people's names leave as placeholders",
+)
 impersonal(SendRun, Chunk, EngagementCount, because="queues and counts, which name nobody")
 impersonal(LedgerEntry, because="by the recipient's number alone; kept as evidence of what was sent")
 

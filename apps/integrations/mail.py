@@ -66,6 +66,12 @@ services.register(
             Field(key="account", label="Address", help="What people see and answer to."),
             Field(key="from_name", label="Name", is_required=False),
             Field(key="reply_to", label="Answers go to", is_required=False, help="Empty: the same address."),
+            Field(
+                key="postal_address",
+                label="Postal address",
+                is_required=False,
+                help="Stands at the end of campaigns, where laws ask for it.",
+            ),
         ),
         reach=Reach.ONE_WAY_OUT,
         honest="Writes through the first of your providers that takes a message: Resend, Mailgun, then SMTP.",

@@ -35,6 +35,8 @@ from apps.integrations.sync import imports, integrity, records, streams
 from tests.factories import NOW, ChannelFactory, GoalFactory, PersonFactory
 from tests.house.audiences import BODIES as AUDIENCE_BODIES
 from tests.house.audiences import OBJECTS as AUDIENCE_OBJECTS
+from tests.house.contents import BODIES as CONTENT_BODIES
+from tests.house.contents import campaign_of, draft
 from tests.house.marketing import BODIES as MARKETING_BODIES
 from tests.house.marketing import OBJECTS as MARKETING_OBJECTS
 from tests.house.optimization import BODIES as OPTIMIZATION_BODIES
@@ -303,6 +305,7 @@ OBJECTS: dict[str, Builder] = {
     "optimization-api:reject": recommendation("proposed"),
     "optimization-api:execute": recommendation("approved"),
     "optimization-api:rollback": recommendation("done"),
+    **{f"marketing-api:ai-{deed}": draft for deed in ("draft", "take")},
     "attribution:channel": _id_of(Channel, "key", "key"),
     "attribution:person": _id_of(Person, "public_id", "public_id"),
     "attribution:import-file": _id_of(FileImport, "import_id"),
@@ -390,6 +393,7 @@ BODIES: dict[tuple[str, str], Any] = {
     **AUDIENCE_BODIES,
     **OPTIMIZATION_BODIES,
     **MARKETING_BODIES,
+    **CONTENT_BODIES,
     ("post", "integrations-api:webhooks"): {"url": "https://example.com/hook", "event_names": ["*"]},
     ("delete", "integrations-api:webhook"): None,
     **{
@@ -588,5 +592,6 @@ def somebody(workspace: Workspace) -> None:
             label="Page",
             state_changed_at=NOW,
         )
+    campaign_of(workspace)
     PersonFactory(workspace=workspace, external_id="ada")
     ChannelFactory(workspace=workspace, key="email")

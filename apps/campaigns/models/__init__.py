@@ -4,6 +4,7 @@ from apps.campaigns.models.campaign import Campaign
 from apps.campaigns.models.change import Change
 from apps.campaigns.models.content import Content, Link
 from apps.campaigns.models.delivery import Chunk, LedgerEntry, Recipient, SendRun
+from apps.campaigns.models.drafting import AiDraft, AiSwitch
 from apps.campaigns.models.engagement import Engagement, EngagementCount
 from apps.campaigns.models.everywhere import EverywhereComplaint, EverywhereSuppression
 from apps.campaigns.models.offline import Device, DeviceEvent, EditConflict, FieldStamp
@@ -18,6 +19,8 @@ from apps.campaigns.models.wide_figures import CustomerValue, RoiDay
 
 __all__ = [
     "AddressMark",
+    "AiDraft",
+    "AiSwitch",
     "Approval",
     "Audience",
     "AudienceMember",

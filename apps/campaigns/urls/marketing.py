@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.campaigns.views import audiences, report, suppressions, topics
+from apps.campaigns.views import audiences, predictions, report, suppressions, topics
 
 app_name = "campaigns"
 urlpatterns = [
@@ -22,4 +22,5 @@ urlpatterns = [
     path("topics/<slug:key>/", topics.topic, name="topic"),
     path("suppressions/", suppressions.suppressions, name="suppressions"),
     path("suppressions/<int:suppression_id>/remove/", suppressions.remove, name="suppression-remove"),
+    path("predictions/", predictions.predictions, name="predictions"),
 ]
