@@ -17,9 +17,8 @@ from apps.accounts.permissions import Actor
 from apps.campaigns.offline import payloads
 from apps.campaigns.offline.events import OfflineEvent
 from apps.campaigns.offline.kinds import ACCEPTED, MARKETING, MERGED, Verdict, register, rejected
+from apps.campaigns.subscriptions.sign_ups import CONFIRMED
 
-# How the source of a permission begins that was confirmed by e-mail.
-CONFIRMED = "double opt-in"
 SOURCE = "device, offline"
 
 
@@ -64,7 +63,7 @@ def _said(actor: Actor, person_id: int, event: OfflineEvent, *, now: datetime) -
             return Verdict(verdict=MERGED, reason="withdrawn", detail=detail)
         consent.record_many(actor, [(person_id, word)], now=now)
         return Verdict(verdict=ACCEPTED)
-    if known.filter(is_granted=True, source__startswith=CONFIRMED, occurred_at__gt=word.occurred_at).exists():
+    if known.filter(is_granted=True, source__endswith=CONFIRMED, occurred_at__gt=word.occurred_at).exists():
         consent.record_many(actor, [(person_id, word)], now=now)
         return Verdict(verdict=MERGED, reason="confirmed_since", detail="They confirmed by e-mail after it.")
     latest = known.filter(is_granted=True).order_by("-occurred_at").first()
@@ -78,7 +77,7 @@ def _is_refused(known: QuerySet[ConsentRecord]) -> bool:
     withdrawn = known.filter(is_granted=False).order_by("-occurred_at").first()
     if withdrawn is None:
         return False
-    confirmed = known.filter(is_granted=True, source__startswith=CONFIRMED)
+    confirmed = known.filter(is_granted=True, source__endswith=CONFIRMED)
     return not confirmed.filter(occurred_at__gt=withdrawn.occurred_at).exists()
 
 

@@ -29,6 +29,8 @@ from apps.integrations import mail, sealed_json
 
 SALT = "campaigns.confirm"
 TEMPLATE = "campaigns.confirm"
+# How the source of a consent ends that was confirmed by e-mail.
+CONFIRMED = ", confirmed"
 LIFETIME = timedelta(days=7)
 # Confirmations that an address gets in a day, whatever is asked for.
 MOST_MAILS = 3
@@ -159,7 +161,7 @@ def confirm(place: Place, *, confirmed_from: str = "", now: datetime) -> SignUp:
     wording = f"{sign_up.wording}\n\nAsked for {sign_up.asked_at:%Y-%m-%d %H:%M} UTC, confirmed by e-mail."
     who = _people_of(email, f"subscriber-{sign_up.public_id}", now=now)
     for person in who:
-        source = f"{sign_up.source}, confirmed"[: consent.LONGEST_SOURCE]
+        source = sign_up.source[: consent.LONGEST_SOURCE - len(CONFIRMED)] + CONFIRMED
         grant(_actor(), person, sign_up.topic, source=source, wording=wording, now=now)
     sign_up.person, sign_up.confirmed_at = who[0], now
     sign_up.confirmed_from = addresses.hashed(confirmed_from, purpose="asked from")

@@ -15,9 +15,11 @@ from rest_framework.test import APIClient
 from apps.accounts import consent, people, scoping
 from apps.accounts.models import ConsentRecord, Person
 from apps.attribution.models import Conversion, Touchpoint
-from apps.campaigns.models import Device, DeviceEvent, FieldStamp
-from apps.campaigns.offline import batches
+from apps.campaigns import message_tokens
+from apps.campaigns.models import Campaign, Content, Device, DeviceEvent, Engagement, FieldStamp, Recipient
+from apps.campaigns.offline import batches, edited
 from tests.conftest import api_client, committed
+from tests.factories import PersonFactory
 
 URL = "/api/v1/sync/batch"
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -233,7 +235,7 @@ def test_a_no_outweighs_a_yes_that_was_said_after_it(api: APIClient, yes_first: 
 
 def test_a_confirmation_by_e_mail_undoes_an_older_no(api: APIClient, actor: Any) -> None:
     eve = people.identify(actor, user_id="eve", now=NOW)
-    confirmed = {"source": "double opt-in, confirmed by e-mail", "occurred_at": NOW - timedelta(hours=1)}
+    confirmed = {"source": "the website, confirmed", "occurred_at": NOW - timedelta(hours=1)}
     consent.record(actor, eve, purpose="news", is_granted=True, now=NOW, **confirmed)
 
     answer = send(api, batch(word(False, 7_200)))
@@ -278,3 +280,64 @@ def test_two_tabs_that_send_the_same_at_once_store_it_once(workspace: Any, now: 
         assert Touchpoint.objects.count() == 20
         assert Person.objects.count() == 3
     assert sum(answer.count("accepted") for answer in answers) == 20
+
+
+@pytest.fixture
+def content(workspace: Any) -> Content:
+    campaign = Campaign.objects.create(workspace=workspace, name="News", changed_at=NOW)
+    made: Content = Content.objects.create(
+        workspace=workspace,
+        campaign=campaign,
+        key="a",
+        position=1,
+        subject="Hello",
+        body="Hello",
+        changed_at=NOW,
+    )
+    return made
+
+
+def edit(content: Content, subject: str, base: int) -> dict[str, Any]:
+    payload = {"campaign": str(content.campaign.public_id), "key": "a", "fields": {"subject": subject}}
+    return event("content_edit", payload, base_version=base)
+
+
+def test_a_click_without_a_network_is_heard_once(api: APIClient, workspace: Any, content: Content) -> None:
+    ada = PersonFactory(workspace=workspace)
+    recipient = Recipient.objects.create(
+        workspace=workspace, campaign=content.campaign, person=ada, content=content, state="sent"
+    )
+    token = message_tokens.issue(workspace.pk, recipient.pk)
+    document = batch(
+        event("engagement", {"token": token, "kind": "clicked", "link": 1}, ago=600),
+        event(
+            "engagement", {"token": message_tokens.issue(workspace.pk + 1, recipient.pk), "kind": "clicked"}
+        ),
+        event("engagement", {"token": token, "kind": "danced"}),
+    )
+
+    assert verdicts(send(api, document)) == ["accepted", "rejected", "rejected"]
+    send(api, document)
+
+    heard = Engagement.objects.get()
+    assert (heard.kind, heard.link, heard.occurred_at) == ("clicked", 1, NOW - timedelta(minutes=10))
+
+
+def test_an_edit_of_what_somebody_changed_since_waits_for_a_person(
+    api: APIClient, actor: Any, content: Content
+) -> None:
+    version = content.campaign.version
+
+    first = verdicts(send(api, batch(edit(content, "From the tablet", version))))
+    second = verdicts(send(api, batch(edit(content, "From the phone", version), device="phone")))
+
+    content.refresh_from_db()
+    assert (first, second) == (["accepted"], ["conflict"])
+    assert content.subject == "From the tablet"
+    [waiting] = edited.waiting()
+    edited.decide(actor, waiting.public_id, take_it=True, now=NOW)
+    content.refresh_from_db()
+    assert content.subject == "From the phone"
+    assert edited.waiting() == []
+    with pytest.raises(edited.AlreadyDecided):
+        edited.decide(actor, waiting.public_id, take_it=False, now=NOW)
