@@ -91,7 +91,10 @@ def waiting() -> list[EditConflict]:
 
 @transaction.atomic
 def decide(actor: Actor, public_id: UUID, *, take_it: bool, now: datetime) -> EditConflict:
-    """Take the device's text, or leave the present one. Audited. Raises NotHere, AlreadyDecided, NotADraft."""
+    """Take the device's text, or leave the present one. Audited.
+
+    Raises NotHere, AlreadyDecided or NotADraft.
+    """
     require(actor, "campaigns:write")
     found = EditConflict.objects.select_for_update().filter(public_id=public_id).first()
     if found is None:

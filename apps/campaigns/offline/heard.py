@@ -21,7 +21,7 @@ LONGEST_TOKEN, LARGEST_LINK = 64, 32_767
 
 @register("engagement", right="tracking:write", order=MARKETING)
 def take(actor: Actor, events: Sequence[OfflineEvent], now: datetime) -> list[Verdict]:
-    """payload: token (of the message), kind (opened, clicked, replied), and link: its number in the message."""
+    """payload: token (of the message), kind (opened, clicked, replied), and link: its number there."""
     whose = [_recipient_of(actor, event) for event in events]
     known = set(Recipient.objects.filter(pk__in=[one for one in whose if one]).values_list("pk", flat=True))
     verdicts, heard = [], []
