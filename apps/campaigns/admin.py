@@ -22,12 +22,15 @@ from apps.campaigns.models import (
     LedgerEntry,
     Link,
     Outcome,
+    Pace,
+    PersonDay,
     PlanLine,
     Policy,
     Recipient,
     Recommendation,
     Run,
     RunForecast,
+    SendBatch,
     SendRun,
     SpendCap,
     Topic,
@@ -215,7 +218,7 @@ class RecipientAdmin(LargeTableAdmin):
 @admin.register(SendRun)
 class SendRunAdmin(WorkspaceAdmin):
     reads = READS_CAMPAIGNS
-    list_display = ("campaign_id", "weight", "vtime", "is_open", "due_at")
+    list_display = ("campaign_id", "weight", "vtime", "is_open", "is_paused", "due_at", "finished_at")
 
 
 @admin.register(Chunk)
@@ -244,3 +247,23 @@ class EngagementCountAdmin(LargeTableAdmin):
     reads = READS_CAMPAIGNS
     list_display = ("campaign_id", "kind", "hour", "events", "people", "machine")
     search_exact = ("campaign_id", "id")
+
+
+@admin.register(SendBatch)
+class SendBatchAdmin(LargeTableAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("campaign_id", "key", "chunk", "provider", "begun_at", "settled_at")
+    search_exact = ("key", "campaign_id", "id")
+
+
+@admin.register(Pace)
+class PaceAdmin(WorkspaceAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("key", "full_at", "day", "used")
+
+
+@admin.register(PersonDay)
+class PersonDayAdmin(LargeTableAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("person_id", "day", "messages")
+    search_exact = ("person_id", "id")

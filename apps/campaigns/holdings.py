@@ -17,12 +17,15 @@ from apps.campaigns.models import (
     LedgerEntry,
     Link,
     Outcome,
+    Pace,
+    PersonDay,
     PlanLine,
     Policy,
     Recipient,
     Recommendation,
     Run,
     RunForecast,
+    SendBatch,
     SendRun,
     SpendCap,
     Topic,
@@ -36,7 +39,7 @@ impersonal(
 impersonal(Change, Approval, because="deeds of users and programs at ad platforms; kept as evidence")
 impersonal(Audience, Topic, because="rules and names; who fits is asked anew each time")
 impersonal(Campaign, Content, Link, because="what is said to many; values of people come in as it leaves")
-impersonal(SendRun, Chunk, EngagementCount, because="queues and counts, which name nobody")
+impersonal(SendRun, Chunk, SendBatch, Pace, EngagementCount, because="queues and counts, which name nobody")
 impersonal(LedgerEntry, because="by the recipient's number alone; kept as evidence of what was sent")
 
 holds(
@@ -50,7 +53,24 @@ holds(
     export=["campaign__name", "content__key", "state", "reason", "due_at", "settled_at"],
     on_erase="keep_pseudonymous",
     on_merge="stay",
-    not_personal=["campaign", "content", "occurrence", "chunk", "state", "reason", "due_at", "settled_at"],
+    not_personal=[
+        "campaign",
+        "content",
+        "occurrence",
+        "chunk",
+        "state",
+        "reason",
+        "due_at",
+        "is_timed",
+        "settled_at",
+    ],
+)
+holds(
+    PersonDay,
+    export=["day", "messages"],
+    on_erase="delete",
+    on_merge="stay",
+    not_personal=["day", "messages"],
 )
 holds(
     Engagement,

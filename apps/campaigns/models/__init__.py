@@ -3,7 +3,7 @@ from apps.campaigns.models.budget_test import BudgetTest, BudgetTestArm
 from apps.campaigns.models.campaign import Campaign
 from apps.campaigns.models.change import Change
 from apps.campaigns.models.content import Content, Link
-from apps.campaigns.models.delivery import Chunk, LedgerEntry, Recipient, SendRun
+from apps.campaigns.models.delivery import Chunk, LedgerEntry, Pace, PersonDay, Recipient, SendBatch, SendRun
 from apps.campaigns.models.engagement import Engagement, EngagementCount
 from apps.campaigns.models.outcome import Outcome
 from apps.campaigns.models.policy import AutoRule, Policy, SpendCap
@@ -28,12 +28,15 @@ __all__ = [
     "LedgerEntry",
     "Link",
     "Outcome",
+    "Pace",
+    "PersonDay",
     "PlanLine",
     "Policy",
     "Recipient",
     "Recommendation",
     "Run",
     "RunForecast",
+    "SendBatch",
     "SendRun",
     "SpendCap",
     "Topic",
