@@ -31,6 +31,7 @@ from apps.campaigns.models import (
     Run,
     RunForecast,
     SendBatch,
+    SendCount,
     SendRun,
     SpendCap,
     Topic,
@@ -267,3 +268,9 @@ class PersonDayAdmin(LargeTableAdmin):
     reads = READS_CAMPAIGNS
     list_display = ("person_id", "day", "messages")
     search_exact = ("person_id", "id")
+
+
+@admin.register(SendCount)
+class SendCountAdmin(WorkspaceAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("campaign_id", "state", "reason", "people")

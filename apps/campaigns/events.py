@@ -30,3 +30,11 @@ class AutoRuleDemoted(Event):
     name = "campaigns.auto_rule.demoted"
     kind: str
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignFinished(Event):
+    """Everybody whom it was for has been sent to, skipped or refused."""
+
+    name = "campaigns.campaign.finished"
+    campaign_id: int

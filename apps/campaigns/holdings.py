@@ -26,6 +26,7 @@ from apps.campaigns.models import (
     Run,
     RunForecast,
     SendBatch,
+    SendCount,
     SendRun,
     SpendCap,
     Topic,
@@ -39,7 +40,15 @@ impersonal(
 impersonal(Change, Approval, because="deeds of users and programs at ad platforms; kept as evidence")
 impersonal(Audience, Topic, because="rules and names; who fits is asked anew each time")
 impersonal(Campaign, Content, Link, because="what is said to many; values of people come in as it leaves")
-impersonal(SendRun, Chunk, SendBatch, Pace, EngagementCount, because="queues and counts, which name nobody")
+impersonal(
+    SendRun,
+    Chunk,
+    SendBatch,
+    SendCount,
+    Pace,
+    EngagementCount,
+    because="queues and counts, which name nobody",
+)
 impersonal(LedgerEntry, because="by the recipient's number alone; kept as evidence of what was sent")
 
 holds(

@@ -3,7 +3,16 @@ from apps.campaigns.models.budget_test import BudgetTest, BudgetTestArm
 from apps.campaigns.models.campaign import Campaign
 from apps.campaigns.models.change import Change
 from apps.campaigns.models.content import Content, Link
-from apps.campaigns.models.delivery import Chunk, LedgerEntry, Pace, PersonDay, Recipient, SendBatch, SendRun
+from apps.campaigns.models.delivery import (
+    Chunk,
+    LedgerEntry,
+    Pace,
+    PersonDay,
+    Recipient,
+    SendBatch,
+    SendCount,
+    SendRun,
+)
 from apps.campaigns.models.engagement import Engagement, EngagementCount
 from apps.campaigns.models.outcome import Outcome
 from apps.campaigns.models.policy import AutoRule, Policy, SpendCap
@@ -37,6 +46,7 @@ __all__ = [
     "Run",
     "RunForecast",
     "SendBatch",
+    "SendCount",
     "SendRun",
     "SpendCap",
     "Topic",

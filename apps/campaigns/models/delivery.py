@@ -97,9 +97,7 @@ class SendRun(WorkspaceOwned):
     through_person = models.BigIntegerField(default=0)
     is_snapshotted = models.BooleanField(default=False)
     chunks = models.PositiveIntegerField(default=0)
-    winner = WorkspaceForeignKey(
-        Content, on_delete=models.SET_NULL, null=True, blank=True, db_index=False
-    )
+    winner = WorkspaceForeignKey(Content, on_delete=models.SET_NULL, null=True, blank=True, db_index=False)
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -222,6 +220,28 @@ class LedgerEntry(WorkspaceOwned):
         return f"{self.fate} {self.recipient_id}"
 
 
+class SendCount(WorkspaceOwned):
+    """How many recipients of a campaign are in a state, counted in the transaction that changes it.
+
+    reason: why they were skipped, else empty.
+    """
+
+    campaign = WorkspaceForeignKey(Campaign, on_delete=models.CASCADE, db_index=False)
+    state = models.CharField(max_length=9, choices=Recipient.State.choices)
+    reason = models.CharField(max_length=60, blank=True, default="")
+    people = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workspace", "campaign", "state", "reason"], name="send_count_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.people} {self.state}"
+
+
 class Pace(WorkspaceOwned):
     """How much of a limit is used up: of a campaign, a sender, a receiving domain.
 
@@ -249,9 +269,7 @@ class PersonDay(WorkspaceOwned):
     messages = models.PositiveSmallIntegerField()
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["workspace", "person", "day"], name="person_day_once")
-        ]
+        constraints = [models.UniqueConstraint(fields=["workspace", "person", "day"], name="person_day_once")]
 
     def __str__(self) -> str:
         return f"{self.messages} on {self.day}"
