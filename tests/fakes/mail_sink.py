@@ -13,6 +13,34 @@ from typing import Any
 MESSAGE_ID = re.compile(rb"^Message-ID:\s*(<[^>]+>)", re.IGNORECASE | re.MULTILINE)
 
 
+class Gate:
+    """Lets so many through and then holds everybody, so that a test can do its worst in that moment."""
+
+    def __init__(self) -> None:
+        self._left: int | None = None
+        self._open = threading.Event()
+        self._open.set()
+        self.held = threading.Event()
+
+    def close_after(self, more: int) -> None:
+        self.held.clear()
+        self._open.clear()
+        self._left = more
+
+    def open(self) -> None:
+        self._left = None
+        self._open.set()
+
+    def passes(self, number: int = 1) -> None:
+        """Wait here while it is closed."""
+        if self._left is None:
+            return
+        self._left -= number
+        if self._left <= 0:
+            self.held.set()
+            self._open.wait()
+
+
 class Sink:
     """answers: what an address is answered with instead. breaks_after: so many messages of a connection are
     taken, and then it breaks off without an answer. keeps: also whole messages.
@@ -24,6 +52,7 @@ class Sink:
         self.answers: dict[str, str] = {}
         self.sender_answer = ""
         self.breaks_after: int | None = None
+        self.gate = Gate()
         self.connections = 0
         self.pipelining, self.keeps = pipelining, keeps
         self.lock = threading.Lock()
@@ -122,6 +151,7 @@ class _Connection(socketserver.StreamRequestHandler):
                 return False
             lines.append(line[1:] if line.startswith(b".") else line)
         sink.take(self.recipient, b"".join(lines))
+        sink.gate.passes()
         self.taken += 1
         if sink.breaks_after is not None and self.taken >= sink.breaks_after:
             self.connection.shutdown(socket.SHUT_RDWR)

@@ -7,15 +7,20 @@ that a message costs one transaction in fifty.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic, sleep
 from typing import Any
 from uuid import UUID
 
-from apps.accounts import scoping
+from django.db import InterfaceError, OperationalError, connection
+
+from apps.accounts import one_trip, scoping
 from apps.accounts.one_trip import Statement
 from apps.campaigns.delivery.queueing import LEASE, Claimed
 from apps.campaigns.models import LedgerEntry, Recipient
 
 State, Fate = Recipient.State, LedgerEntry.Fate
+# Half of a lease: for so long the worker's chunk is its own, whatever the database does.
+PATIENCE_SECONDS = LEASE.total_seconds() / 2
 # A worker whose chunk is another's by now, or whose campaign was paused or stopped, begins nothing.
 BEGIN = """
     WITH mine AS (
@@ -31,8 +36,10 @@ BEGIN = """
         connection_id, begun_at, lease_until)
     SELECT (SELECT %(workspace)s::bigint), %(key)s::uuid, %(campaign)s, %(number)s, %(ids)s::bigint[],
         %(provider)s, %(connection)s, %(now)s::timestamptz, %(until)s::timestamptz
-    FROM mine RETURNING id
+    FROM mine
+    ON CONFLICT (workspace_id, key) DO UPDATE SET lease_until = excluded.lease_until RETURNING id
 """
+# Said again because the answer was lost, it says nothing twice.
 SETTLE = """
     WITH told AS (
         SELECT * FROM unnest(%(ids)s::bigint[], %(contents)s::bigint[], %(fates)s::text[], %(reasons)s::text[],
@@ -45,7 +52,11 @@ SETTLE = """
         INSERT INTO campaigns_ledgerentry
             (workspace_id, campaign_id, recipient_id, batch, fate, reason, provider, provider_id)
         SELECT (SELECT %(workspace)s::bigint), %(campaign)s, id, %(key)s::uuid, fate, reason, %(provider)s,
-            provider_id FROM told WHERE fate <> ''
+            provider_id FROM told WHERE fate <> '' AND NOT (%(is_again)s AND EXISTS (
+                SELECT FROM campaigns_ledgerentry AS e
+                WHERE e.workspace_id = (SELECT %(workspace)s::bigint) AND e.campaign_id = %(campaign)s
+                  AND e.recipient_id = told.id AND e.fate = told.fate
+                  AND e.batch IS NOT DISTINCT FROM %(key)s::uuid))
     ), moved AS (
         UPDATE campaigns_recipient AS r
         SET state = CASE WHEN told.state = '' THEN r.state ELSE told.state END,
@@ -119,6 +130,7 @@ def settle(
     return SETTLE, {
         "workspace": scoping.current_id(),
         "campaign": campaign_id,
+        "is_again": False,
         "key": key,
         "provider": provider,
         "now": now,
@@ -135,6 +147,22 @@ def settle(
 def end(claimed: Claimed, *, state: str, due_at: datetime | None = None) -> Statement:
     """Give the chunk back: done, or open for whoever comes after due_at."""
     return END, _place(claimed) | {"state": state, "due": due_at}
+
+
+def write(statements: Sequence[Statement]) -> list[list[tuple[Any, ...]]]:
+    """All in one transaction. While the database is away it is asked again: what a provider has said is not
+    to be forgotten. Raises what the database raises when it stays away.
+    """
+    ends_at = monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return one_trip.fetch_all(statements)
+        except (OperationalError, InterfaceError):
+            if connection.in_atomic_block or monotonic() > ends_at:
+                raise
+            connection.close()
+            sleep(0.5)
+            statements = [(text, {**params, "is_again": True}) for text, params in statements]
 
 
 def _place(claimed: Claimed) -> dict[str, Any]:

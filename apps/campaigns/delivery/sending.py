@@ -132,7 +132,7 @@ class Chunked:
         statements, self.told = [*self.told, *more], []
         if not statements:
             return False
-        return bool(one_trip.fetch_all(statements)[-1])
+        return bool(journal.write(statements)[-1])
 
     def end(self, state: str, *, due_at: datetime | None = None) -> None:
         self._write(journal.end(self.claimed, state=state, due_at=due_at))
