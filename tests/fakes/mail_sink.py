@@ -121,7 +121,9 @@ class _Connection(socketserver.StreamRequestHandler):
     def _command(self, line: bytes, sink: Sink) -> bool:
         verb = line[:4].upper()
         if verb == b"EHLO":
-            self._out += b"250-sink\r\n250-PIPELINING\r\n250 8BITMIME\r\n" if sink.pipelining else b"250 sink\r\n"
+            self._out += (
+                b"250-sink\r\n250-PIPELINING\r\n250 8BITMIME\r\n" if sink.pipelining else b"250 sink\r\n"
+            )
         elif verb == b"MAIL":
             self._out += (sink.sender_answer or "250 ok").encode() + b"\r\n"
             self.refused = bool(sink.sender_answer)

@@ -26,7 +26,9 @@ def sink(settings):
 
 @pytest.fixture
 def sender(workspace):
-    return connection_to(workspace, "mail", account="hello@studio.example", secrets={}, from_name="The Studio")
+    return connection_to(
+        workspace, "mail", account="hello@studio.example", secrets={}, from_name="The Studio"
+    )
 
 
 @pytest.fixture
@@ -56,9 +58,7 @@ def mailgun(settings):
 @pytest.fixture
 def at_mailgun(workspace, mailgun):
     keys = {"api_key": mailgun_fake.KEY}
-    return connection_to(
-        workspace, "mailgun", account=mailgun_fake.DOMAIN, secrets=keys, region="us"
-    )
+    return connection_to(workspace, "mailgun", account=mailgun_fake.DOMAIN, secrets=keys, region="us")
 
 
 @pytest.fixture

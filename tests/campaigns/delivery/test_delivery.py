@@ -144,7 +144,9 @@ def test_nothing_leaves_a_paused_campaign_and_all_of_a_resumed_one(workspace, ca
     assert len(sink.stored) == 60
 
 
-def test_a_cancelled_campaign_skips_who_is_left(workspace, campaign, people, sink, django_capture_on_commit_callbacks):
+def test_a_cancelled_campaign_skips_who_is_left(
+    workspace, campaign, people, sink, django_capture_on_commit_callbacks
+):
     people(20)
     made = campaign()
     launch(made, now=timezone.now())
