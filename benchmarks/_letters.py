@@ -5,7 +5,6 @@ sandbox between chunks that are encoded already, 12 kB with 12 links.
 import quopri
 import sys
 from dataclasses import dataclass
-from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -28,11 +27,14 @@ class Letters:
     def __init__(self) -> None:
         from jinja2.sandbox import ImmutableSandboxedEnvironment  # noqa: PLC0415
 
-        words = "".join(f'<p><a href="https://example.com/c/\x01/{n}">Picture {n}</a></p>' for n in range(LINKS))
+        words = "".join(
+            f'<p><a href="https://example.com/c/\x01/{n}">Picture {n}</a></p>' for n in range(LINKS)
+        )
         fill = "<p>We have made a gallery of the day.</p>\n"
         html = "<p>Dear \x02,</p>" + words + fill * ((BYTES - 2_000) // len(fill))
         coded = quopri.encodestring(html.encode()).replace(b"\n", b"\r\n")
-        head = b"--=_part\r\nContent-Type: text/plain\r\n\r\nDear =02\r\n--=_part\r\nContent-Type: text/html\r\n\r\n"
+        head = b"--=_part\r\nContent-Type: text/plain\r\n\r\nDear =02\r\n"
+        head += b"--=_part\r\nContent-Type: text/html\r\n\r\n"
         self.chunks = (head + coded + b"\r\n--=_part--\r\n").replace(b"=01", b"\x01").replace(b"=02", b"\x02")
         self.parts = self.chunks.split(b"\x01")
         sandbox = ImmutableSandboxedEnvironment(autoescape=True)
@@ -59,11 +61,11 @@ def install() -> bool:
     """True where the product's own is there."""
     import tests.campaigns.delivery.standin  # noqa: F401, PLC0415 - for the other rooms
 
-    if getattr(sys.modules.get("apps.campaigns.content"), "__spec__", None) is not None:
+    if getattr(
+        sys.modules.get("apps.campaigns.content"), "__file__", None
+    ) or "apps.campaigns.content" not in (sys.modules):
         return True
-    if find_spec("apps.campaigns.delivery.standin") is None and "apps.campaigns.content" in sys.modules:
-        letters, made = Letters(), ModuleType("apps.campaigns.content")
-        made.__dict__.update({"compiled": lambda campaign, contents: letters, "values_of": values_of})
-        sys.modules["apps.campaigns.content"] = made
-        return False
-    return True
+    letters, made = Letters(), ModuleType("apps.campaigns.content")
+    made.__dict__.update({"compiled": lambda campaign, contents: letters, "values_of": values_of})
+    sys.modules["apps.campaigns.content"] = made
+    return False

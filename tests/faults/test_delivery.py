@@ -1,9 +1,9 @@
-"""A campaign that is sent while workers, PostgreSQL and Redis are killed: nobody is left out, and whoever gets
-it twice is in the ledger as uncertain.
+"""A campaign that is sent while workers, PostgreSQL and Redis are killed: nobody is left out, and whoever
+gets it twice is in the ledger as uncertain.
 
-The bound: a worker that dies leaves at most the fifty messages that it had journalled. Celery ends the worker's
-child when it loses Redis, so that a killed Redis counts as a killed worker. At a provider that drops what it has
-had under the same key nobody gets anything twice.
+The bound: a worker that dies leaves at most the fifty messages that it had journalled. Celery ends the
+worker's child when it loses Redis, so that a killed Redis counts as a killed worker. At a provider that drops
+what it has had under the same key nobody gets anything twice.
 """
 
 import json
@@ -248,8 +248,8 @@ def is_explained(stage: Stage, got: Counter[str]) -> int:
     uncertain = {
         name
         for (name,) in stage.ask(
-            "SELECT p.external_id FROM campaigns_ledgerentry e"
-            " JOIN campaigns_recipient r ON r.id = e.recipient_id JOIN accounts_person p ON p.id = r.person_id"
+            "SELECT p.external_id FROM campaigns_ledgerentry e JOIN campaigns_recipient r ON r.id = e.recipient_id"
+            " JOIN accounts_person p ON p.id = r.person_id"
             f" WHERE e.fate = 'uncertain' AND e.campaign_id = {stage.campaign}"
         )
     }

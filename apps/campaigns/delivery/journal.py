@@ -42,8 +42,8 @@ BEGIN = """
 # Said again because the answer was lost, it says nothing twice.
 SETTLE = """
     WITH told AS (
-        SELECT * FROM unnest(%(ids)s::bigint[], %(contents)s::bigint[], %(fates)s::text[], %(reasons)s::text[],
-            %(provider_ids)s::text[], %(states)s::text[], %(dues)s::timestamptz[])
+        SELECT * FROM unnest(%(ids)s::bigint[], %(contents)s::bigint[], %(fates)s::text[],
+            %(reasons)s::text[], %(provider_ids)s::text[], %(states)s::text[], %(dues)s::timestamptz[])
             AS told (id, content_id, fate, reason, provider_id, state, due_at)
     ), batch AS (
         UPDATE campaigns_sendbatch SET settled_at = %(now)s::timestamptz

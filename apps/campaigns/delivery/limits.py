@@ -1,5 +1,5 @@
-"""How much may leave: of a campaign in an hour, of a sender in an hour and while it is new, to a domain, and to
-one person in some days. What a workspace sets stands in its settings under "delivery".
+"""How much may leave: of a campaign in an hour, of a sender in an hour and while it is new, to a domain, and
+to one person in some days. What a workspace sets stands in its settings under "delivery".
 """
 
 from collections import Counter

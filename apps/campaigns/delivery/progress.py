@@ -61,7 +61,7 @@ def progress(campaign: Campaign) -> Progress:
 
 
 def faults(campaign: Campaign) -> Iterator[str]:
-    """Where recipients, ledger and counts do not agree, in words. Reads everything: for tests and the night."""
+    """Where recipients, ledger and counts do not agree, in words. Reads everything."""
     counted: Counter[str] = Counter()
     with connection.cursor() as cursor:
         cursor.execute(WORDS, [scoping.current_id(), campaign.pk])

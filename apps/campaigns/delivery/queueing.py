@@ -47,7 +47,8 @@ CLAIM = """
         WHERE NOT EXISTS (SELECT FROM due)
     ), leased AS (
         UPDATE campaigns_chunk AS c
-        SET state = 'leased', lease_until = %(until)s::timestamptz, leased_by = %(worker)s::uuid, due_at = NULL
+        SET state = 'leased', lease_until = %(until)s::timestamptz, leased_by = %(worker)s::uuid,
+            due_at = NULL
         FROM next WHERE c.workspace_id = (SELECT %(workspace)s::bigint) AND c.id = next.id
         RETURNING c.id, c.number, c.first_person, c.last_person, c.recipient_ids
     ), moved AS (

@@ -90,15 +90,14 @@ def enqueue_one(
         raise NotRunning("This campaign is not running. Launch it first.")
     people = np.array([person_id], dtype=np.int64)
     drawn = rooms.arms(campaign, people, now=now)
-    arm = int(drawn[0])
+    arm = max(int(drawn[0]), 0)
     state = State.HELD_OUT if arm == 0 else State.TO_SEND
     due = None if arm == 0 else due_at or now
     workspace_id = scoping.current_id()
     with connection.cursor() as cursor:
         cursor.execute(
             ENQUEUE,
-            [workspace_id, campaign.pk, arm if arm > 0 else None, occurrence, state, due]
-            + [workspace_id, person_id],
+            [workspace_id, campaign.pk, arm or None, occurrence, state, due, workspace_id, person_id],
         )
         if cursor.fetchone() is None:
             return

@@ -1,8 +1,8 @@
 """One chunk, from its claim to its last entry in the ledger.
 
 In batches of at most fifty: journalled, sent, and settled together with the journal of the next. Before each
-the run is asked whether it still goes on. A provider that takes nothing is passed over for the next; one whose
-answer is lost is not.
+the run is asked whether it still goes on. A provider that takes nothing is passed over for the next; one
+whose answer is lost is not.
 """
 
 from collections.abc import Callable, Sequence
@@ -184,9 +184,7 @@ def told_of(
             entry, state, due_at = Entry.REFUSED, State.REFUSED, None
         elif verdict.fate == Fate.UNKNOWN and is_resent and not seen_before([verdict]):
             state, due_at = "", now + LATER
-        found.append(
-            Told(one.id, one.content_id, entry, verdict.reason, verdict.provider_id, state, due_at)
-        )
+        found.append(Told(one.id, one.content_id, entry, verdict.reason, verdict.provider_id, state, due_at))
     return found
 
 

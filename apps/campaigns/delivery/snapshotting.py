@@ -1,5 +1,5 @@
-"""Who is to get a campaign, written down once: some of the people at a time, each step a transaction that says
-how far it has come, so that one that dies is gone on with.
+"""Who is to get a campaign, written down once: some of the people at a time, each step a transaction that
+says how far it has come, so that one that dies is gone on with.
 """
 
 from dataclasses import dataclass
@@ -23,33 +23,28 @@ State = Recipient.State
 STEP = 100_000
 THROUGH = """
     SELECT max(id) FROM (
-        SELECT id FROM accounts_person WHERE workspace_id = (SELECT %s::bigint) AND id > %s ORDER BY id LIMIT %s
+        SELECT id FROM accounts_person WHERE workspace_id = (SELECT %s::bigint) AND id > %s
+        ORDER BY id LIMIT %s
     ) AS step
 """
-INSERT = """
-    INSERT INTO campaigns_recipient (workspace_id, campaign_id, person_id, content_id, occurrence, chunk, state,
-        reason, due_at, is_timed)
-"""
 # In the order of people, which is that of the chunks and of the pages they lie on.
-ALL_ALIKE = (
-    INSERT
-    + """
-    SELECT (SELECT %s::bigint), %s, id, %s, '', %s + (row_number() OVER (ORDER BY id) - 1) / %s, 'to_send', '',
-        NULL, false
+ALL_ALIKE = """
+    INSERT INTO campaigns_recipient (workspace_id, campaign_id, person_id, content_id, occurrence, chunk,
+        state, reason, due_at, is_timed)
+    SELECT (SELECT %s::bigint), %s, id, %s, '', %s + (row_number() OVER (ORDER BY id) - 1) / %s, 'to_send',
+        '', NULL, false
     FROM ({people}) AS people WHERE id > %s AND id <= %s ORDER BY id
 """
-)
 PEOPLE = "SELECT id FROM ({people}) AS people WHERE id > %s AND id <= %s ORDER BY id"
-EACH = (
-    INSERT
-    + """
+EACH = """
+    INSERT INTO campaigns_recipient (workspace_id, campaign_id, person_id, content_id, occurrence, chunk,
+        state, reason, due_at, is_timed)
     SELECT (SELECT %s::bigint), %s, told.person, nullif(told.content, 0), '', told.chunk, told.state, '',
         CASE WHEN told.due > 0 THEN to_timestamp(told.due) END, told.is_timed
     FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::boolean[])
         AS told (person, content, chunk, state, due, is_timed)
     ORDER BY told.person
 """
-)
 BOUNDS = """
     INSERT INTO campaigns_chunk (workspace_id, campaign_id, number, state, first_person, last_person)
     SELECT workspace_id, campaign_id, chunk, min(CASE state WHEN 'waiting' THEN 'waiting' ELSE 'open' END),

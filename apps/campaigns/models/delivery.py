@@ -13,9 +13,9 @@ class Recipient(WorkspaceOwned):
     """Somebody whom a campaign wants to reach, as snapshotted; what became of it is in the ledger.
 
     waiting: for the winner of the test. held_out: gets nothing, and is counted. uncertain: it may have gone,
-    and is not sent again. occurrence: tells apart what a triggered campaign sends the same person again, empty
-    for a broadcast. chunk: with whom it is sent, 0 for nobody yet. due_at: not before then, and by itself;
-    empty: with its chunk. is_timed: due_at is the person's own hour (chosen by past clicks).
+    and is not sent again. occurrence: tells apart what a triggered campaign sends the same person again,
+    empty for a broadcast. chunk: with whom it is sent, 0 for nobody yet. due_at: not before then, and by
+    itself; empty: with its chunk. is_timed: due_at is the person's own hour (chosen by past clicks).
 
     No index looks at what changes while it is sent, and the pages are half empty, so that settling a row
     touches no index (measured: a third of the time).
