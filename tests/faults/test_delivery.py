@@ -94,6 +94,10 @@ EXPIRE = """
 UPDATE campaigns_chunk SET lease_until = now() WHERE state = 'leased';
 UPDATE campaigns_sendbatch SET lease_until = now() WHERE settled_at IS NULL;
 """
+UNCERTAIN = """
+SELECT p.external_id FROM campaigns_ledgerentry e JOIN campaigns_recipient r ON r.id = e.recipient_id
+JOIN accounts_person p ON p.id = r.person_id WHERE e.fate = 'uncertain' AND e.campaign_id = {}
+"""
 UNDER_WAY = """
 SELECT 1 FROM campaigns_sendbatch WHERE settled_at IS NULL AND begun_at > now() - interval '5 seconds'
 """
@@ -245,14 +249,7 @@ def is_explained(stage: Stage, got: Counter[str]) -> int:
     wanted = {f"p{number}@example.com" for number in range(stage.number)}
     assert set(got) == wanted, f"{len(wanted - set(got))} got nothing"
     again = {address.partition("@")[0] for address, times in got.items() if times > 1}
-    uncertain = {
-        name
-        for (name,) in stage.ask(
-            "SELECT p.external_id FROM campaigns_ledgerentry e JOIN campaigns_recipient r ON r.id = e.recipient_id"
-            " JOIN accounts_person p ON p.id = r.person_id"
-            f" WHERE e.fate = 'uncertain' AND e.campaign_id = {stage.campaign}"
-        )
-    }
+    uncertain = {name for (name,) in stage.ask(UNCERTAIN.format(int(stage.campaign)))}
     assert again <= uncertain
     return sum(got.values()) - stage.number
 

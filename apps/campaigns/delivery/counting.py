@@ -1,6 +1,7 @@
 """How many recipients of a campaign are in which state, kept in the transactions that change it."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from django.db import connection
 from django.db.models import Sum
@@ -19,7 +20,7 @@ ADD = """
 
 def add(campaign_id: int, people: Mapping[str, int], *, reason: str = "") -> None:
     """So many more in each state, in the open transaction."""
-    params = [scoping.current_id(), campaign_id, reason, list(people), list(people.values())]
+    params: list[Any] = [scoping.current_id(), campaign_id, reason, list(people), list(people.values())]
     with connection.cursor() as cursor:
         cursor.execute(ADD, params)
 

@@ -156,7 +156,7 @@ def write(statements: Sequence[Statement]) -> list[list[tuple[Any, ...]]]:
     ends_at = monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            return one_trip.fetch_all(statements)
+            return one_trip.fetch_all(statements, is_prepared=True)
         except (OperationalError, InterfaceError):
             if connection.in_atomic_block or monotonic() > ends_at:
                 raise

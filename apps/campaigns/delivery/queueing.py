@@ -5,9 +5,9 @@ A claim moves the campaign back by what it takes over its weight. One that was a
 stands now, and not with what it has missed.
 """
 
-from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from heapq import heappop, heappush
 from time import monotonic, sleep
 from typing import Any
 from uuid import UUID, uuid4
@@ -25,7 +25,7 @@ AHEAD, AHEAD_SECONDS = 64, 0.5
 # How often the queue is read in vain, and how long another's claim takes at most, mostly.
 PATIENCE, HELD_SECONDS = 8, 0.01
 NEXT = """
-    SELECT workspace_id, id, vtime FROM campaigns_sendrun WHERE is_open ORDER BY vtime LIMIT %s
+    SELECT vtime, workspace_id, id FROM campaigns_sendrun WHERE is_open ORDER BY vtime LIMIT %s
 """
 CLAIM = """
     WITH run AS (
@@ -57,7 +57,9 @@ CLAIM = """
         FROM run WHERE r.workspace_id = (SELECT %(workspace)s::bigint) AND r.id = run.id
           AND (EXISTS (SELECT FROM leased) OR EXISTS (SELECT FROM due))
     )
-    SELECT run.campaign_id, run.winner_id, EXISTS (SELECT FROM due), leased.id, leased.number,
+    SELECT run.campaign_id, run.winner_id,
+           greatest(run.vtime, %(floor)s::float8) + %(size)s::float8 / run.weight,
+           EXISTS (SELECT FROM due), leased.id, leased.number,
            leased.first_person, leased.last_person, leased.recipient_ids
     FROM run LEFT JOIN leased ON true
 """
@@ -94,6 +96,7 @@ class Claimed:
     run_id: int
     campaign_id: int
     winner_id: int | None
+    vtime: float
     worker: UUID
     chunk_id: int
     number: int
@@ -107,26 +110,37 @@ class Queue:
     """One worker's view of it."""
 
     worker: UUID = field(default_factory=uuid4)
-    _ahead: deque[tuple[int, int, float]] = field(default_factory=deque)
+    _ahead: list[tuple[float, int, int]] = field(default_factory=list)
+    _horizon: float = float("-inf")
     _read_at: float = float("-inf")
 
     def claim(self, *, now: datetime) -> Claimed | None:
         """The next chunk that is due, or None when there is none. Puts campaigns to rest that have none."""
         patience = PATIENCE
         while patience:
-            if not self._ahead or monotonic() - self._read_at > AHEAD_SECONDS:
-                self._ahead, self._read_at = deque(_next()), monotonic()
+            if not self._is_known():
+                self._read()
                 if not self._ahead:
                     return None
                 patience -= 1
-            workspace_id, run_id, vtime = self._ahead.popleft()
+            vtime, workspace_id, run_id = heappop(self._ahead)
             with scoping.workspace(workspace_id):
                 claimed = claim_of(run_id, worker=self.worker, floor=vtime, now=now)
             if claimed is not None:
+                heappush(self._ahead, (claimed.vtime, workspace_id, run_id))
                 return claimed
             if not self._ahead:
                 sleep(HELD_SECONDS)  # the one campaign that there is may be in another's hands for a moment
         return None
+
+    def _is_known(self) -> bool:
+        """Whether the next of all is the next of those that were read."""
+        is_fresh = monotonic() - self._read_at <= AHEAD_SECONDS
+        return is_fresh and bool(self._ahead) and self._ahead[0][0] <= self._horizon
+
+    def _read(self) -> None:
+        self._ahead, self._read_at = _next(), monotonic()
+        self._horizon = self._ahead[-1][0] if len(self._ahead) == AHEAD else float("inf")
 
 
 def claim_of(run_id: int, *, worker: UUID, floor: float, now: datetime) -> Claimed | None:
@@ -141,16 +155,16 @@ def claim_of(run_id: int, *, worker: UUID, floor: float, now: datetime) -> Claim
         "floor": floor,
         "size": CHUNK,
     }
-    row = one_trip.fetch_one(CLAIM, params)
+    row = one_trip.fetch_one(CLAIM, params, is_prepared=True)
     if row is None:
         return None
-    campaign_id, winner_id, is_any_due, *chunk = row
+    campaign_id, winner_id, vtime, is_any_due, *chunk = row
     if is_any_due:
         chunk = one_trip.fetch_one(GATHER, params | {"campaign": campaign_id}) or (None,)
     if chunk[0] is None:
         rest(run_id, now=now)
         return None
-    return Claimed(workspace_id, run_id, campaign_id, winner_id, worker, *chunk)
+    return Claimed(workspace_id, run_id, campaign_id, winner_id, vtime, worker, *chunk)
 
 
 @transaction.atomic
@@ -187,7 +201,7 @@ def finish(run: SendRun, *, now: datetime) -> None:
     events.publish(CampaignFinished(workspace_id=run.workspace_id, campaign_id=run.campaign_id))
 
 
-def _next() -> list[tuple[int, int, float]]:
+def _next() -> list[tuple[float, int, int]]:
     with scoping.across_workspaces("delivery.claim"), connection.cursor() as cursor:
         cursor.execute(NEXT, [AHEAD])
         return cursor.fetchall()

@@ -66,7 +66,9 @@ def rows_of(claimed: Claimed) -> list[Row]:
         "last": claimed.last_person,
         "ids": claimed.recipient_ids,
     }
-    [found] = one_trip.fetch_all([(BETWEEN if claimed.recipient_ids is None else NAMED, params)])
+    [found] = one_trip.fetch_all(
+        [(BETWEEN if claimed.recipient_ids is None else NAMED, params)], is_prepared=True
+    )
     return [Row(*one) for one in found]
 
 

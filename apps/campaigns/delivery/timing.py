@@ -89,7 +89,8 @@ def zone_of(name: str) -> ZoneInfo | None:
 
 def _lot(campaign_id: int, people: Ints) -> NDArray[np.float64]:
     """A number in [0, 1) for each, the same whenever it is drawn (splitmix64)."""
-    mixed = people.astype(np.uint64) + np.uint64(campaign_id) * np.uint64(0x9E3779B97F4A7C15)
+    salt = campaign_id * 0x9E3779B97F4A7C15 % 2**64
+    mixed = people.astype(np.uint64) + np.uint64(salt)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
     return (mixed ^ (mixed >> np.uint64(31))).astype(np.float64) / 2.0**64

@@ -1,5 +1,5 @@
-"""The other rooms of campaigns, where they are not there: everybody is in the audience, all are sent the first
-content, and its words are the body with the link of the message.
+"""The other rooms of campaigns, where they are not there: everybody is in the audience, all are sent the
+first content, and its words are the body with the link of the message.
 """
 
 import sys

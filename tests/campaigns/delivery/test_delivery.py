@@ -6,9 +6,14 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from apps.accounts import one_trip
+from apps.accounts.models import ConsentRecord, Person
 from apps.campaigns import delivery, message_tokens
-from apps.campaigns.delivery import recovering, sweeping
-from apps.campaigns.models import Campaign, Chunk, LedgerEntry, Recipient, SendBatch, SendRun
+from apps.campaigns.delivery import journal, leftovers, recovering, sweeping
+from apps.campaigns.delivery.queueing import Queue
+from apps.campaigns.models import Campaign, Chunk, Content, LedgerEntry, Recipient, SendBatch, SendRun
+from apps.integrations.ids import uuid7
+from apps.integrations.models import Connection, Suppression
 from tests.campaigns.delivery.conftest import launch, work
 
 pytestmark = pytest.mark.usefixtures("at_smtp")
@@ -52,8 +57,7 @@ def test_a_message_names_itself_and_how_to_end_it(workspace, campaign, people, s
 
 
 def test_who_may_not_be_written_to_is_skipped_with_the_reason(workspace, campaign, people, sink, topic):
-    first, second, third = people(3)
-    from apps.accounts.models import ConsentRecord, Person
+    first, second, _ = people(3)
 
     ConsentRecord.objects.create(
         workspace=workspace,
@@ -86,7 +90,6 @@ def test_what_the_server_says_of_an_address_is_its_fate_alone(workspace, campaig
     assert states == {"p0": "sent", "p1": "refused", "p2": "to_send", "p3": "sent"}
     later = Recipient.objects.get(person__external_id="p2")
     assert later.due_at > timezone.now() + timedelta(minutes=14)
-    from apps.integrations.models import Suppression
 
     assert Suppression.objects.get().reason == "invalid"
     agrees(made)
@@ -144,15 +147,12 @@ def test_nothing_leaves_a_paused_campaign_and_all_of_a_resumed_one(workspace, ca
     assert len(sink.stored) == 60
 
 
-def test_a_cancelled_campaign_skips_who_is_left(
-    workspace, campaign, people, sink, django_capture_on_commit_callbacks
-):
+def test_a_cancelled_campaign_skips_who_is_left(workspace, campaign, people, sink):
     people(20)
     made = campaign()
     launch(made, now=timezone.now())
 
     delivery.cancel(made, now=timezone.now())
-    from apps.campaigns.delivery import leftovers
 
     leftovers.skip(campaign_id=made.pk)
     work(1.0)
@@ -173,9 +173,6 @@ def test_variants_hold_outs_and_those_who_wait(workspace, campaign, people, sink
     assert before.sent == 200 - 20 - before.waiting
     assert Campaign.objects.get().state == "running"
 
-    winner = made.content_set.get(key="b") if hasattr(made, "content_set") else None
-    from apps.campaigns.models import Content
-
     winner = Content.objects.get(campaign=made, key="b")
     delivery.release_waiting(made, winner.pk, now=timezone.now())
     work()
@@ -187,7 +184,7 @@ def test_variants_hold_outs_and_those_who_wait(workspace, campaign, people, sink
 
 def test_a_triggered_campaign_reaches_somebody_once_an_occurrence(workspace, campaign, people, sink):
     [one] = people(1)
-    made = campaign(kind="triggered", audience=None) if False else campaign(kind="triggered")
+    made = campaign(kind="triggered")
     delivery.start(made, now=timezone.now())
 
     for occurrence in ("1", "1", "2"):
@@ -229,11 +226,6 @@ def test_or_stays_where_the_campaign_says_so(workspace, campaign, people, sink):
 
 
 def dies_with_a_batch_under_way(campaign):
-    from apps.accounts import one_trip
-    from apps.campaigns.delivery import journal
-    from apps.campaigns.delivery.queueing import Queue
-    from apps.integrations.ids import uuid7
-    from apps.integrations.models import Connection
 
     past = timezone.now() - timedelta(minutes=10)
     claimed = Queue().claim(now=past + timedelta(minutes=9, seconds=59))

@@ -7,10 +7,11 @@ from django.utils import timezone
 
 from apps.campaigns import delivery
 from apps.campaigns.delivery import recovering
-from apps.campaigns.models import Campaign, Chunk, LedgerEntry, Recipient, SendBatch, SendRun
+from apps.campaigns.models import Campaign, Chunk, Content, LedgerEntry, Recipient, SendBatch, SendRun
 from apps.integrations.models import Suppression
 from tests.campaigns.delivery.conftest import launch, work
 from tests.fakes.server import Answer, Reply, ResetAfter, json_reply
+from tests.integrations.connected import connection_to
 
 
 def come_back(campaign):
@@ -56,14 +57,11 @@ def test_an_answer_that_was_lost_is_asked_for_again_under_the_same_key(
 
 
 def test_who_changed_meanwhile_is_not_written_to_twice(workspace, campaign, people, resend, at_resend):
-    first, *_ = people(2)
+    people(2)
     made = campaign()
     resend.misbehave(ResetAfter(), times=3)
     launch(made, now=timezone.now())
     work()
-
-    made.content_subject = None
-    from apps.campaigns.models import Content
 
     Content.objects.update(subject="Other words")
     come_back(made)
@@ -103,7 +101,6 @@ def test_mailgun_gets_one_message_a_request_and_says_who_is_refused(
 def test_a_provider_that_takes_nothing_is_passed_over(
     workspace, campaign, people, resend, at_resend, settings, sink
 ):
-    from tests.integrations.connected import connection_to
 
     settings.INTEGRATION_URLS = {"resend": resend.url, "smtp": sink.url}
     connection_to(workspace, "smtp", account="smtp.studio.example", secrets={})
