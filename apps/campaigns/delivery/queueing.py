@@ -31,6 +31,7 @@ CLAIM = """
     WITH run AS (
         SELECT id, campaign_id, weight, vtime, winner_id FROM campaigns_sendrun
         WHERE workspace_id = (SELECT %(workspace)s::bigint) AND id = %(run)s AND is_open
+          AND vtime <= %(horizon)s::float8
         FOR UPDATE SKIP LOCKED
     ), due AS (
         SELECT 1 FROM run WHERE EXISTS (
@@ -125,7 +126,7 @@ class Queue:
                 patience -= 1
             vtime, workspace_id, run_id = heappop(self._ahead)
             with scoping.workspace(workspace_id):
-                claimed = claim_of(run_id, worker=self.worker, floor=vtime, now=now)
+                claimed = claim_of(run_id, worker=self.worker, floor=vtime, horizon=self._horizon, now=now)
             if claimed is not None:
                 heappush(self._ahead, (claimed.vtime, workspace_id, run_id))
                 return claimed
@@ -143,8 +144,10 @@ class Queue:
         self._horizon = self._ahead[-1][0] if len(self._ahead) == AHEAD else float("inf")
 
 
-def claim_of(run_id: int, *, worker: UUID, floor: float, now: datetime) -> Claimed | None:
-    """A chunk of that campaign, unless another worker has it in hand or nothing of it is due."""
+def claim_of(run_id: int, *, worker: UUID, floor: float, horizon: float, now: datetime) -> Claimed | None:
+    """A chunk of that campaign, unless another worker has it in hand or has moved it beyond the horizon, or
+    nothing of it is due.
+    """
     workspace_id = scoping.current_id()
     params: dict[str, Any] = {
         "workspace": workspace_id,
@@ -153,6 +156,7 @@ def claim_of(run_id: int, *, worker: UUID, floor: float, now: datetime) -> Claim
         "until": now + LEASE,
         "worker": worker,
         "floor": floor,
+        "horizon": horizon,
         "size": CHUNK,
     }
     row = one_trip.fetch_one(CLAIM, params, is_prepared=True)

@@ -81,7 +81,7 @@ class BulkMailgun:
             headers={"Content-Type": f"multipart/form-data; boundary={letter.token}"},
             files=[
                 *((name, (None, value)) for name, value in fields.items()),
-                ("message", ("message.eml", whole, "message/rfc822")),
+                ("message", ("message.eml", whole, "application/octet-stream")),
             ],
         )
 
