@@ -50,6 +50,7 @@ def test_an_answer_that_was_lost_is_asked_for_again_under_the_same_key(
     work()
     assert SendBatch.objects.filter(settled_at__isnull=True).count() == 1
 
+    resend.behave()
     come_back(made)
 
     assert len(resend.sent) == 5
@@ -66,6 +67,7 @@ def test_who_changed_meanwhile_is_not_written_to_twice(workspace, campaign, peop
     work()
 
     Content.objects.update(subject="Other words")
+    resend.behave()
     come_back(made)
 
     assert len(resend.sent) == 2
