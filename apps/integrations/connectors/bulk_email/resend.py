@@ -5,11 +5,14 @@ stands alone; the parts have keys of their own, the same whenever it is done aga
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from apps.integrations.client import Client
 from apps.integrations.connectors.bulk_email.letters import Envelope, Fate, Letter, Verdict, message_id_of
 from apps.integrations.connectors.email.provider import RECIPIENT
+from apps.integrations.connectors.email.resend import classify
 from apps.integrations.http import Request, Response
 from apps.integrations.resilience.outcomes import Kind, Outcome
 from apps.integrations.resilience.policy import Answer
@@ -73,9 +76,16 @@ class BulkResend:
             kind="write",
             is_idempotent=True,
             read=_ids,
+            classify=_classify,
             timeout_seconds=20.0,
             deadline_seconds=45.0,
         )
+
+
+def _classify(response: Response, is_idempotent: bool, now: datetime) -> Outcome:
+    """A key that was used with other words stays so, however often it is asked."""
+    found = classify(response, is_idempotent, now)
+    return replace(found, kind=Kind.PERMANENT_DATA) if found.code == ANOTHER_PAYLOAD else found
 
 
 def _document(envelope: Envelope, letter: Letter) -> dict[str, Any]:
