@@ -24,6 +24,10 @@ app.conf.update(
         "integrations.monitoring.*": {"queue": "critical"},
         "integrations.modes.*": {"queue": "critical"},
         "integrations.*": {"queue": "calls"},
+        # Short, and what keeps the senders going: not behind them.
+        "campaigns.delivery.sweep": {"queue": "default"},
+        "campaigns.delivery.recover": {"queue": "calls"},
+        "campaigns.delivery.snapshot": {"queue": "long"},
         "campaigns.delivery.*": {"queue": "delivery"},
     },
     task_acks_late=True,
@@ -147,6 +151,11 @@ app.conf.update(
             "task": "campaigns.sign_ups.sweep",
             "schedule": 3600.0,
             "options": {"expire_seconds": 3600},
+        },
+        "Send campaigns that are due, and take up what workers that died left": {
+            "task": "campaigns.delivery.sweep",
+            "schedule": 5.0,
+            "options": {"expire_seconds": 5},
         },
         "Publish posts that are due on social networks": {
             "task": "integrations.social.sweep",

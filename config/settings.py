@@ -378,6 +378,8 @@ SOCIAL_METRICS: dict[str, dict[str, list[str]]] = env.json("SOCIAL_METRICS", def
 SOCIAL_DAILY_LIMIT = env.str("SOCIAL_DAILY_LIMIT", default="1.00")
 # How many processes call services: a process's share of a limit while Redis is lost.
 CALLING_PROCESSES = env.int("CALLING_PROCESSES", default=3)
+# How many workers send campaigns at once, each one chunk of one campaign at a time.
+DELIVERY_SENDERS = env.int("DELIVERY_SENDERS", default=2)
 
 CELERY_BROKER_URL = (
     REDIS_URL.replace("unix://", "redis+socket://") if REDIS_URL.startswith("unix://") else REDIS_URL

@@ -77,6 +77,7 @@ WEBHOOK_ONLY = {
     "campaigns.clicks.settled": "for journeys to come",
     "campaigns.person.subscribed": "for journeys to come",
     "campaigns.person.unsubscribed": "for journeys to come",
+    "campaigns.campaign.finished": "people are told on the pages, programs by webhook",
     "campaigns.recommendation.settled": "people are told on the pages, programs by webhook",
     "campaigns.run.finished": "people are told by e-mail and on the pages, programs by webhook",
     "integrations.call.settled": "for the floors to come",

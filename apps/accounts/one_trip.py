@@ -1,5 +1,6 @@
 """A statement that is a transaction of its own, in one trip to the database: scope, statement and COMMIT."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection
@@ -7,22 +8,48 @@ from psycopg import Cursor, Error
 
 from apps.accounts import scoping
 
+# What is run, and its parameters; each returns rows.
+Statement = tuple[str, Any]
 
-def fetch_one(statement: str, params: Any) -> Any:
+
+def fetch_one(statement: str, params: Any, *, is_prepared: bool = False) -> Any:
     """Run it in the workspace in scope and return its only row, once it is committed.
 
     In an open transaction it is one statement among the others, and committed with them.
     """
+    [rows] = fetch_all([(statement, params)], is_prepared=is_prepared)
+    return rows[0] if rows else None
+
+
+def fetch_all(statements: Sequence[Statement], *, is_prepared: bool = False) -> list[list[tuple[Any, ...]]]:
+    """Run them all in one transaction, and return the rows of each, once it is committed.
+
+    is_prepared: the connection keeps their plans; for what it runs a hundred times a second.
+    """
+    connection.ensure_connection()
     if connection.in_atomic_block:
         with connection.cursor() as cursor:
-            cursor.execute(statement, params)
-            return cursor.fetchone()
-    connection.ensure_connection()
+            cursor.execute("SELECT 1")  # through Django, so that the transaction knows its workspace
+        with connection.wrap_database_errors:
+            return [_run(connection.connection, one, is_prepared).fetchall() for one in statements]
     with connection.wrap_database_errors:
-        return _fetch_committed(connection.connection, statement, params)
+        return _fetch_committed(connection.connection, statements, is_prepared)
 
 
-def _fetch_committed(raw: Any, statement: str, params: Any) -> Any:
+def _run(raw: Any, statement: Statement, is_prepared: bool) -> Any:
+    """Django's connections keep no plans unless they are told to."""
+    cursor, kept = Cursor(raw), raw.prepare_threshold
+    raw.prepare_threshold = 0 if is_prepared else kept
+    try:
+        cursor.execute(*statement, prepare=is_prepared or None)
+    finally:
+        raw.prepare_threshold = kept
+    return cursor
+
+
+def _fetch_committed(
+    raw: Any, statements: Sequence[Statement], is_prepared: bool
+) -> list[list[tuple[Any, ...]]]:
     """The transaction is spelt out: an error of a COMMIT that the end of a pipeline implies leaves the
     connection in the middle of it.
     """
@@ -30,13 +57,12 @@ def _fetch_committed(raw: Any, statement: str, params: Any) -> Any:
         with raw.pipeline():
             Cursor(raw).execute("BEGIN")
             Cursor(raw).execute(scoping.TELL, (str(scoping.current_id()),))
-            cursor = Cursor(raw)
-            cursor.execute(statement, params)
+            cursors = [_run(raw, one, is_prepared) for one in statements]
             Cursor(raw).execute("COMMIT")
     except BaseException:
         _give_up(raw)
         raise
-    return cursor.fetchone()
+    return [cursor.fetchall() for cursor in cursors]
 
 
 def _give_up(raw: Any) -> None:

@@ -43,6 +43,8 @@ ACROSS_DEEDS = {
     "incidents.sweep": "find incidents that nobody has taken in time",
     "hooks.receive": "find the connection that a service's webhook names, and records not worked on yet",
     "connections.sweep": "find connections whose data is to be read",
+    "delivery.claim": "find the campaign that is next to be sent, in whichever workspace",
+    "delivery.sweep": "find campaigns that are due, and what workers that died had in hand",
     "optimization.sweep": "find workspaces with ad accounts, whose budgets the engine looks after",
     "engagement.sweep": "find workspaces with clicks that attribution is to be told of",
     "sign_ups.route": "find the workspace that a sign-up form names",

@@ -19,6 +19,7 @@ class Key(NamedTuple):
     child: str
     column: str
     parent: str
+    is_seldom_changed: bool = False
 
     @property
     def name(self) -> str:
@@ -91,6 +92,26 @@ BEGIN
     RETURN NULL;
 END $$
 """
+# For keys that hardly ever change in rows that often do: only an UPDATE that names the column pays.
+_FIND_PARENT = """
+CREATE OR REPLACE FUNCTION public.{changed}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM FROM {parent} AS parent
+    WHERE parent.workspace_id = NEW.workspace_id AND parent.id = NEW.{column} FOR KEY SHARE;
+    IF NOT FOUND AND NEW.{column} IS NOT NULL THEN
+        RAISE foreign_key_violation USING CONSTRAINT = {key_text}, TABLE = {child_text}, SCHEMA = 'public',
+            MESSAGE = format('row of table "%s" violates foreign key "%s"', {child_text}, {key_text}),
+            DETAIL = format('There is no row %s in workspace %s.', NEW.{column}, NEW.workspace_id);
+    END IF;
+    RETURN NULL;
+END $$
+"""
+_CHANGED_BY_ROW = (
+    "CREATE TRIGGER {changed} AFTER UPDATE OF workspace_id, {column} ON {child} FOR EACH ROW"
+    " WHEN ((OLD.workspace_id, OLD.{column}) IS DISTINCT FROM (NEW.workspace_id, NEW.{column}))"
+    " EXECUTE FUNCTION public.{changed}()"
+)
 # Trigger → when it fires.
 _TRIGGERS = {
     "added": "CREATE TRIGGER {added} AFTER INSERT ON {child} REFERENCING NEW TABLE AS written"
@@ -122,7 +143,8 @@ def take_over(database: BaseDatabaseWrapper, key: Key) -> None:
     """
     with transaction.atomic(using=database.alias), database.cursor() as cursor:
         write_functions(cursor, key)
-        for trigger, statement in _TRIGGERS.items():
+        by_row = {"changed": _CHANGED_BY_ROW} if key.is_seldom_changed else {}
+        for trigger, statement in (_TRIGGERS | by_row).items():
             table = "parent" if trigger.startswith("parent") else "child"
             for one in (f"DROP TRIGGER IF EXISTS {{{trigger}}} ON {{{table}}}", statement):
                 cursor.execute(sql.SQL(one).format(**key.words))
@@ -131,5 +153,5 @@ def take_over(database: BaseDatabaseWrapper, key: Key) -> None:
 
 def write_functions(cursor: Any, key: Key) -> None:
     """What the triggers do, as this version of the product has it."""
-    for function in (_FIND_PARENTS, _LOOK_FOR_CHILDREN):
+    for function in (_FIND_PARENTS, _LOOK_FOR_CHILDREN, *([_FIND_PARENT] if key.is_seldom_changed else [])):
         cursor.execute(sql.SQL(function).format(**key.words))

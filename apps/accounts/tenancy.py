@@ -142,7 +142,8 @@ def _install_foreign_keys(
         if not getattr(field, "is_workspace_bound", False):
             continue
         related = cast(type[models.Model], field.related_model)
-        key = Key(model._meta.db_table, field.column, related._meta.db_table)
+        is_seldom_changed = getattr(field, "is_seldom_changed")  # noqa: B009
+        key = Key(model._meta.db_table, field.column, related._meta.db_table, is_seldom_changed)
         if {key.child, key.parent} <= existing:
             with database.cursor() as cursor:
                 _install_key(database, cursor, key, by_statement=getattr(field, "is_checked_by_statement"))  # noqa: B009

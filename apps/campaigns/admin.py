@@ -34,6 +34,8 @@ from apps.campaigns.models import (
     Link,
     ListFile,
     Outcome,
+    Pace,
+    PersonDay,
     PlanLine,
     Policy,
     Recipient,
@@ -42,6 +44,8 @@ from apps.campaigns.models import (
     ReportSchedule,
     Run,
     RunForecast,
+    SendBatch,
+    SendCount,
     SendRun,
     SignUp,
     SpendCap,
@@ -231,7 +235,7 @@ class RecipientAdmin(LargeTableAdmin):
 @admin.register(SendRun)
 class SendRunAdmin(WorkspaceAdmin):
     reads = READS_CAMPAIGNS
-    list_display = ("campaign_id", "weight", "vtime", "is_open", "due_at")
+    list_display = ("campaign_id", "weight", "vtime", "is_open", "is_paused", "due_at", "finished_at")
 
 
 @admin.register(Chunk)
@@ -392,3 +396,29 @@ class AiDraftAdmin(LargeTableAdmin):
 class AiSwitchAdmin(WorkspaceAdmin):
     reads = READS_CAMPAIGNS
     list_display = ("workspace", "is_on", "reason", "changed_by", "changed_at")
+
+
+@admin.register(SendBatch)
+class SendBatchAdmin(LargeTableAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("campaign_id", "key", "chunk", "provider", "begun_at", "settled_at")
+    search_exact = ("key", "campaign_id", "id")
+
+
+@admin.register(Pace)
+class PaceAdmin(WorkspaceAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("key", "full_at", "day", "used")
+
+
+@admin.register(PersonDay)
+class PersonDayAdmin(LargeTableAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("person_id", "day", "messages")
+    search_exact = ("person_id", "id")
+
+
+@admin.register(SendCount)
+class SendCountAdmin(WorkspaceAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("campaign_id", "state", "reason", "people")

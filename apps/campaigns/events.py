@@ -56,3 +56,11 @@ class Subscribed(Event):
     name = "campaigns.person.subscribed"
     person_id: int
     topic: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignFinished(Event):
+    """Everybody whom it was for has been sent to, skipped or refused."""
+
+    name = "campaigns.campaign.finished"
+    campaign_id: int

@@ -29,6 +29,8 @@ from apps.campaigns.models import (
     Link,
     ListFile,
     Outcome,
+    Pace,
+    PersonDay,
     PlanLine,
     Policy,
     Recipient,
@@ -37,6 +39,8 @@ from apps.campaigns.models import (
     ReportSchedule,
     Run,
     RunForecast,
+    SendBatch,
+    SendCount,
     SendRun,
     SignUp,
     SpendCap,
@@ -58,7 +62,15 @@ impersonal(
     AiSwitch,
     because="what colleagues ask for, and whether a model may write it; people's names leave as placeholders",
 )
-impersonal(SendRun, Chunk, EngagementCount, because="queues and counts, which name nobody")
+impersonal(
+    SendRun,
+    Chunk,
+    SendBatch,
+    SendCount,
+    Pace,
+    EngagementCount,
+    because="queues and counts, which name nobody",
+)
 impersonal(LedgerEntry, because="by the recipient's number alone; kept as evidence of what was sent")
 
 holds(
@@ -75,7 +87,24 @@ holds(
     export=["campaign__name", "content__key", "state", "reason", "due_at", "settled_at"],
     on_erase="keep_pseudonymous",
     on_merge="stay",
-    not_personal=["campaign", "content", "occurrence", "chunk", "state", "reason", "due_at", "settled_at"],
+    not_personal=[
+        "campaign",
+        "content",
+        "occurrence",
+        "chunk",
+        "state",
+        "reason",
+        "due_at",
+        "is_timed",
+        "settled_at",
+    ],
+)
+holds(
+    PersonDay,
+    export=["day", "messages"],
+    on_erase="delete",
+    on_merge="stay",
+    not_personal=["day", "messages"],
 )
 holds(
     Engagement,

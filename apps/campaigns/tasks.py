@@ -4,6 +4,7 @@ from apps.campaigns.audiences.list_files import forget
 from apps.campaigns.bi.refreshing import refresh
 from apps.campaigns.bi.schedule import send_due
 from apps.campaigns.bi.schedule import sweep as sweep_reports
+from apps.campaigns.delivery import leftovers, recovering, snapshotting, sweeping, working
 from apps.campaigns.engagement.settling import settle
 from apps.campaigns.engagement.settling import sweep as sweep_clicks
 from apps.campaigns.offline.batches import prune, prune_all
@@ -14,14 +15,19 @@ from apps.campaigns.subscriptions.sign_ups import sweep as sweep_sign_ups
 __all__ = [
     "forget",
     "forget_sign_ups",
+    "leftovers",
     "prune",
     "prune_all",
+    "recovering",
     "refresh",
     "send_due",
     "settle",
+    "snapshotting",
     "sweep",
     "sweep_clicks",
     "sweep_reports",
     "sweep_sign_ups",
+    "sweeping",
     "tick",
+    "working",
 ]

@@ -103,10 +103,10 @@ def send(
     and no call. Raises Invalid, or NoSender.
     """
     addresses = [to] if isinstance(to, str) else list(dict.fromkeys(to))
-    chosen = sender or _sender()
+    chosen = sender or default_sender()
     _check(subject, headers or {}, dedup_key)
     common = {
-        "sender": _shown(chosen),
+        "sender": shown(chosen),
         "reply_to": str(chosen.options.get("reply_to") or ""),
         "subject": subject,
         "text": text,
@@ -124,7 +124,7 @@ def send(
     ]
 
 
-def _sender() -> Connection:
+def default_sender() -> Connection:
     """The workspace's first sender that works, or one that is paused: what it holds goes out later."""
     known = Connection.objects.filter(service=SENDER).exclude(state=Connection.State.DISCONNECTED)
     found = sorted(known, key=lambda one: (not one.is_usable, one.pk))
@@ -148,7 +148,7 @@ def _check(subject: str, headers: Mapping[str, str], dedup_key: str) -> None:
         raise Invalid(wrong)
 
 
-def _shown(sender: Connection) -> str:
+def shown(sender: Connection) -> str:
     """The address with its name, as it stands in the From line."""
     return str(Address(display_name=str(sender.options.get("from_name") or ""), addr_spec=sender.account))
 
@@ -301,7 +301,7 @@ class _Route:
         if PATIENCE.issuperset([outcome.kind, *answer.kinds]) and self.lane != Lane.CRITICAL:
             return outcome
         self.refusals.append(outcome)
-        _stop_if_it_must(client.connection, outcome, now=now)
+        stop_if_it_must(client.connection, outcome, now=now)
         return None
 
     def _may_go_on(self, client: Client) -> bool:
@@ -389,7 +389,7 @@ def _least_bad(refusals: list[Outcome]) -> Outcome:
     return replace(min(passing, key=lambda one: one.retry_after_seconds or 0.0), was_sent=False)
 
 
-def _stop_if_it_must(door: Connection, outcome: Outcome, *, now: datetime) -> None:
+def stop_if_it_must(door: Connection, outcome: Outcome, *, now: datetime) -> None:
     then = outcome.handling.then
     if then not in NEEDS_A_PERSON:
         return

@@ -7,6 +7,7 @@ from django.db import transaction
 
 from apps.accounts import audit, scoping
 from apps.accounts.permissions import Actor
+from apps.accounts.personal_fields import index_of
 from apps.integrations.models import Suppression
 
 log = structlog.get_logger(__name__)
@@ -26,6 +27,11 @@ def add(address_index: bytes | memoryview | None, reason: str, *, told_by: str, 
     )
     Suppression.objects.bulk_create([made], ignore_conflicts=True)
     log.info("mail.suppressed", reason=reason, told_by=told_by)
+
+
+def add_address(address: str, reason: str, *, told_by: str, now: datetime) -> None:
+    """The same for an address in the open, which is not kept."""
+    add(index_of(scoping.current_id(), "email", address), reason, told_by=told_by, now=now)
 
 
 def reason_against(address_index: bytes | memoryview | None, *, is_bulk: bool) -> str:

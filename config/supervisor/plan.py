@@ -57,12 +57,17 @@ def plan(root: Path, environ: Mapping[str, str]) -> Plan:
     listen = ("--host", host, "--port", str(port), "--timeout-graceful-shutdown", "5")
     quiet = ("--no-access-log", "--no-server-header", "--log-level", "warning")
     web = ("-m", "uvicorn", "config.asgi:application", *listen, *quiet)
-    alone = ("--concurrency", WORKERS, "--without-gossip", "--without-mingle")
+    alone = ("--concurrency", WORKERS, "--exclude-queues", "delivery", "--without-gossip", "--without-mingle")
+    senders = ("--queues", "delivery", "--concurrency", WORKERS, "--without-gossip", "--without-mingle")
     critical = ("--queues", "critical", "--concurrency", "1", "--without-gossip", "--without-mingle")
     children = (
         *([python("fakes", manage, "fakes", "--port", fakes_port)] if fakes_port else []),
         python("web", *web, DATABASE_POOL_SIZE=WEB_CONNECTIONS),
         python("worker", *celery, "worker", *alone, PYTHONWARNINGS=NO_ADVICE),
+        # Campaigns are sent for as long as there are any: in nobody's way.
+        python(
+            "delivery", *celery, "worker", *senders, "--hostname", "delivery@%h", PYTHONWARNINGS=NO_ADVICE
+        ),
         # Wedding-day messages and alerts wait behind nothing else.
         python(
             "critical", *celery, "worker", *critical, "--hostname", "critical@%h", PYTHONWARNINGS=NO_ADVICE

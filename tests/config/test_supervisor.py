@@ -302,4 +302,4 @@ def test_the_plan_follows_the_environment(tmp_path: Path) -> None:
     assert made.address == "http://127.0.0.1:8123"
     assert made.services == ("postgres",)
     assert [step.name for step in made.steps] == ["migrate"]
-    assert [child.name for child in made.children] == ["web", "worker", "critical", "beat"]
+    assert [child.name for child in made.children] == ["web", "worker", "delivery", "critical", "beat"]

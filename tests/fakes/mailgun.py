@@ -35,7 +35,18 @@ class Mailgun(Fake):
         super().__init__(**options)
         self.domain, self.region = domain, region
         self.sent: list[dict[str, list[str]]] = []
+        self.mime: list[bytes] = []
         self.events: list[dict[str, Any]] = []
+
+    @route("POST", r"/v3/(?P<domain>[^/]+)/messages\.mime")
+    def send_mime(self, request: Seen) -> Reply:
+        if refused := self._refused(request):
+            return refused
+        form = form_of(request)
+        if "@" not in form.get("to", [""])[0] or not form.get("message"):
+            return json_reply({"message": "to parameter is not a valid address"}, status=400)
+        self.mime.append(form["message"][0].encode())
+        return json_reply({"id": f"<{self.next_id()}@{self.domain}>", "message": "Queued. Thank you."})
 
     @route("POST", r"/v3/(?P<domain>[^/]+)/messages")
     def send(self, request: Seen) -> Reply:

@@ -30,6 +30,8 @@ class Resend(Fake):
         super().__init__(**options)
         self.per_second = per_second
         self.daily_quota: int | None = None
+        # Addresses that are none, for it.
+        self.refuses: set[str] = set()
         self.sent: dict[str, dict[str, Any]] = {}
         self._answers: dict[str, tuple[float, bytes, Reply]] = {}
         self._asked: list[float] = []
@@ -44,6 +46,8 @@ class Resend(Fake):
             return refused
         if not 1 <= len(request.json) <= 100:
             return error(422, "validation_error", "A batch has 1 to 100 messages.")
+        if any("@" not in one or one in self.refuses for message in request.json for one in message["to"]):
+            return error(422, "validation_error", "Invalid `to` field. The email address is not valid.")
         return self._once(
             request, lambda: json_reply({"data": [{"id": self._id(one)} for one in request.json]})
         )

@@ -92,7 +92,7 @@ class Answer(Fault):
     is_applied: bool = False
 
     def send(self, connection: socket.socket, reply: Reply) -> None:
-        _send(connection, self.reply)
+        send_reply(connection, self.reply)
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class NotJson(Fault):
     status: int = 200
 
     def send(self, connection: socket.socket, reply: Reply) -> None:
-        _send(
+        send_reply(
             connection,
             Reply(self.status, b"<html><body>Bad gateway</body></html>", {"Content-Type": "text/html"}),
         )
@@ -144,7 +144,7 @@ class Slow(Fault):
 
     def send(self, connection: socket.socket, reply: Reply) -> None:
         time.sleep(self.seconds)
-        _send(connection, reply)
+        send_reply(connection, reply)
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,7 @@ class Fake:
         if fault:
             fault.send(connection, reply)
         else:
-            _send(connection, reply)
+            send_reply(connection, reply)
 
     def _fault_for(self, request: Seen) -> Fault | None:
         for place, (fault, method, pattern) in enumerate(self._faults):
@@ -322,7 +322,7 @@ def _bytes(reply: Reply) -> bytes:
     )
 
 
-def _send(connection: socket.socket, reply: Reply) -> None:
+def send_reply(connection: socket.socket, reply: Reply) -> None:
     connection.sendall(_bytes(reply))
 
 

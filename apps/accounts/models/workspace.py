@@ -65,14 +65,21 @@ class WorkspaceForeignKey(models.ForeignKey[Any, Any]):
 
     Tenancy.install adds FOREIGN KEY (workspace_id, this) to the database. is_checked_by_statement: of tables
     that take tens of thousands of rows at once; their parents have to be there before they are
-    (statement_keys.py).
+    (statement_keys.py). is_seldom_changed: with it, of rows whose other columns change all the time.
     """
 
     is_workspace_bound = True
 
     def __init__(
-        self, to: Any, on_delete: Any, *, is_checked_by_statement: bool = False, **kwargs: Any
+        self,
+        to: Any,
+        on_delete: Any,
+        *,
+        is_checked_by_statement: bool = False,
+        is_seldom_changed: bool = False,
+        **kwargs: Any,
     ) -> None:
         kwargs.update(db_constraint=False, related_name="+")
         self.is_checked_by_statement = is_checked_by_statement
+        self.is_seldom_changed = is_seldom_changed
         super().__init__(to, on_delete, **kwargs)

@@ -3,7 +3,16 @@ from apps.campaigns.models.budget_test import BudgetTest, BudgetTestArm
 from apps.campaigns.models.campaign import Campaign
 from apps.campaigns.models.change import Change
 from apps.campaigns.models.content import Content, Link
-from apps.campaigns.models.delivery import Chunk, LedgerEntry, Recipient, SendRun
+from apps.campaigns.models.delivery import (
+    Chunk,
+    LedgerEntry,
+    Pace,
+    PersonDay,
+    Recipient,
+    SendBatch,
+    SendCount,
+    SendRun,
+)
 from apps.campaigns.models.drafting import AiDraft, AiSwitch
 from apps.campaigns.models.engagement import Engagement, EngagementCount
 from apps.campaigns.models.everywhere import EverywhereComplaint, EverywhereSuppression
@@ -46,6 +55,8 @@ __all__ = [
     "Link",
     "ListFile",
     "Outcome",
+    "Pace",
+    "PersonDay",
     "PlanLine",
     "Policy",
     "Recipient",
@@ -55,6 +66,8 @@ __all__ = [
     "RoiDay",
     "Run",
     "RunForecast",
+    "SendBatch",
+    "SendCount",
     "SendRun",
     "SignUp",
     "SpendCap",

@@ -56,7 +56,7 @@ SMTP = services.register(
 )
 
 
-class _Server(smtplib.SMTP):
+class Server(smtplib.SMTP):
     """Connects to the address that was checked, whatever the name gives a moment later, and can be cut off.
 
     is_at_risk: the content was on its way, so that without an answer its fate is unknown.
@@ -82,7 +82,7 @@ class _Server(smtplib.SMTP):
                 self.wire.shutdown(socket.SHUT_RDWR)
 
 
-class _TlsServer(smtplib.SMTP_SSL, _Server):
+class TlsServer(smtplib.SMTP_SSL, Server):
     """TLS from the first byte; its own _get_socket asks the next class for the connection."""
 
 
@@ -103,7 +103,7 @@ class Smtp:
     def send(self, message: Message) -> "Answer[str]":
         mime = mime_of(message, at=self.client.clock())
 
-        def deliver(server: _Server) -> str:
+        def deliver(server: Server) -> str:
             server.send_message(mime, to_addrs=[message.to])
             return message.message_id
 
@@ -123,7 +123,7 @@ class Smtp:
     def news(document: Any) -> News | None:
         return None
 
-    def ask(self, name: str, deed: Callable[[_Server], str], *, kind: str) -> "Answer[str]":
+    def ask(self, name: str, deed: Callable[[Server], str], *, kind: str) -> "Answer[str]":
         """Do it on a connection of its own, under the policy. Nothing is repeated once content was sent."""
         if not self.client.connection.is_usable:
             return Answer(outcome=_refusal(Kind.PERMANENT_CONFIG, "It is not connected."))
@@ -138,12 +138,12 @@ class Smtp:
         )
         return self.client.policy.call(operation, lambda seconds: self._attempt(deed, seconds))
 
-    def _attempt(self, deed: Callable[[_Server], str], seconds: float) -> tuple[Outcome, str | None]:
-        server, host, port, security = _server(self.client.credentials, seconds)
+    def _attempt(self, deed: Callable[[Server], str], seconds: float) -> tuple[Outcome, str | None]:
+        server, host, port, security = server_of(self.client.credentials, seconds)
         try:
             with _until(seconds, server):
                 server.connect(host, port)
-                _come_in(server, self.client.credentials, security)
+                come_in(server, self.client.credentials, security)
                 return OK, deed(server)
         except (smtplib.SMTPException, OSError, ValueError, addresses.NotPublic) as error:
             return outcome_of(error, is_at_risk=server.is_at_risk), None
@@ -190,7 +190,7 @@ def _refusal(kind: Kind, reason: str, status: int | None = None, code: str = "")
     return Outcome(kind=kind, reason=reason, status=status, code=code, was_sent=False)
 
 
-def _server(known: Any, seconds: float) -> tuple[_Server, str, int, str]:
+def server_of(known: Any, seconds: float) -> tuple[Server, str, int, str]:
     """The server, not connected yet, and where to. What settings put in its place is not checked."""
     security = str(known.get("security") or "starttls")
     host, port = str(known["account"]), int(known.get("port") or PORTS[security])
@@ -199,13 +199,13 @@ def _server(known: Any, seconds: float) -> tuple[_Server, str, int, str]:
         parts = urlsplit(placed)
         host, port, security = str(parts.hostname), int(parts.port or 25), PLACED[parts.scheme]
     tls = ssl.create_default_context()
-    server = _TlsServer(context=tls, timeout=seconds) if security == "tls" else _Server(timeout=seconds)
+    server = TlsServer(context=tls, timeout=seconds) if security == "tls" else Server(timeout=seconds)
     server.is_elsewhere = is_elsewhere
     server._host = host  # type: ignore[attr-defined] # the name in the certificate; connect() does not set it
     return server, host, port, security
 
 
-def _come_in(server: _Server, known: Any, security: str) -> None:
+def come_in(server: Server, known: Any, security: str) -> None:
     if security == "starttls":
         server.starttls(context=ssl.create_default_context())
     if known.get("username"):
@@ -213,7 +213,7 @@ def _come_in(server: _Server, known: Any, security: str) -> None:
 
 
 @contextmanager
-def _until(seconds: float, server: _Server) -> Iterator[None]:
+def _until(seconds: float, server: Server) -> Iterator[None]:
     """Cut the connection when the time is up, however slowly it drips."""
     alarm = Timer(seconds, server.cut)
     alarm.start()

@@ -1,0 +1,176 @@
+"""What is written before messages leave, and after: statements that go to the database in one trip.
+
+A batch is committed before its first message leaves. What became of it is committed with the next batch, so
+that a message costs one transaction in fifty.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic, sleep
+from typing import Any
+from uuid import UUID
+
+from django.db import InterfaceError, OperationalError, connection
+
+from apps.accounts import one_trip, scoping
+from apps.accounts.one_trip import Statement
+from apps.campaigns.delivery.queueing import LEASE, Claimed
+from apps.campaigns.models import LedgerEntry, Recipient
+
+State, Fate = Recipient.State, LedgerEntry.Fate
+# Half of a lease: for so long the worker's chunk is its own, whatever the database does.
+PATIENCE_SECONDS = LEASE.total_seconds() / 2
+# A worker whose chunk is another's by now, or whose campaign was paused or stopped, begins nothing.
+BEGIN = """
+    WITH mine AS (
+        UPDATE campaigns_chunk SET lease_until = %(until)s::timestamptz
+        WHERE workspace_id = (SELECT %(workspace)s::bigint) AND id = %(chunk_id)s AND state = 'leased'
+          AND leased_by = %(worker)s::uuid
+          AND EXISTS (SELECT FROM campaigns_sendrun AS r
+                      WHERE r.workspace_id = (SELECT %(workspace)s::bigint) AND r.id = %(run)s
+                        AND NOT r.is_paused AND r.finished_at IS NULL)
+        RETURNING id
+    )
+    INSERT INTO campaigns_sendbatch (workspace_id, key, campaign_id, chunk, recipient_ids, provider,
+        connection_id, begun_at, lease_until)
+    SELECT (SELECT %(workspace)s::bigint), %(key)s::uuid, %(campaign)s, %(number)s, %(ids)s::bigint[],
+        %(provider)s, %(connection)s, %(now)s::timestamptz, %(until)s::timestamptz
+    FROM mine
+    ON CONFLICT (workspace_id, key) DO UPDATE SET lease_until = excluded.lease_until RETURNING id
+"""
+# Said again because the answer was lost, it says nothing twice.
+SETTLE = """
+    WITH told AS (
+        SELECT * FROM unnest(%(ids)s::bigint[], %(contents)s::bigint[], %(fates)s::text[],
+            %(reasons)s::text[], %(provider_ids)s::text[], %(states)s::text[], %(dues)s::timestamptz[])
+            AS told (id, content_id, fate, reason, provider_id, state, due_at)
+    ), batch AS (
+        UPDATE campaigns_sendbatch SET settled_at = %(now)s::timestamptz
+        WHERE workspace_id = (SELECT %(workspace)s::bigint) AND key = %(key)s::uuid AND settled_at IS NULL
+    ), written AS (
+        INSERT INTO campaigns_ledgerentry
+            (workspace_id, campaign_id, recipient_id, batch, fate, reason, provider, provider_id)
+        SELECT (SELECT %(workspace)s::bigint), %(campaign)s, id, %(key)s::uuid, fate, reason, %(provider)s,
+            provider_id FROM told WHERE fate <> '' AND NOT (%(is_again)s AND EXISTS (
+                SELECT FROM campaigns_ledgerentry AS e
+                WHERE e.workspace_id = (SELECT %(workspace)s::bigint) AND e.campaign_id = %(campaign)s
+                  AND e.recipient_id = told.id AND e.fate = told.fate
+                  AND e.batch IS NOT DISTINCT FROM %(key)s::uuid))
+    ), moved AS (
+        UPDATE campaigns_recipient AS r
+        SET state = CASE WHEN told.state = '' THEN r.state ELSE told.state END,
+            reason = left(told.reason, 60), content_id = told.content_id, due_at = told.due_at,
+            chunk = CASE WHEN told.due_at IS NULL THEN r.chunk ELSE 0 END,
+            settled_at = CASE WHEN told.state = '' THEN NULL ELSE %(now)s::timestamptz END
+        FROM told JOIN campaigns_recipient AS was
+            ON was.workspace_id = (SELECT %(workspace)s::bigint) AND was.id = told.id
+        WHERE r.workspace_id = (SELECT %(workspace)s::bigint) AND r.id = told.id AND r.state <> 'sent'
+        RETURNING was.state AS was, was.reason AS was_reason, r.state AS is_now, r.reason AS now_reason
+    )
+    INSERT INTO campaigns_sendcount AS kept (workspace_id, campaign_id, state, reason, people)
+    SELECT (SELECT %(workspace)s::bigint), %(campaign)s, state, reason, sum(people) FROM (
+        SELECT was AS state, CASE WHEN was = 'skipped' THEN was_reason ELSE '' END AS reason, -1 AS people
+        FROM moved
+        UNION ALL SELECT is_now, CASE WHEN is_now = 'skipped' THEN now_reason ELSE '' END, 1 FROM moved
+    ) AS steps GROUP BY state, reason HAVING sum(people) <> 0 ORDER BY state, reason
+    ON CONFLICT (workspace_id, campaign_id, state, reason)
+    DO UPDATE SET people = kept.people + excluded.people RETURNING id
+"""
+# A run that was put to rest meanwhile is looked at once more: this may have been the last of it.
+END = """
+    WITH chunk AS (
+        UPDATE campaigns_chunk
+        SET state = %(state)s, due_at = %(due)s::timestamptz, lease_until = NULL, leased_by = NULL
+        WHERE workspace_id = (SELECT %(workspace)s::bigint) AND id = %(chunk_id)s AND state = 'leased'
+          AND leased_by = %(worker)s::uuid
+        RETURNING id
+    )
+    UPDATE campaigns_sendrun SET is_open = true, due_at = NULL
+    WHERE workspace_id = (SELECT %(workspace)s::bigint) AND id = %(run)s AND NOT is_open AND NOT is_paused
+      AND finished_at IS NULL AND EXISTS (SELECT FROM chunk)
+    RETURNING id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What became of a recipient. fate: empty where nothing is to be said of it; state: empty where it stays
+    to be sent, by due_at if that is set.
+    """
+
+    id: int
+    content_id: int | None
+    fate: str = ""
+    reason: str = ""
+    provider_id: str = ""
+    state: str = ""
+    due_at: datetime | None = None
+
+
+def begin(
+    claimed: Claimed, key: UUID, ids: Sequence[int], *, provider: str, connection_id: int, now: datetime
+) -> Statement:
+    """Answers a row when the batch may leave."""
+    return BEGIN, {
+        **_place(claimed),
+        "key": key,
+        "ids": list(ids),
+        "provider": provider,
+        "connection": connection_id,
+        "now": now,
+        "until": now + LEASE,
+    }
+
+
+def settle(
+    campaign_id: int, told: Sequence[Told], *, key: UUID | None = None, provider: str = "", now: datetime
+) -> Statement:
+    """Into the ledger, the recipients and the counts. key: of the batch, which is over with this."""
+    return SETTLE, {
+        "workspace": scoping.current_id(),
+        "campaign": campaign_id,
+        "is_again": False,
+        "key": key,
+        "provider": provider,
+        "now": now,
+        "ids": [one.id for one in told],
+        "contents": [one.content_id for one in told],
+        "fates": [one.fate for one in told],
+        "reasons": [one.reason[:200] for one in told],
+        "provider_ids": [one.provider_id[:200] for one in told],
+        "states": [one.state for one in told],
+        "dues": [one.due_at for one in told],
+    }
+
+
+def end(claimed: Claimed, *, state: str, due_at: datetime | None = None) -> Statement:
+    """Give the chunk back: done, or open for whoever comes after due_at."""
+    return END, _place(claimed) | {"state": state, "due": due_at}
+
+
+def write(statements: Sequence[Statement]) -> list[list[tuple[Any, ...]]]:
+    """All in one transaction. While the database is away it is asked again: what a provider has said is not
+    to be forgotten. Raises what the database raises when it stays away.
+    """
+    ends_at = monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return one_trip.fetch_all(statements, is_prepared=True)
+        except (OperationalError, InterfaceError):
+            if connection.in_atomic_block or monotonic() > ends_at:
+                raise
+            connection.close()
+            sleep(0.5)
+            statements = [(text, {**params, "is_again": True}) for text, params in statements]
+
+
+def _place(claimed: Claimed) -> dict[str, Any]:
+    return {
+        "workspace": claimed.workspace_id,
+        "run": claimed.run_id,
+        "campaign": claimed.campaign_id,
+        "chunk_id": claimed.chunk_id,
+        "number": claimed.number,
+        "worker": claimed.worker,
+    }

@@ -1,0 +1,178 @@
+"""How much may leave: of a campaign in an hour, of a sender in an hour and while it is new, to a domain, and
+to one person in some days. What a workspace sets stands in its settings under "delivery".
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+
+from apps.accounts import scoping, workspace_settings
+from apps.accounts.models import Workspace
+from apps.accounts.permissions import Actor
+from apps.campaigns.maths import pace
+from apps.campaigns.models import Campaign, Pace, Topic
+
+# How far ahead of its rate something may be: a batch is not sent one by one.
+BURST_SECONDS = 60.0
+FIRST_DAY, GROWTH = 50, 1.5
+# From then on a sender counts as known.
+WARM_AFTER_DAYS = 30
+CAPS = """
+    INSERT INTO campaigns_personday AS kept (workspace_id, person_id, day, messages)
+    SELECT p.workspace_id, p.id, %(day)s::date, 1
+    FROM unnest(%(people)s::bigint[]) AS asked (id)
+    JOIN accounts_person AS p ON p.workspace_id = (SELECT %(workspace)s::bigint) AND p.id = asked.id
+    WHERE {others} + coalesce((SELECT d.messages FROM campaigns_personday AS d
+        WHERE d.workspace_id = p.workspace_id AND d.person_id = p.id AND d.day = %(day)s::date), 0) < %(most)s
+    ORDER BY p.id
+    ON CONFLICT (workspace_id, person_id, day) DO UPDATE SET messages = kept.messages + 1
+    WHERE kept.messages + {kept_others} < %(most)s
+    RETURNING person_id
+"""
+OTHERS = """(SELECT coalesce(sum(d.messages), 0) FROM campaigns_personday AS d
+    WHERE d.workspace_id = {of}.workspace_id AND d.person_id = {of}.{key}
+      AND d.day > %(day)s::date - %(days)s::int AND d.day < %(day)s::date)"""
+CAPS = CAPS.format(
+    others=OTHERS.format(of="p", key="id"), kept_others=OTHERS.format(of="kept", key="person_id")
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Of a workspace. cap: (messages, days). None: no limit."""
+
+    zone_day: date
+    warms_up: bool = False
+    sender_per_hour: int | None = None
+    domains_per_hour: Mapping[str, int] | None = None
+    cap: tuple[int, int] | None = None
+
+
+@workspace_settings.register("delivery")
+def _check(actor: Actor, value: Any) -> None:
+    known = {"warm_up", "sender_per_hour", "domains_per_hour", "cap"}
+    if not isinstance(value, dict) or not set(value) <= known:
+        raise ValueError(f"Give an object with some of {', '.join(sorted(known))}.")
+    if not isinstance(value.get("warm_up", False), bool):
+        raise ValueError("warm_up is true or false.")
+    domains = value.get("domains_per_hour", {})
+    if not isinstance(domains, dict) or not all(map(_is_number, domains.values())):
+        raise ValueError('domains_per_hour gives messages an hour by domain: {"gmail.com": 2000}.')
+    if "sender_per_hour" in value and not _is_number(value["sender_per_hour"]):
+        raise ValueError("sender_per_hour is a whole number from 1.")
+    cap = value.get("cap", {"messages": 1, "days": 1})
+    if (
+        not isinstance(cap, dict)
+        or set(cap) != {"messages", "days"}
+        or not all(map(_is_number, cap.values()))
+    ):
+        raise ValueError('cap is the most marketing messages in some days: {"messages": 4, "days": 7}.')
+    if cap["days"] > 90 or cap["messages"] > 1_000:
+        raise ValueError("A cap reaches over at most 90 days and 1,000 messages.")
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is int and value >= 1
+
+
+def of_workspace(workspace: Workspace, *, now: datetime) -> Settings:
+    told = dict(workspace.settings.get("delivery") or {})
+    cap = told.get("cap")
+    return Settings(
+        zone_day=now.astimezone(workspace.zone).date(),
+        warms_up=bool(told.get("warm_up")),
+        sender_per_hour=told.get("sender_per_hour"),
+        domains_per_hour=told.get("domains_per_hour"),
+        cap=None if cap is None else (cap["messages"], cap["days"]),
+    )
+
+
+def within_cap(
+    campaign: Campaign, person_ids: Sequence[int], settings: Settings, *, now: datetime
+) -> set[int]:
+    """Who may have one more message, which is counted with that. What people wait for is neither held nor
+    counted.
+    """
+    is_spared = campaign.topic is not None and campaign.topic.basis == Topic.Basis.SERVICE
+    if settings.cap is None or is_spared or not person_ids:
+        return set(person_ids)
+    most, days = settings.cap
+    params: dict[str, Any] = {
+        "people": list(person_ids),
+        "workspace": scoping.current_id(),
+        "day": settings.zone_day,
+        "days": days,
+        "most": most,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(CAPS, params)
+        return {person for (person,) in cursor.fetchall()}
+
+
+@dataclass(frozen=True)
+class Granted:
+    """How many may leave now, and when more may."""
+
+    number: int
+    more_at: datetime | None = None
+
+
+def grant(campaign: Campaign, sender_id: int, wanted: int, settings: Settings, *, now: datetime) -> Granted:
+    """So many of the wanted may leave now, which are counted with that."""
+    granted = Granted(wanted)
+    if settings.warms_up:
+        granted = _warm_up(f"warm-up:{sender_id}", granted, settings.zone_day, now=now)
+    rates = {
+        f"campaign:{campaign.pk}": campaign.rate_per_hour,
+        f"sender:{sender_id}": settings.sender_per_hour,
+    }
+    for key, per_hour in rates.items():
+        if per_hour and granted.number:
+            granted = _at_rate(key, granted, per_hour, now=now)
+    return granted
+
+
+def of_domains(domains: Counter[str], settings: Settings, *, now: datetime) -> dict[str, Granted]:
+    """For each receiving domain that has a limit how many may leave now; the others are not in it."""
+    limits = settings.domains_per_hour or {}
+    return {
+        name: _at_rate(f"domain:{name}", Granted(domains[name]), limits[name], now=now)
+        for name in sorted(limits.keys() & domains.keys())
+    }
+
+
+@transaction.atomic
+def _at_rate(key: str, before: Granted, per_hour: int, *, now: datetime) -> Granted:
+    row = _row(key)
+    number, row.full_at, more_at = pace.grant(
+        row.full_at, now=now, wanted=before.number, per_hour=per_hour, burst_seconds=BURST_SECONDS
+    )
+    row.save(update_fields=["full_at"])
+    return Granted(number, more_at or before.more_at)
+
+
+@transaction.atomic
+def _warm_up(key: str, before: Granted, today: date, *, now: datetime) -> Granted:
+    """full_at of this row is when the sender first sent; used counts today's."""
+    row = _row(key)
+    row.full_at = row.full_at or now
+    if row.day != today:
+        row.day, row.used = today, 0
+    age = max((now - row.full_at) // timedelta(days=1), 0)
+    most = pace.warm_up_limit(age, first=FIRST_DAY, growth=GROWTH)
+    number = before.number if age >= WARM_AFTER_DAYS else min(before.number, max(most - row.used, 0))
+    row.used += number
+    row.save(update_fields=["full_at", "day", "used"])
+    return Granted(number, before.more_at if number == before.number else now + timedelta(hours=1))
+
+
+def _row(key: str) -> Pace:
+    found = Pace.objects.select_for_update().filter(key=key)
+    if (row := found.first()) is None:
+        Pace.objects.bulk_create([Pace(workspace_id=scoping.current_id(), key=key)], ignore_conflicts=True)
+        row = found.get()
+    return row

@@ -1,0 +1,49 @@
+"""From people to letters: words filled in, and the headers that let everybody see whose message it is and end
+it with one click.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from apps.campaigns import message_tokens
+from apps.campaigns.delivery import rooms
+from apps.campaigns.delivery.reading import Addressee
+from apps.campaigns.models import Campaign, Content, Topic
+from apps.integrations import bulk_mail
+from apps.integrations.bulk_mail import Envelope, Letter
+
+ONE_CLICK = ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Of one campaign. is_bulk: it can be unsubscribed from."""
+
+    workspace_id: int
+    compiled: rooms.Compiled
+    envelope: Envelope
+    is_bulk: bool
+
+    def letters(self, people: Sequence[Addressee]) -> list[Letter]:
+        return [self._letter(one) for one in people]
+
+    def _letter(self, one: Addressee) -> Letter:
+        token = message_tokens.issue(self.workspace_id, one.id)
+        headers: tuple[tuple[str, str], ...] = ()
+        if self.is_bulk:
+            headers = (("List-Unsubscribe", f"<{settings.SITE_URL}/u/{token}>"), ONE_CLICK)
+        return Letter(token, one.address, self.compiled.message(one.content_id, one.values, token), headers)
+
+
+def writer(campaign: Campaign, sender: bulk_mail.Sender) -> Writer:
+    contents = list(Content.objects.filter(campaign=campaign).order_by("position", "pk"))
+    compiled = rooms.compiled(campaign, contents)
+    is_bulk = campaign.topic is None or campaign.topic.basis != Topic.Basis.SERVICE
+    topic = campaign.topic.key if campaign.topic else "news"
+    list_id = f"<{topic}.{campaign.workspace_id}.{sender.domain}>"
+    feedback = f"{campaign.public_id.hex}:{topic}:{campaign.workspace_id}:bellwether"
+    headers = (("List-Id", list_id), ("Feedback-ID", feedback)) if is_bulk else (("Feedback-ID", feedback),)
+    envelope = bulk_mail.envelope(sender, content_type=compiled.content_type, headers=headers)
+    return Writer(campaign.workspace_id, compiled, envelope, is_bulk)

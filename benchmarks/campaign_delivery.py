@@ -1,0 +1,208 @@
+"""Claims: a campaign is sent at half the speed of smtp-source at least, for 150 µs of worker and 10 µs of
+PostgreSQL a message.
+
+    OPENBLAS_NUM_THREADS=1 PYTHONPATH=. .venv/bin/python benchmarks/campaign_delivery.py --postfix DIR
+        [--messages 10000] [--turns 4]
+
+The limit, in turns with ours: Postfix's own load generator, `smtp-source -d -s 2 -l 12000`, into the same
+`smtp-sink`. Ours is the whole path: claim, who may be written to, the words filled in, MIME, SMTP, the
+ledger; one sender. DIR holds Postfix's programs (Debian: `apt-get download postfix`, `dpkg -x`). Where the
+room of contents is not there a stand-in makes 12 kB with 12 links, and it says so.
+"""
+
+import argparse
+import os
+import resource
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks._database import benchmark_database, workspace
+from benchmarks._measure import exact_cpu_of, keep
+
+PARAGRAPH = "We have made a gallery of the day, {{ first_name or 'dear reader' }}, and it waits for you. "
+LINKS = 12
+BODY_BYTES = 12_000
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--postfix", type=Path, default=Path("/usr/sbin"))
+    arguments.add_argument("--messages", type=int, default=10_000)
+    arguments.add_argument("--turns", type=int, default=4)
+    asked = arguments.parse_args()
+    source, sink = (_program(asked.postfix, name) for name in ("smtp-source", "smtp-sink"))
+    with benchmark_database(name="bench_delivery"), _sink(sink) as port:
+        figures = _turns(source, port, asked.messages, asked.turns)
+    keep(f"campaign_delivery-{asked.messages}", **figures)
+
+
+def _program(place: Path, name: str) -> Path:
+    found = next(iter([*place.glob(name), *place.rglob(f"sbin/{name}")]), None)
+    if found is None:
+        raise SystemExit(f"{name} is not under {place}: install postfix, or unpack its package and name it.")
+    return found
+
+
+class _sink:
+    def __init__(self, program: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        user = ["-u", "root"] if os.geteuid() == 0 else []
+        self.command = [str(program), *user, f"127.0.0.1:{self.port}", "200"]
+        self.environ = os.environ | _libraries(program)
+
+    def __enter__(self) -> int:
+        self.process = subprocess.Popen(self.command, env=self.environ)  # noqa: S603 - as asked for
+        time.sleep(0.5)
+        assert self.process.poll() is None, "smtp-sink does not run"
+        return self.port
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
+def _libraries(program: Path) -> dict[str, str]:
+    return {"LD_LIBRARY_PATH": str(program.parent.parent / "lib" / "postfix")}
+
+
+def _source(program: Path, port: int, number: int) -> tuple[float, float]:
+    """Messages a second, and CPU seconds a message."""
+    command = [str(program), "-d", "-s", "2", "-l", "12000", "-m", str(number), f"127.0.0.1:{port}"]
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(command, env=os.environ | _libraries(program), check=True)  # noqa: S603
+    took, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return number / took, cpu / number
+
+
+def _turns(source: Path, port: int, messages: int, turns: int) -> dict[str, Any]:
+    from django.conf import settings  # noqa: PLC0415 - Django is set up by then
+    from django.db import connection  # noqa: PLC0415
+    from django.utils import timezone  # noqa: PLC0415
+
+    from apps.accounts import scoping  # noqa: PLC0415
+    from apps.campaigns import delivery  # noqa: PLC0415
+    from apps.campaigns.delivery import working  # noqa: PLC0415
+
+    settings.INTEGRATION_URLS = {"smtp": f"smtp://127.0.0.1:{port}"}
+    is_real = _rooms()
+    print("  contents: the product's" if is_real else "  contents: a stand-in of 12 kB and 12 links")
+    place = workspace(f"sending-{time.time():.0f}", now=timezone.now())
+    limits, ours = [], []
+    with scoping.workspace(place):
+        sender = _people(place, messages)
+        campaigns = [_campaign(place, sender, number) for number in range(turns + 1)]
+        for number, campaign in enumerate(campaigns):
+            _snapshot(campaign)
+            _analysed()
+            if number:  # the first warms up
+                limits.append(_source(source, port, messages))
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+            server = connection.connection.info.backend_pid
+            cpu, theirs, began = time.process_time(), exact_cpu_of(server), time.perf_counter()
+            sent = working.deliver(seconds=600)
+            took = time.perf_counter() - began
+            cpu, theirs = time.process_time() - cpu, exact_cpu_of(server) - theirs
+            assert delivery.progress(campaign).sent == messages, delivery.progress(campaign)
+            if number:
+                ours.append((sent / took, cpu / sent, theirs / sent))
+                print(
+                    f"  smtp-source {limits[-1][0]:7,.0f}/s {limits[-1][1] * 1e6:5.0f} us;"
+                    f" ours {ours[-1][0]:7,.0f}/s {ours[-1][1] * 1e6:5.0f} us of worker,"
+                    f" {ours[-1][2] * 1e6:5.1f} us of PostgreSQL;"
+                    f" {ours[-1][0] / limits[-1][0]:.2f} of the limit",
+                    flush=True,
+                )
+    middle = len(ours) // 2
+    figures = {
+        "ratio": sorted(mine[0] / limit[0] for mine, limit in zip(ours, limits, strict=True))[middle],
+        "worker_us": sorted(one[1] for one in ours)[middle] * 1e6,
+        "postgres_us": sorted(one[2] for one in ours)[middle] * 1e6,
+    }
+    print("  median: " + ", ".join(f"{name} {value:.2f}" for name, value in figures.items()))
+    return figures | {"contents": "the product's" if is_real else "a stand-in"}
+
+
+def _analysed() -> None:
+    from django.db import connections  # noqa: PLC0415
+
+    with connections["owner"].cursor() as owner:
+        owner.execute("ANALYZE campaigns_recipient, campaigns_chunk, campaigns_sendrun, accounts_person")
+
+
+def _rooms() -> bool:
+    """Whether contents are the product's own; else a stand-in as large as they are."""
+    from benchmarks import _letters  # noqa: PLC0415
+
+    return _letters.install()
+
+
+def _people(place: Any, number: int) -> Any:
+    from apps.accounts import personal_fields  # noqa: PLC0415
+    from apps.accounts.models import Person  # noqa: PLC0415
+    from tests.integrations.connected import connection_to  # noqa: PLC0415
+
+    rows = []
+    for n in range(number):
+        one = Person(workspace=place, external_id=f"p{n}", traits={"plan": "gold"})
+        personal_fields.set_personal(one, {"email": f"p{n}@example.com", "name": f"Ada {n}"})
+        rows.append(one)
+    Person.objects.bulk_create(rows, batch_size=2_000)
+    connection_to(place, "smtp", account="smtp.example.com", secrets={})
+    return connection_to(place, "mail", account="hello@studio.example", secrets={})
+
+
+def _campaign(place: Any, sender: Any, number: int) -> Any:
+    from django.utils import timezone  # noqa: PLC0415
+
+    from apps.campaigns.models import Audience, Campaign, Content, Topic  # noqa: PLC0415
+
+    now = timezone.now()
+    topic, _ = Topic.objects.get_or_create(
+        workspace=place, key="news", defaults={"name": "News", "basis": "customer"}
+    )
+    made = Campaign.objects.create(
+        workspace=place,
+        name=f"News {number}",
+        audience=Audience.objects.create(workspace=place, name=f"All {number}", changed_at=now),
+        topic=topic,
+        sender=sender,
+        state="running",
+        send_from_hour=0,
+        send_until_hour=24,
+        changed_at=now,
+    )
+    links = "\n\n".join(f"[Picture {n}](https://studio.example/gallery/{n})" for n in range(LINKS))
+    body = links + "\n\n" + PARAGRAPH * (BODY_BYTES // 2 // len(PARAGRAPH))
+    Content.objects.create(
+        workspace=place,
+        campaign=made,
+        key="a",
+        position=0,
+        subject="Your gallery, {{ first_name or 'dear reader' }}",
+        body=body,
+        changed_at=now,
+    )
+    return made
+
+
+def _snapshot(campaign: Any) -> None:
+    """As the task does it, but that nothing is sent meanwhile."""
+    from django.utils import timezone  # noqa: PLC0415
+
+    from apps.campaigns.delivery import snapshotting  # noqa: PLC0415
+    from apps.campaigns.models import SendRun  # noqa: PLC0415
+
+    run = SendRun.objects.create(workspace_id=campaign.workspace_id, campaign=campaign, is_open=False)
+    while snapshotting.step(run.pk, now=timezone.now()):
+        pass
+
+
+if __name__ == "__main__":
+    main()

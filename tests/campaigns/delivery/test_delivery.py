@@ -1,0 +1,247 @@
+"""From the launch to the last entry in the ledger, over real SMTP."""
+
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from apps.accounts import one_trip
+from apps.accounts.models import ConsentRecord, Person
+from apps.campaigns import delivery, message_tokens
+from apps.campaigns.delivery import journal, leftovers, recovering, sweeping
+from apps.campaigns.delivery.queueing import Queue
+from apps.campaigns.models import Campaign, Chunk, Content, LedgerEntry, Recipient, SendBatch, SendRun
+from apps.integrations.ids import uuid7
+from apps.integrations.models import Connection, Suppression
+from tests.campaigns.delivery.conftest import launch, work
+
+pytestmark = pytest.mark.usefixtures("at_smtp")
+
+
+def agrees(campaign):
+    assert list(delivery.faults(campaign)) == []
+
+
+def test_everybody_gets_it_once_and_the_ledger_says_so(workspace, campaign, people, sink):
+    people(120)
+    made = campaign()
+
+    launch(made, now=timezone.now())
+    work()
+
+    assert Counter(address for address, _ in sink.stored) == {f"p{n}@example.com": 1 for n in range(120)}
+    assert LedgerEntry.objects.filter(campaign=made, fate="accepted").count() == 120
+    assert SendBatch.objects.filter(settled_at__isnull=False).count() == 3
+    assert delivery.progress(made) == delivery.Progress(sent=120)
+    assert Campaign.objects.get().state == "done"
+    agrees(made)
+
+
+def test_a_message_names_itself_and_how_to_end_it(workspace, campaign, people, sink):
+    people(1)
+    made = campaign()
+
+    launch(made, now=timezone.now())
+    work()
+
+    recipient = Recipient.objects.get()
+    token = message_tokens.issue(workspace.pk, recipient.pk)
+    [message] = sink.messages
+    head = message.partition(b"\r\n\r\n")[0].decode()
+    assert f"Message-ID: <{token}@studio.example>" in head
+    assert f"List-Unsubscribe: <http://localhost:8000/u/{token}>" in head
+    assert "List-Unsubscribe-Post: List-Unsubscribe=One-Click" in head
+    assert f"List-Id: <news.{workspace.pk}.studio.example>" in head
+    assert "From: The Studio <hello@studio.example>" in head
+
+
+def test_who_may_not_be_written_to_is_skipped_with_the_reason(workspace, campaign, people, sink, topic):
+    first, second, _ = people(3)
+
+    ConsentRecord.objects.create(
+        workspace=workspace,
+        person=first,
+        purpose="news",
+        is_granted=False,
+        source="page",
+        occurred_at=timezone.now(),
+    )
+    Person.objects.filter(pk=second.pk).update(email_index=None, email_sealed=None)
+    made = campaign()
+
+    launch(made, now=timezone.now())
+    work()
+
+    assert delivery.progress(made) == delivery.Progress(sent=1, skipped={"no_address": 1, "unsubscribed": 1})
+    assert [address for address, _ in sink.stored] == ["p2@example.com"]
+    agrees(made)
+
+
+def test_what_the_server_says_of_an_address_is_its_fate_alone(workspace, campaign, people, sink):
+    people(4)
+    sink.answers = {"p1@example.com": "550 no such user", "p2@example.com": "451 greylisted"}
+    made = campaign()
+
+    launch(made, now=timezone.now())
+    work()
+
+    states = dict(Recipient.objects.values_list("person__external_id", "state"))
+    assert states == {"p0": "sent", "p1": "refused", "p2": "to_send", "p3": "sent"}
+    later = Recipient.objects.get(person__external_id="p2")
+    assert later.due_at > timezone.now() + timedelta(minutes=14)
+
+    assert Suppression.objects.get().reason == "invalid"
+    agrees(made)
+
+
+def test_a_server_without_pipelining(workspace, campaign, people, sink):
+    sink.pipelining = False
+    people(5)
+    sink.answers = {"p1@example.com": "550 no such user"}
+    made = campaign()
+
+    launch(made, now=timezone.now())
+    work()
+
+    assert delivery.progress(made) == delivery.Progress(sent=4, refused=1)
+
+
+def test_a_session_is_kept_between_batches(workspace, campaign, people, sink):
+    people(200)
+
+    launch(campaign(), now=timezone.now())
+    work()
+
+    assert sink.connections == 1
+
+
+def test_a_broken_session_leaves_one_message_uncertain(workspace, campaign, people, sink):
+    people(10)
+    sink.breaks_after = 4
+    made = campaign(after_crash="hold")
+
+    launch(made, now=timezone.now())
+    work(1.0)
+    sink.breaks_after = None
+    Chunk.objects.update(due_at=None)
+    SendRun.objects.update(is_open=True, due_at=None)
+    work()
+
+    assert delivery.progress(made) == delivery.Progress(sent=9, uncertain=1)
+    assert len(sink.stored) == 10
+    agrees(made)
+
+
+def test_nothing_leaves_a_paused_campaign_and_all_of_a_resumed_one(workspace, campaign, people, sink):
+    people(60)
+    made = campaign()
+    launch(made, now=timezone.now())
+
+    delivery.pause(made, now=timezone.now())
+    work(1.0)
+    assert sink.stored == []
+
+    delivery.resume(made, now=timezone.now())
+    work()
+    assert len(sink.stored) == 60
+
+
+def test_a_cancelled_campaign_skips_who_is_left(workspace, campaign, people, sink):
+    people(20)
+    made = campaign()
+    launch(made, now=timezone.now())
+
+    delivery.cancel(made, now=timezone.now())
+
+    leftovers.skip(campaign_id=made.pk)
+    work(1.0)
+
+    assert sink.stored == []
+    assert delivery.progress(made) == delivery.Progress(skipped={"cancelled": 20})
+    agrees(made)
+
+
+def test_variants_hold_outs_and_those_who_wait(workspace, campaign, people, sink):
+    people(200)
+    made = campaign(contents=2, hold_out_share=0.1, test_share=0.5)
+    launch(made, now=timezone.now())
+    work()
+    before = delivery.progress(made)
+    assert before.held_out == 20
+    assert before.waiting > 0
+    assert before.sent == 200 - 20 - before.waiting
+    assert Campaign.objects.get().state == "running"
+
+    winner = Content.objects.get(campaign=made, key="b")
+    delivery.release_waiting(made, winner.pk, now=timezone.now())
+    work()
+
+    assert delivery.progress(made) == delivery.Progress(sent=180, held_out=20)
+    assert Campaign.objects.get().state == "done"
+    agrees(made)
+
+
+def test_a_triggered_campaign_reaches_somebody_once_an_occurrence(workspace, campaign, people, sink):
+    [one] = people(1)
+    made = campaign(kind="triggered")
+    delivery.start(made, now=timezone.now())
+
+    for occurrence in ("1", "1", "2"):
+        delivery.enqueue_one(made, one.pk, occurrence=occurrence, due_at=None, now=timezone.now())
+    work()
+
+    assert [address for address, _ in sink.stored] == ["p0@example.com"] * 2
+    assert delivery.progress(made) == delivery.Progress(sent=2)
+    agrees(made)
+
+
+def test_a_batch_whose_worker_died_is_uncertain_and_goes_again(workspace, campaign, people, sink):
+    people(3)
+    made = campaign()
+    launch(made, now=timezone.now())
+    dies_with_a_batch_under_way(made)
+
+    recovering.recover()
+    work()
+
+    assert len(sink.stored) == 3
+    fates = Counter(LedgerEntry.objects.values_list("fate", flat=True))
+    assert fates == {"uncertain": 3, "accepted": 3}
+    agrees(made)
+
+
+def test_or_stays_where_the_campaign_says_so(workspace, campaign, people, sink):
+    people(3)
+    made = campaign(after_crash="hold")
+    launch(made, now=timezone.now())
+    dies_with_a_batch_under_way(made)
+
+    recovering.recover()
+    work()
+
+    assert sink.stored == []
+    assert delivery.progress(made) == delivery.Progress(uncertain=3)
+    agrees(made)
+
+
+def dies_with_a_batch_under_way(campaign):
+
+    past = timezone.now() - timedelta(minutes=10)
+    claimed = Queue().claim(now=past + timedelta(minutes=9, seconds=59))
+    ids = list(Recipient.objects.values_list("pk", flat=True))
+    door = Connection.objects.exclude(service="mail").get()
+    one_trip.fetch_all(
+        [journal.begin(claimed, uuid7(), ids, provider=door.service, connection_id=door.pk, now=past)]
+    )
+    Chunk.objects.update(lease_until=past)
+
+
+def test_the_sweep_starts_a_campaign_when_its_time_has_come(workspace, campaign, people, sink):
+    people(2)
+    made = campaign(starts_at=timezone.now() + timedelta(hours=1))
+    run = delivery.start(made, now=timezone.now())
+    assert sweeping.sweep() == 0
+    assert not SendRun.objects.get().is_snapshotted
+    SendRun.objects.filter(pk=run.pk).update(due_at=timezone.now())
+    assert [pk for _, pk in sweeping._unwritten(timezone.now()).values_list("workspace_id", "pk")] == [run.pk]

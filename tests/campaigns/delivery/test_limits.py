@@ -1,0 +1,191 @@
+"""What holds a message back: hours, rates, ramps, caps."""
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.accounts import one_trip
+from apps.campaigns import delivery
+from apps.campaigns.delivery import journal
+from apps.campaigns.delivery.queueing import Queue
+from apps.campaigns.maths import pace, send_times
+from apps.campaigns.maths.send_windows import opens_at
+from apps.campaigns.models import Chunk, Recipient, SendRun
+from tests.campaigns.delivery.conftest import launch, work
+
+LONDON, NEW_YORK = ZoneInfo("Europe/London"), ZoneInfo("America/New_York")
+
+
+def at(text):
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("now", "opens"),
+    [
+        ("2026-11-20T12:00", "2026-11-20T12:00"),
+        ("2026-11-20T22:00", "2026-11-21T08:00"),
+        ("2026-03-28T22:00", "2026-03-29T07:00"),  # the clocks go forward that night
+        ("2026-10-24T22:00", "2026-10-25T08:00"),  # and back
+    ],
+)
+def test_hours_are_those_of_the_local_clock(now, opens):
+    assert opens_at(at(now), LONDON, from_hour=8, until_hour=20) == at(opens)
+
+
+def test_an_hour_that_is_skipped_opens_when_the_clock_has_jumped():
+    assert opens_at(at("2026-03-29T00:30"), LONDON, from_hour=1, until_hour=3) == at("2026-03-29T01:00")
+
+
+@given(
+    st.floats(0, 1_000).map(lambda days: at("2025-01-01") + timedelta(days=days)),
+    st.sampled_from([LONDON, NEW_YORK, ZoneInfo("Australia/Lord_Howe"), ZoneInfo("Asia/Kathmandu")]),
+    st.integers(0, 22),
+)
+def test_a_window_is_open_when_it_says_so_and_within_a_day(now, zone, hour):
+    opens = opens_at(now, zone, from_hour=hour, until_hour=hour + 2)
+    assert now <= opens <= now + timedelta(hours=25)
+    assert hour <= opens.astimezone(zone).hour < hour + 2
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.integers(1, 60)), max_size=60), st.integers(60, 7_200))
+def test_no_hour_sees_more_than_the_rate_and_one_burst(steps, per_hour):
+    now, full_at, let_through = at("2026-11-20T12:00"), None, []
+    for wait, wanted in steps:
+        now += timedelta(seconds=wait)
+        number, full_at, _ = pace.grant(
+            full_at, now=now, wanted=wanted, per_hour=per_hour, burst_seconds=60.0
+        )
+        let_through += [now] * number
+    for place, first in enumerate(let_through):
+        within = [one for one in let_through[place:] if one <= first + timedelta(hours=1)]
+        assert len(within) <= per_hour + per_hour / 60 + 1
+
+
+def test_what_waits_is_let_through_when_it_was_told():
+    now = at("2026-11-20T12:00")
+    number, full_at, more_at = pace.grant(None, now=now, wanted=100, per_hour=60, burst_seconds=60.0)
+    assert number == 2
+    again, *_ = pace.grant(full_at, now=more_at, wanted=1, per_hour=60, burst_seconds=60.0)
+    assert again == 1
+
+
+def test_the_ramp_begins_at_fifty():
+    assert [pace.warm_up_limit(day, first=50, growth=1.5) for day in range(4)] == [50, 75, 112, 168]
+
+
+def test_own_clicks_outweigh_the_crowd_when_there_are_enough():
+    clicks = np.zeros((101, 24))
+    clicks[:100, 10] = 1
+    clicks[100, 19] = 8
+    hours = send_times.best_hours(clicks, strength=3.0, from_hour=8, until_hour=20)
+    assert hours[100] == 19
+    assert set(hours[:100]) == {10}
+
+
+def test_who_is_asleep_gets_it_in_the_morning(workspace, campaign, people, sink, at_smtp):
+    now = timezone.now()
+    local = now.astimezone(LONDON).hour
+    people(2)
+    people(1, first=10, time_zone="Pacific/Kiritimati")
+    hours = {"send_from_hour": local, "send_until_hour": local + 1}
+    made = campaign(**hours)
+
+    launch(made, now=now)
+    work()
+
+    states = dict(Recipient.objects.values_list("person__external_id", "state"))
+    assert states == {"p0": "sent", "p1": "sent", "p10": "to_send"}
+    later = Recipient.objects.get(state="to_send")
+    assert later.due_at.astimezone(ZoneInfo("Pacific/Kiritimati")).hour == local
+    assert made.workspace.zone == LONDON
+
+
+def test_a_rate_lets_some_through_and_the_rest_later(workspace, campaign, people, sink, at_smtp):
+    people(30)
+    made = campaign(rate_per_hour=600)
+
+    launch(made, now=timezone.now())
+    work()
+
+    assert len(sink.stored) == 11
+    assert delivery.progress(made) == delivery.Progress(sent=11, to_send=19)
+
+
+def test_a_new_sender_warms_up(workspace, campaign, people, sink, at_smtp):
+    workspace.settings = {"delivery": {"warm_up": True}}
+    workspace.save(update_fields=["settings"])
+    people(70)
+
+    launch(campaign(), now=timezone.now())
+    work()
+
+    assert len(sink.stored) == 50
+
+
+def test_a_domain_is_not_flooded(workspace, campaign, people, sink, at_smtp):
+    workspace.settings = {"delivery": {"domains_per_hour": {"example.com": 60}}}
+    workspace.save(update_fields=["settings"])
+    people(10)
+    made = campaign()
+
+    launch(made, now=timezone.now())
+    work()
+
+    assert delivery.progress(made) == delivery.Progress(sent=2, to_send=8)
+
+
+def test_a_cap_holds_over_campaigns_and_spares_what_is_waited_for(
+    workspace, campaign, people, sink, at_smtp, topic
+):
+    workspace.settings = {"delivery": {"cap": {"messages": 2, "days": 7}}}
+    workspace.save(update_fields=["settings"])
+    people(2)
+
+    made = [campaign() for _ in range(3)]
+    for one in made:
+        launch(one, now=timezone.now())
+        work()
+    assert delivery.progress(made[2]) == delivery.Progress(skipped={"capped": 2})
+
+    topic.basis = "service"
+    topic.save()
+    receipt = campaign()
+    launch(receipt, now=timezone.now())
+    work()
+    assert delivery.progress(receipt) == delivery.Progress(sent=2)
+
+
+def test_a_fifth_keeps_the_default_hour(workspace, campaign, people):
+    people(100)
+    now = timezone.now()
+
+    launch(campaign(is_time_optimised=True), now=now)
+
+    timed = Recipient.objects.filter(is_timed=True)
+    assert 65 <= timed.count() <= 92
+    assert not timed.filter(due_at__isnull=True).exists()
+    assert not Recipient.objects.filter(is_timed=False, due_at__isnull=False).exists()
+
+
+def test_campaigns_share_by_weight(workspace, campaign, people):
+
+    light, heavy = campaign(weight=1), campaign(weight=3)
+    for one in (light, heavy):
+        run = delivery.start(one, now=timezone.now())
+        Chunk.objects.bulk_create([Chunk(workspace=workspace, campaign=one, number=n + 1) for n in range(30)])
+        SendRun.objects.filter(pk=run.pk).update(is_open=True, is_snapshotted=True)
+
+    queue, taken = Queue(), []
+    for _ in range(20):
+        claimed = queue.claim(now=timezone.now())
+        taken.append(claimed.campaign_id)
+        one_trip.fetch_all([journal.end(claimed, state="done")])
+
+    assert taken.count(light.pk) == 5
+    assert taken.count(heavy.pk) == 15
