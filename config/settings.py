@@ -69,6 +69,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_filters",
     "django_celery_beat",
+    "waffle",
     "django_htmx",
     "template_partials",
     "csp",
@@ -292,6 +293,11 @@ SPECTACULAR_SETTINGS = {
         "LiftTestKind": "apps.attribution.models.LiftTest.Kind",
     },
 }
+# Flags of risky capabilities: one row each, per workspace and percentage (campaigns/flags.py).
+WAFFLE_FLAG_MODEL = "campaigns.Flag"
+# What the operator switches off for every workspace, whatever its flags say.
+MARKETING_AUTOMATION_ENABLED = env.bool("MARKETING_AUTOMATION_ENABLED", default=True)
+AI_CONTENT_GENERATION_ENABLED = env.bool("AI_CONTENT_GENERATION_ENABLED", default=True)
 # Requests a minute per API key and route family; a workspace may override each in its settings.
 RATE_LIMITS = {
     "attribution": env.int("RATE_LIMIT_ATTRIBUTION", default=200),

@@ -104,6 +104,18 @@ def holdout_share(workspace: Workspace) -> float:
     return float(workspace.settings.get(HOLDOUT_SETTING, 0.0))
 
 
+def split_at(experiment: Experiment, moment: datetime) -> tuple[int, Split]:
+    """The phase in force at the moment, and its shares."""
+    phases = _Phases(experiment)
+    phase = phases.at(moment)
+    return phase, phases.split(phase)
+
+
+def kept_by(experiment: Experiment, units: Sequence[str]) -> dict[str, str]:
+    """The variant that each unit has seen first; those who have seen none are left out."""
+    return {unit: variant for unit, (variant, _) in _kept(experiment, units).items()}
+
+
 class _Phases:
     """An experiment's shares, phase by phase."""
 

@@ -8,6 +8,7 @@ from apps.accounts.back_office import LargeTableAdmin, WorkspaceAdmin
 from apps.accounts.errors import DomainError
 from apps.campaigns.models import (
     Approval,
+    ArmFigures,
     Audience,
     AudienceMember,
     AutoRule,
@@ -19,6 +20,8 @@ from apps.campaigns.models import (
     Content,
     Engagement,
     EngagementCount,
+    Flag,
+    FlagChoice,
     LedgerEntry,
     Link,
     Outcome,
@@ -244,3 +247,25 @@ class EngagementCountAdmin(LargeTableAdmin):
     reads = READS_CAMPAIGNS
     list_display = ("campaign_id", "kind", "hour", "events", "people", "machine")
     search_exact = ("campaign_id", "id")
+
+
+@admin.register(ArmFigures)
+class ArmFiguresAdmin(LargeTableAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("campaign_id", "kind", "content_id", "people", "converted", "revenue", "read_at")
+    search_exact = ("campaign_id", "id")
+
+
+@admin.register(FlagChoice)
+class FlagChoiceAdmin(WorkspaceAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("name", "is_on", "changed_by", "changed_at", "reason")
+
+
+@admin.register(Flag)
+class FlagAdmin(admin.ModelAdmin):
+    """Of the house, for all workspaces; a workspace's own switches are on its page of settings."""
+
+    list_display = ("name", "everyone", "percent", "note", "modified")
+    fields = ("name", "everyone", "percent", "note")
+    search_fields = ("name",)

@@ -3,6 +3,7 @@
 from apps.accounts.privacy import holds, impersonal
 from apps.campaigns.models import (
     Approval,
+    ArmFigures,
     Audience,
     AudienceMember,
     AutoRule,
@@ -14,6 +15,7 @@ from apps.campaigns.models import (
     Content,
     Engagement,
     EngagementCount,
+    FlagChoice,
     LedgerEntry,
     Link,
     Outcome,
@@ -37,6 +39,7 @@ impersonal(Change, Approval, because="deeds of users and programs at ad platform
 impersonal(Audience, Topic, because="rules and names; who fits is asked anew each time")
 impersonal(Campaign, Content, Link, because="what is said to many; values of people come in as it leaves")
 impersonal(SendRun, Chunk, EngagementCount, because="queues and counts, which name nobody")
+impersonal(ArmFigures, FlagChoice, because="sums over many, and what is switched on")
 impersonal(LedgerEntry, because="by the recipient's number alone; kept as evidence of what was sent")
 
 holds(
