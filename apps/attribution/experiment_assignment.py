@@ -96,8 +96,12 @@ def drawn(experiment: Experiment, units: Sequence[str], moments: Sequence[dateti
 
 def is_held_out(units: Iterable[str], *, workspace: Workspace) -> list[bool]:
     """Whether units belong to the workspace's permanent hold-out, as it is set now."""
-    hold_out = HoldOut(salt=_holdout_salt(workspace.pk), share=holdout_share(workspace))
+    hold_out = permanent_hold_out(workspace)
     return [assignment.is_held_out(unit, hold_out) for unit in units]
+
+
+def permanent_hold_out(workspace: Workspace) -> HoldOut:
+    return HoldOut(salt=_holdout_salt(workspace.pk), share=holdout_share(workspace))
 
 
 def holdout_share(workspace: Workspace) -> float:

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from numpy.typing import NDArray
 
 from apps.accounts import scoping
+from apps.accounts.models import Workspace
 from apps.attribution import experiment_assignment
 from apps.attribution.experiment_exposures import NotRunning
 from apps.attribution.maths.experiments import assignment
@@ -54,9 +55,7 @@ def draw_crowd(experiment: Experiment, people: Integers, *, now: datetime) -> Dr
         raise NotRunning("This experiment lets nobody in: it is not running.")
     phase, split = experiment_assignment.split_at(experiment, now)
     drawn = assignment.places(_units(people), split, hold_out=experiment_assignment.hold_out_of(experiment))
-    return Drawn(
-        keys=split.variants, places=_as_seen(experiment, people, split.variants, drawn), phase=phase
-    )
+    return Drawn(keys=split.variants, places=_as_seen(experiment, people, split.variants, drawn), phase=phase)
 
 
 @transaction.atomic
@@ -109,3 +108,11 @@ def _after_the_decision(experiment: Experiment, people: Integers) -> Drawn:
         stands = assignment.points(_units(people), f"holdout:{hold_out.salt}")
         places[stands < hold_out.share] = HELD_OUT
     return Drawn(keys=keys, places=places, phase=0)
+
+
+def held_out_crowd(people: Integers, workspace: Workspace) -> NDArray[np.bool_]:
+    """Shape (n,): who belongs to the workspace's permanent hold-out, as it is set now."""
+    hold_out = experiment_assignment.permanent_hold_out(workspace)
+    if not hold_out.share:
+        return np.zeros(len(people), dtype=np.bool_)
+    return np.asarray(assignment.points(_units(people), f"holdout:{hold_out.salt}") < hold_out.share)
