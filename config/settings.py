@@ -275,7 +275,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
-    "PREPROCESSING_HOOKS": [],
+    "PREPROCESSING_HOOKS": ["apps.accounts.api.schema.only_versioned"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "apps.accounts.api.schema.add_refusals",
@@ -291,6 +291,8 @@ SPECTACULAR_SETTINGS = {
         "IncidentState": "apps.integrations.models.Incident.State",
         "RecommendationKind": "apps.campaigns.models.Kind",
         "LiftTestKind": "apps.attribution.models.LiftTest.Kind",
+        "CampaignKind": "apps.campaigns.models.Campaign.Kind",
+        "CampaignState": "apps.campaigns.models.Campaign.State",
     },
 }
 # Flags of risky capabilities: one row each, per workspace and percentage (campaigns/flags.py).

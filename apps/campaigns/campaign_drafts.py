@@ -1,13 +1,11 @@
-"""Campaigns before they leave: written, changed, copied, put away; and the variants of what they say."""
+"""Campaigns before they leave: written, changed, copied, put away. Their words are the room of content."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Q
 
 from apps.accounts import audit
 from apps.accounts.errors import DomainError, Invalid, NotHere
@@ -19,7 +17,9 @@ from apps.integrations import mail
 from apps.integrations.models import Connection
 
 State = Campaign.State
-MOST_VARIANTS = 10
+# Deeds that leave the version as it is, and those of words that count it up.
+NOT_COUNTED = ("campaign.created", "campaign.duplicated", "campaign.archived")
+COUNTED = ("content.added", "content.changed", "content.removed")
 FIELDS = frozenset(
     {
         "name",
@@ -41,7 +41,6 @@ FIELDS = frozenset(
         "after_crash",
     }
 )
-TEXTS = ("subject", "preheader", "body", "cta_label", "cta_url", "angle", "tone")
 LIMITS: dict[str, tuple[float, float]] = {
     "goal_days": (0.01, 90),
     "hold_out_share": (0, 0.5),
@@ -51,7 +50,6 @@ LIMITS: dict[str, tuple[float, float]] = {
     "send_from_hour": (0, 23),
     "send_until_hour": (1, 24),
 }
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
 COPIED = FIELDS - {"starts_at"}
 
 
@@ -67,22 +65,6 @@ class ChangedMeanwhile(DomainError):
 
     code = "campaign_changed_meanwhile"
     status = 409
-
-
-@dataclass(frozen=True, kw_only=True)
-class Text:
-    """What a variant says; every text is a template."""
-
-    subject: str
-    body: str
-    preheader: str = ""
-    cta_label: str = ""
-    cta_url: str = ""
-    made_by: str = Content.MadeBy.PERSON
-    angle: str = ""
-    tone: str = ""
-    rationale: str = ""
-    weight: int = 1
 
 
 def find(public_id: Any) -> Campaign:
@@ -192,82 +174,23 @@ def archive(actor: Actor, campaign: Campaign, *, now: datetime) -> Campaign:
     return held
 
 
-# Variants
-
-
-def content(campaign: Campaign, key: str) -> Content:
-    """Raises NotHere."""
-    found: Content | None = Content.objects.filter(campaign=campaign, key=key).first()
-    if found is None:
-        raise NotHere("This campaign has no such variant.")
-    return found
-
-
 @transaction.atomic
-def add_content(actor: Actor, campaign: Campaign, text: Text, *, now: datetime) -> Content:
-    """Another variant, with the next letter as its key. Needs campaigns:write. Raises Invalid. Audited."""
-    require(actor, "campaigns:write")
-    held = locked(campaign)
-    expect(held, State.DRAFT)
-    known = set(Content.objects.filter(campaign=held).values_list("key", flat=True))
-    if len(known) >= MOST_VARIANTS:
-        raise Invalid({"contents": [f"At most {MOST_VARIANTS} variants. Take one away first."]})
-    last = Content.objects.filter(campaign=held).aggregate(last=Max("position"))["last"]
-    made = Content(
-        workspace_id=held.workspace_id,
-        campaign=held,
-        key=next(letter for letter in LETTERS if letter not in known),
-        position=0 if last is None else last + 1,
-        changed_at=now,
-        **vars(text),
-    )
-    _clean(made)
-    made.save(force_insert=True)
-    _noted(actor, held, "campaign.content_added", made, now=now)
-    return made
-
-
-@transaction.atomic
-def change_content(actor: Actor, found: Content, *, now: datetime, **changes: Any) -> Content:
-    """Change what a variant says; other words wait for a yes again. Needs campaigns:write. Audited."""
+def weigh(actor: Actor, found: Content, weight: int, *, now: datetime) -> Content:
+    """Say what part of those on whom variants are tried gets this one. Needs campaigns:write. Audited."""
     require(actor, "campaigns:write")
     held = locked(found.campaign)
     expect(held, State.DRAFT)
+    low, high = LIMITS["weight"]
+    if not low <= weight <= high:
+        raise Invalid({"weight": [f"Give a number from {low:g} to {high:g}."]})
     one: Content = Content.objects.select_for_update().get(pk=found.pk)
-    changed = [name for name, value in changes.items() if getattr(one, name) != value]
-    for name in changed:
-        setattr(one, name, changes[name])
-    if changed:
-        if set(changed) & set(TEXTS):
-            one.approved_at, one.approved_by, one.prediction = None, "", {}
-        one.changed_at = now
-        _clean(one)
-        one.save()
-        _noted(actor, held, "campaign.content_changed", one, now=now, fields=sorted(changed))
-    return one
-
-
-@transaction.atomic
-def remove_content(actor: Actor, found: Content, *, now: datetime) -> None:
-    """Take a variant away. Needs campaigns:write. Audited."""
-    require(actor, "campaigns:write")
-    held = locked(found.campaign)
-    expect(held, State.DRAFT)
-    _noted(actor, held, "campaign.content_removed", found, now=now)
-    found.delete()
-
-
-@transaction.atomic
-def approve_content(actor: Actor, found: Content, *, now: datetime) -> Content:
-    """Say yes to the words of a variant. A person's or a key's deed; needs campaigns:send. Audited."""
-    require(actor, "campaigns:send")
-    held = locked(found.campaign)
-    expect(held, State.DRAFT)
-    one: Content = Content.objects.select_for_update().get(pk=found.pk)
-    if one.approved_at is None:
-        one.approved_at, one.approved_by = now, actor.label
-        one.save(update_fields=["approved_at", "approved_by"])
-        _noted(actor, held, "campaign.content_approved", one, now=now)
+    if one.weight != weight:
+        before, one.weight = one.weight, weight
+        one.save(update_fields=["weight"])
+        touch(held, now=now)
+        held.save(update_fields=["version", "changed_at"])
+        after = {"key": one.key, "weight": weight}
+        audit.record(actor, "campaign.weighed", held, now=now, before={"weight": before}, after=after)
     return one
 
 
@@ -277,22 +200,13 @@ def touch(held: Campaign, *, now: datetime) -> None:
     held.changed_at = now
 
 
-def _noted(
-    actor: Actor, held: Campaign, deed: str, one: Content, *, now: datetime, fields: Iterable[str] = ()
-) -> None:
-    touch(held, now=now)
-    held.save(update_fields=["version", "changed_at"])
-    after = {"key": one.key, "subject": one.subject, "version": held.version}
-    audit.record(actor, deed, held, now=now, after={**after, "fields": list(fields)} if fields else after)
-
-
 def _guard(held: Campaign, version: int) -> None:
     """Raise ChangedMeanwhile with what was changed since, and by whom."""
     if held.version == version:
         return
-    since = [one for one in _deeds(held) if (one.after or {}).get("version", 0) > version]
+    since = _deeds(held, max(0, held.version - version))
     names = sorted({name for one in since for name in _fields_of(one)})
-    who = ", ".join(sorted({one.actor_label for one in since})) or "Somebody"
+    who = " and ".join(sorted({one.actor_label for one in since})) or "Somebody"
     what = ", ".join(names).replace("_", " ") or "it"
     raise ChangedMeanwhile(
         f"{who} changed {what} meanwhile. Load it again, and make your change on top.",
@@ -300,15 +214,20 @@ def _guard(held: Campaign, version: int) -> None:
     )
 
 
-def _deeds(held: Campaign) -> list[AuditEntry]:
-    rows = AuditEntry.objects.filter(target_kind="campaign", target_id=str(held.pk))
-    return list(rows.filter(deed__startswith="campaign.").order_by("-pk")[:200])
+def _deeds(held: Campaign, many: int) -> list[AuditEntry]:
+    """The newest deeds that counted the version up, each of them by one."""
+    of_it = Q(target_kind="campaign", target_id=str(held.pk)) & ~Q(deed__in=NOT_COUNTED)
+    of_words = Q(target_kind="content", after__campaign=held.pk, deed__in=COUNTED)
+    return list(AuditEntry.objects.filter(of_it | of_words).order_by("-pk")[:many])
 
 
 def _fields_of(one: AuditEntry) -> set[str]:
+    after = one.after or {}
     if one.deed == "campaign.changed":
-        return set(one.after or {}) - {"version"}
-    return {f"variant {(one.after or {}).get('key', '')}".strip()}
+        return set(after) - {"version"}
+    if one.deed == "campaign.weighed" or one.target_kind == "content":
+        return {f"variant {after.get('key', '')}"}
+    return {"state"}
 
 
 def _known(chosen: dict[str, Any]) -> dict[str, Any]:
@@ -318,11 +237,9 @@ def _known(chosen: dict[str, Any]) -> dict[str, Any]:
     return chosen
 
 
-def _clean(made: Campaign | Content) -> None:
+def _clean(made: Campaign) -> None:
     """Raises Invalid."""
-    errors: dict[str, list[str]] = {}
-    if isinstance(made, Campaign):
-        errors = _out_of_limits(made)
+    errors = _out_of_limits(made)
     try:
         made.full_clean(validate_unique=False, validate_constraints=not errors, exclude={"workspace"})
     except ValidationError as error:

@@ -1,7 +1,8 @@
-"""Campaigns that leave: launched now or at their time, paused, resumed, cancelled, finished.
+"""Campaigns that leave: launched now or at their time, paused, resumed, cancelled.
 
-draft → scheduled → running ⇄ paused → done; running and paused → cancelled; what is scheduled can be taken
-back into a draft. Nothing is sent without the checks, a limit and an entry in the audit.
+draft → scheduled → running ⇄ paused; running and paused → cancelled; what is scheduled can be taken back
+into a draft. Delivery says when one is done. Nothing is sent without the checks, a limit and an entry in the
+audit.
 """
 
 from datetime import datetime
@@ -18,7 +19,7 @@ from apps.accounts.permissions import Actor, require, system
 from apps.accounts.tasks_base import workspace_task
 from apps.campaigns import campaign_checks, delivery, flags, splitting
 from apps.campaigns.campaign_checks import Checked
-from apps.campaigns.campaign_drafts import NotInThatState, expect, locked, touch
+from apps.campaigns.campaign_drafts import expect, locked, touch
 from apps.campaigns.events import CampaignLaunched, CampaignStateChanged
 from apps.campaigns.models import Campaign
 
@@ -100,16 +101,6 @@ def cancel(actor: Actor, campaign: Campaign, *, now: datetime, reason: str = "")
     delivery.cancel(held, now=now)
     held.finished_at = now
     return _into(actor, held, State.CANCELLED, "campaign.cancelled", now=now, reason=reason)
-
-
-@transaction.atomic
-def finish(campaign: Campaign, *, now: datetime) -> Campaign:
-    """Everybody is settled. A triggered campaign is never finished by itself."""
-    held = locked(campaign)
-    if held.state != State.RUNNING:
-        raise NotInThatState(f"This campaign is {held.state}.")
-    held.finished_at = now
-    return _into(system(held.workspace_id), held, State.DONE, "campaign.finished", now=now)
 
 
 @shared_task(name="campaigns.campaigns.start_due")

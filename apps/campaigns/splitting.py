@@ -6,7 +6,7 @@ of the message afterwards; what it brought is the difference. Whoever the worksp
 nothing either, and is in neither.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -21,7 +21,8 @@ from apps.attribution.experiment_metrics import DAY_SECONDS, Asked, Floats
 from apps.attribution.maths.experiments import assignment
 from apps.attribution.maths.experiments.assignment import HELD_OUT
 from apps.attribution.models import Experiment
-from apps.campaigns.models import Campaign, Content, Recipient, Topic
+from apps.campaigns.maths.arm_sums import Sums
+from apps.campaigns.models import ArmFigures, Campaign, Content, Recipient, Topic
 
 Integers = NDArray[np.int64]
 
@@ -117,6 +118,31 @@ def spread_waiting(campaign: Campaign, contents: Sequence[Content]) -> int:
             columns = [people[part].tolist(), places[part].tolist()]
             cursor.execute(SPREAD, [keys, *columns, scoping.current_id(), campaign.pk])
     return len(people)
+
+
+def sums(
+    campaign: Campaign,
+    contents: Sequence[Content],
+    figures: Mapping[int, ArmFigures],
+    clickers: Mapping[int, int],
+) -> list[Sums]:
+    """What the variants are judged by, in their order; nothing of one whose figures are not there yet.
+
+    figures, clickers: by content.
+    """
+    by_click = judged_by(campaign) == CLICK
+    return [
+        Sums(
+            name=one.key,
+            people=row.people,
+            total=min(clickers.get(one.pk, 0), row.people) if by_click else row.converted,
+            is_rate=True,
+            # Once the test is over the winner gets more, as it should.
+            share=float(max(row.people, 1)) if campaign.winner_at is not None else one.weight,
+        )
+        for one in contents
+        if (row := figures.get(one.pk)) is not None
+    ]
 
 
 def judged_by(campaign: Campaign) -> str:

@@ -1,14 +1,20 @@
 """Switching a capability off or on in a workspace; campaigns that run obey within seconds."""
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
+import structlog
 from django.db import transaction
 
 from apps.accounts import audit
+from apps.accounts.errors import DomainError
 from apps.accounts.models import Workspace
 from apps.accounts.permissions import Actor, require, system
 from apps.campaigns import campaigns, flags
 from apps.campaigns.models import Campaign, FlagChoice
+
+log = structlog.get_logger(__name__)
 
 SWITCHES = "The switches"
 
@@ -48,9 +54,19 @@ def obey(workspace: Workspace, *, now: datetime) -> int:
     actor = system(workspace.pk, SWITCHES)
     if flags.is_on(flags.SENDING, workspace):
         waiting = Campaign.objects.filter(state=Campaign.State.PAUSED, state_reason=campaigns.SWITCHED_OFF)
-        return len([campaigns.resume(actor, one, now=now) for one in waiting])
+        return sum(_done(campaigns.resume, actor, one, now=now) for one in waiting)
     running = Campaign.objects.filter(state=Campaign.State.RUNNING)
-    return len([campaigns.pause(actor, one, now=now, reason=campaigns.SWITCHED_OFF) for one in running])
+    return sum(_done(campaigns.pause, actor, one, now=now, reason=campaigns.SWITCHED_OFF) for one in running)
+
+
+def _done(deed: Callable[..., Campaign], actor: Actor, campaign: Campaign, **how: Any) -> bool:
+    """One that has just ended, or was stopped by somebody, keeps no other from obeying."""
+    try:
+        deed(actor, campaign, **how)
+    except DomainError as refusal:
+        log.info("switches.not_obeyed", campaign_id=campaign.pk, code=refusal.code)
+        return False
+    return True
 
 
 def _told(name: str, is_on: bool) -> dict[str, object]:

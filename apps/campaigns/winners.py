@@ -15,11 +15,10 @@ from apps.accounts.tasks_base import workspace_task
 from apps.attribution import experiments
 from apps.attribution.maths.experiments.readings import Reading, Verdict
 from apps.attribution.models import Experiment
-from apps.campaigns import arm_figures, campaigns, delivery, splitting, switches
+from apps.campaigns import arm_figures, delivery, splitting, switches
 from apps.campaigns.campaign_drafts import locked, touch
 from apps.campaigns.events import WinnerNamed
 from apps.campaigns.maths import arm_sums
-from apps.campaigns.maths.arm_sums import Sums
 from apps.campaigns.models import ArmFigures, Campaign, Content
 
 log = structlog.get_logger(__name__)
@@ -27,6 +26,8 @@ log = structlog.get_logger(__name__)
 State = Campaign.State
 JUDGE = "The test of variants"
 SWEEP_BATCH = 10_000
+# Where everybody tries the variants it may be done before the test is.
+JUDGED = (State.RUNNING, State.DONE)
 
 
 @shared_task(name="campaigns.campaigns.sweep")
@@ -46,7 +47,7 @@ def sweep() -> int:
 
 @workspace_task(name="campaigns.campaigns.look_after")
 def look_after() -> None:
-    """Obey the switches; sum up what is due; end tests whose time has come; finish what is settled."""
+    """Obey the switches; sum up what is due; end tests whose time has come."""
     now = timezone.now()
     switches.obey(Workspace.objects.get(), now=now)
     known = Campaign.objects.filter(launched_at__isnull=False).select_related("experiment", "lift", "topic")
@@ -55,23 +56,8 @@ def look_after() -> None:
     for campaign in rows:
         if arm_figures.is_due(campaign, read_at=ages.get(campaign.pk), now=now):
             arm_figures.refresh(campaign, now=now)
-        if campaign.state == State.RUNNING and campaign.kind == Campaign.Kind.BROADCAST:
+        if campaign.state in JUDGED and campaign.kind == Campaign.Kind.BROADCAST:
             judge(campaign, now=now)
-            finish_if_settled(campaign, now=now)
-
-
-def finish_if_settled(campaign: Campaign, *, now: datetime) -> bool:
-    """End a broadcast of which nobody is left to be sent it."""
-    campaign.refresh_from_db()
-    if campaign.state != State.RUNNING or not campaign.recipients:
-        return False
-    progress = delivery.progress(campaign)
-    settled = progress.held_out + progress.sent + sum(progress.skipped.values())
-    settled += progress.refused + progress.uncertain
-    if progress.to_send or progress.waiting or settled < campaign.recipients:
-        return False
-    campaigns.finish(campaign, now=now)
-    return True
 
 
 def judge(campaign: Campaign, *, now: datetime) -> bool:
@@ -93,25 +79,8 @@ def judge(campaign: Campaign, *, now: datetime) -> bool:
 
 def read(campaign: Campaign) -> Reading | None:
     """How the variants do by what the campaign is judged by: clicks of people, or conversions of its goal."""
-    return arm_sums.read_variants(sums(campaign, _variant_figures(campaign)))
-
-
-def sums(campaign: Campaign, figures: dict[int, ArmFigures]) -> list[Sums]:
-    """Of each variant, in their order; nothing of one whose figures are not there yet."""
-    by_click = splitting.judged_by(campaign) == splitting.CLICK
-    clickers = arm_figures.clickers(campaign) if by_click else {}
-    return [
-        Sums(
-            name=one.key,
-            people=row.people,
-            total=min(clickers.get(one.pk, 0), row.people) if by_click else row.converted,
-            is_rate=True,
-            # Once the test is over the winner gets more, as it should.
-            share=float(max(row.people, 1)) if campaign.winner_at is not None else one.weight,
-        )
-        for one in splitting.contents_of(campaign)
-        if (row := figures.get(one.pk)) is not None
-    ]
+    contents, clickers = splitting.contents_of(campaign), arm_figures.clickers(campaign)
+    return arm_sums.read_variants(splitting.sums(campaign, contents, _variant_figures(campaign), clickers))
 
 
 def _variant_figures(campaign: Campaign) -> dict[int, ArmFigures]:
@@ -131,7 +100,7 @@ def _is_time_up(campaign: Campaign, figures: dict[int, ArmFigures], *, now: date
 def _end(campaign: Campaign, winner: str | None, because: str, *, now: datetime) -> bool:
     """Settle the experiment, and let those who wait go."""
     held = locked(campaign)
-    if held.winner_at is not None or held.experiment is None or held.state != State.RUNNING:
+    if held.winner_at is not None or held.experiment is None or held.state not in JUDGED:
         return False
     actor, contents = system(held.workspace_id, JUDGE), splitting.contents_of(held)
     experiments.settle(actor, held.experiment, winner=winner, now=now, reason=because, by_itself=True)

@@ -8,21 +8,17 @@ from django.core.exceptions import PermissionDenied
 from apps.accounts import workspaces
 from apps.accounts.errors import Invalid, NotHere
 from apps.accounts.models import AuditEntry
-from apps.accounts.permissions import Actor
 from apps.campaigns import campaigns, switches
-from apps.campaigns.campaigns import ChangedMeanwhile, NeedsConfirmation, NotInThatState, NotReady, Text
+from apps.campaigns.campaigns import ChangedMeanwhile, NeedsConfirmation, NotInThatState, NotReady
+from apps.campaigns.content import variants
 from apps.campaigns.flags import SwitchedOff
 from apps.campaigns.models import AudienceMember, Campaign, Content, Recipient, SendRun
 from apps.integrations.models import Connection
-from tests.campaigns.built import audience, people, ready
+from tests.campaigns.built import audience, people, ready, somebody
 from tests.factories import NOW
 
 State = Campaign.State
 LATER = NOW + timedelta(hours=1)
-
-
-def _in_role(workspace, role):
-    return Actor(kind="user", id=1, label=role, workspace_id=workspace.pk, role=role)
 
 
 def test_a_draft_is_written_down_and_audited(actor):
@@ -63,13 +59,17 @@ def test_a_change_counts_the_version_up(actor):
 
 def test_a_change_on_an_old_version_says_what_was_changed(actor, workspace):
     made = campaigns.create(actor, name="Spring", now=NOW)
-    campaigns.change(_in_role(workspace, "owner"), made, version=1, now=LATER, goal="purchase")
+    campaigns.change(somebody(workspace, "owner"), made, version=1, now=LATER, goal="purchase")
 
     with pytest.raises(ChangedMeanwhile) as refused:
         campaigns.change(actor, made, version=1, now=LATER, name="Summer")
 
     assert refused.value.errors == {"goal": ["Changed meanwhile."]}
     assert "owner changed goal meanwhile" in refused.value.detail
+    variants.add(somebody(workspace), made, subject="a", body="b", now=LATER)
+    with pytest.raises(ChangedMeanwhile) as refused:
+        campaigns.change(actor, made, version=2, now=LATER, name="Summer")
+    assert refused.value.errors == {"variant a": ["Changed meanwhile."]}
     assert Campaign.objects.get().name == "Spring"
 
 
@@ -77,9 +77,9 @@ def test_other_words_wait_for_a_yes_again(actor, workspace):
     made = ready(workspace, many=1, variants=1)
     one = Content.objects.get()
 
-    campaigns.change_content(actor, one, now=LATER, weight=2)
+    campaigns.weigh(actor, one, 2, now=LATER)
     assert Content.objects.get().approved_at is not None
-    campaigns.change_content(actor, one, now=LATER, subject="Summer")
+    variants.change(actor, one, now=LATER, subject="Summer")
 
     assert Content.objects.get().approved_at is None
     assert [one.where for one in campaigns.check(made, now=LATER).errors] == ["a"]
@@ -236,9 +236,7 @@ def test_what_runs_is_not_changed_any_more(actor, workspace):
     with pytest.raises(NotInThatState):
         campaigns.change(actor, made, version=made.version, now=NOW, name="Summer")
     with pytest.raises(NotInThatState):
-        campaigns.change_content(actor, Content.objects.first(), now=NOW, subject="Summer")
-    with pytest.raises(NotInThatState):
-        campaigns.add_content(actor, made, Text(subject="c", body="c"), now=NOW)
+        campaigns.weigh(actor, Content.objects.first(), 2, now=NOW)
     with pytest.raises(NotInThatState):
         campaigns.archive(actor, made, now=NOW)
 
@@ -253,7 +251,7 @@ def test_what_runs_is_not_changed_any_more(actor, workspace):
     ],
 )
 def test_who_may_do_what(workspace, role, may_write, may_send, may_stop):
-    made, who = ready(workspace, many=2), _in_role(workspace, role)
+    made, who = ready(workspace, many=2), somebody(workspace, role)
 
     def refused(deed):
         try:
