@@ -11,5 +11,12 @@ class CampaignsConfig(AppConfig):
         """Say to the outbox how changes are made, to jobs how runs are, to rules what is measured, to
         experiments what clicks are, and to the first page what waits.
         """
-        for room in ("gauges", "headline", "optimization.runs", "optimization.sending", "splitting"):
+        for room in (
+            "gauges",
+            "headline",
+            "optimization.runs",
+            "optimization.sending",
+            "splitting",
+            "switches",
+        ):
             import_module(f"apps.campaigns.{room}")

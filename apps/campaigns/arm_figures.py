@@ -131,7 +131,7 @@ def _standing(campaign: Campaign) -> dict[int, tuple[int, datetime | None]]:
     state = Recipient.State
     rows = Recipient.objects.filter(campaign=campaign, content__isnull=False).values_list("content_id")
     found = rows.annotate(
-        to_come=Count("pk", filter=Q(state__in=[state.TO_SEND, state.SENDING])),
+        to_come=Count("pk", filter=Q(state=state.TO_SEND)),
         last=Max("settled_at", filter=Q(state=state.SENT)),
     )
     return {content: (to_come, last) for content, to_come, last in found}

@@ -92,6 +92,15 @@ def people_of(audience: Audience, *, now: datetime) -> int:
         return int(cursor.fetchone()[0])
 
 
+def some_of(audience: Audience, many: int, *, now: datetime) -> list[int]:
+    """Some of an audience's people, the same ones at each call while they are in it."""
+    query, params = audiences.people_sql(audience, now=now)
+    with connection.cursor() as cursor:
+        order = "ORDER BY hashint8(id) LIMIT %s"
+        cursor.execute(f"SELECT id FROM ({query}) AS people {order}", [*params, many])  # noqa: S608
+        return [person for (person,) in cursor.fetchall()]
+
+
 def limit_of(workspace: Workspace) -> int:
     return int(workspace.settings.get(LIMIT_SETTING, DEFAULT_LIMIT))
 
@@ -122,11 +131,7 @@ def _of_reach(campaign: Campaign, audience: Audience, *, now: datetime) -> Itera
     """Of a thousand of them, who may not be written to."""
     if campaign.topic is None:
         return
-    query, params = audiences.people_sql(audience, now=now)
-    with connection.cursor() as cursor:
-        order = "ORDER BY hashint8(id) LIMIT %s"
-        cursor.execute(f"SELECT id FROM ({query}) AS people {order}", [*params, ASKED_ABOUT])  # noqa: S608
-        asked = [person for (person,) in cursor.fetchall()]
+    asked = some_of(audience, ASKED_ABOUT, now=now)
     against = reach.against(campaign, asked, now=now)
     if asked and len(against) == len(asked):
         yield _error("audience", f"None of them may be written to: {_why(against, len(asked))}.")

@@ -7,7 +7,7 @@ campaigns.launch(actor, made, now=now)
 campaigns.pause(actor, made, now=now)
 """
 
-from apps.campaigns.campaign_checks import Checked, Finding, check, limit_of, people_of
+from apps.campaigns.campaign_checks import Checked, Finding, check, limit_of, people_of, some_of
 from apps.campaigns.campaign_drafts import (
     ChangedMeanwhile,
     NotInThatState,
@@ -51,6 +51,7 @@ __all__ = [
     "pause",
     "people_of",
     "resume",
+    "some_of",
     "start",
     "start_all_due",
     "start_due",

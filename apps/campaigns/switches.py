@@ -7,16 +7,25 @@ from typing import Any
 import structlog
 from django.db import transaction
 
-from apps.accounts import audit
+from apps.accounts import audit, scoping
 from apps.accounts.errors import DomainError
 from apps.accounts.models import Workspace
 from apps.accounts.permissions import Actor, require, system
 from apps.campaigns import campaigns, flags
+from apps.campaigns.content import ai
 from apps.campaigns.models import Campaign, FlagChoice
 
 log = structlog.get_logger(__name__)
 
 SWITCHES = "The switches"
+
+
+@ai.holds
+def _no_models() -> str:
+    """Why variants come from our own rules; empty where models may write them."""
+    if flags.is_on(flags.AI, scoping.current_id()):
+        return ""
+    return "the flag for language models is off."
 
 
 @transaction.atomic

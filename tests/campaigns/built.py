@@ -9,6 +9,7 @@ from apps.accounts.permissions import Actor, system
 from apps.attribution.models import Conversion
 from apps.campaigns import campaigns
 from apps.campaigns.content import variants as variants_of
+from apps.campaigns.delivery import snapshotting
 from apps.campaigns.models import (
     Audience,
     AudienceMember,
@@ -16,6 +17,7 @@ from apps.campaigns.models import (
     Content,
     EngagementCount,
     Recipient,
+    SendRun,
     Topic,
 )
 from apps.integrations.models import Connection
@@ -32,6 +34,7 @@ def connection(workspace: Workspace, service: str, account: str) -> Connection:
         label=account,
         state=Connection.State.CONNECTED,
         state_changed_at=NOW,
+        options={"postal_address": "1 Barn Lane, Bath"} if service == "mail" else {},
     )
 
 
@@ -87,6 +90,18 @@ def ready(
         variants_of.approve(somebody(workspace), one, now=now)
     made.refresh_from_db()
     return made
+
+
+def launched(actor: Actor, campaign: Campaign, *, now: datetime = NOW, **how: Any) -> Campaign:
+    """It runs, and everybody is written down."""
+    made = campaigns.launch(actor, campaign, now=now, **how)
+    take_snapshot(made)
+    return campaigns.find(made.public_id)
+
+
+def take_snapshot(campaign: Campaign) -> None:
+    for run in SendRun.objects.filter(campaign=campaign):
+        snapshotting.take(run_id=run.pk)
 
 
 def send_all(campaign: Campaign, *, at: datetime) -> None:

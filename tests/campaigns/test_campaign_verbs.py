@@ -14,7 +14,7 @@ from apps.campaigns.content import variants
 from apps.campaigns.flags import SwitchedOff
 from apps.campaigns.models import AudienceMember, Campaign, Content, Recipient, SendRun
 from apps.integrations.models import Connection
-from tests.campaigns.built import audience, people, ready, somebody
+from tests.campaigns.built import audience, launched, people, ready, somebody, take_snapshot
 from tests.factories import NOW
 
 State = Campaign.State
@@ -100,9 +100,9 @@ def test_a_copy_has_the_words_but_no_yes(actor, workspace):
 def test_a_launch_is_audited_with_the_number_of_people(actor, workspace):
     made = ready(workspace, many=12)
 
-    launched = campaigns.launch(actor, made, now=NOW)
+    found = launched(actor, made)
 
-    assert (launched.state, launched.launched_at) == (State.RUNNING, NOW)
+    assert (found.state, found.launched_at) == (State.RUNNING, NOW)
     assert AuditEntry.objects.get(deed="campaign.launched").after == {"state": "running", "people": 12}
     assert Recipient.objects.filter(campaign=made).count() == 12
     with pytest.raises(NotInThatState):
@@ -170,6 +170,7 @@ def test_it_waits_for_its_time(actor, workspace):
     assert not Recipient.objects.exists()
     assert campaigns.start_due(made, now=LATER).state == State.RUNNING
     assert campaigns.start_due(made, now=LATER).state == State.RUNNING
+    take_snapshot(made)
     assert Recipient.objects.count() == 3
     assert AuditEntry.objects.filter(deed="campaign.launched").count() == 1
 
@@ -201,7 +202,7 @@ def test_an_audience_that_has_grown_is_another_one(actor, workspace):
 
 
 def test_it_is_paused_and_goes_on_and_is_cancelled(actor, workspace):
-    made = campaigns.launch(actor, ready(workspace, many=3), now=NOW)
+    made = launched(actor, ready(workspace, many=3))
 
     assert campaigns.pause(actor, made, now=LATER, reason="A typing error").state == State.PAUSED
     assert not SendRun.objects.get().is_open

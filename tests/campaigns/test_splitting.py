@@ -11,7 +11,7 @@ from apps.attribution.models import Experiment, Exposure
 from apps.campaigns import arm_figures, campaign_reports, campaigns, splitting, winners
 from apps.campaigns.content import variants
 from apps.campaigns.models import ArmFigures, Campaign, Content, Engagement, Recipient, Topic
-from tests.campaigns.built import click, convert, ready, send_all
+from tests.campaigns.built import click, convert, launched, ready, send_all
 from tests.factories import NOW
 
 LATER = NOW + timedelta(hours=1)
@@ -19,8 +19,7 @@ STATE = Recipient.State
 
 
 def _launched(actor, workspace, **chosen):
-    made = campaigns.launch(actor, ready(workspace, **chosen), now=NOW)
-    return campaigns.find(made.public_id)
+    return launched(actor, ready(workspace, **chosen))
 
 
 def _people(campaign):
@@ -39,7 +38,7 @@ def test_one_variant_goes_to_everybody(actor, workspace):
 def test_the_shares_are_kept(actor, workspace):
     made = ready(workspace, many=400, hold_out_share=0.25, test_share=0.5)
     campaigns.weigh(actor, variants.get(made, "b"), 3, now=NOW)
-    made = campaigns.find(campaigns.launch(actor, made, now=NOW).public_id)
+    made = launched(actor, made)
 
     states = {
         state: Recipient.objects.filter(campaign=made, state=state).count()
