@@ -5,7 +5,8 @@ from django.urls import path
 from apps.campaigns.views import campaign_builder, campaigns, switches
 
 app_name = "campaigns"
-_ONE, _CONTENT = "<uuid:campaign_id>/", "<uuid:campaign_id>/contents/<slug:key>/"
+_ONE = "<uuid:campaign_id>/"
+_CONTENT = f"{_ONE}contents/<slug:key>/"
 urlpatterns = [
     path("", campaigns.listed, name="list"),
     path("new/", campaigns.new, name="new"),
