@@ -33,6 +33,8 @@ from apps.integrations.models import (
 from apps.integrations.monitoring import incidents, rules
 from apps.integrations.sync import imports, integrity, records, streams
 from tests.factories import NOW, ChannelFactory, GoalFactory, PersonFactory
+from tests.house.campaigns import BODIES as CAMPAIGN_BODIES
+from tests.house.campaigns import OBJECTS as CAMPAIGNS
 from tests.house.optimization import BODIES as OPTIMIZATION_BODIES
 from tests.house.optimization import recommendation
 from tests.house.rows import row_of
@@ -206,6 +208,7 @@ def _public(make: Callable[[Workspace], Any], name: str) -> Builder:
 
 # Route → the values of its parameters, naming an object of the given workspace.
 OBJECTS: dict[str, Builder] = {
+    **CAMPAIGNS,
     "accounts:job": _id_of(Job, "public_id", "public_id"),
     "accounts:job-cancel": _id_of(Job, "public_id", "public_id"),
     "accounts:member-role": _id_of(Membership, "membership_id"),
@@ -381,6 +384,7 @@ _goal_body = {
 
 # (method, route) → a body that is accepted. A route that takes no body has none.
 BODIES: dict[tuple[str, str], Any] = {
+    **CAMPAIGN_BODIES,
     **OPTIMIZATION_BODIES,
     ("post", "integrations-api:webhooks"): {"url": "https://example.com/hook", "event_names": ["*"]},
     ("delete", "integrations-api:webhook"): None,

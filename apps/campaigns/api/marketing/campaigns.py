@@ -135,7 +135,7 @@ class CampaignContentSerializer(serializers.Serializer):
 
 
 class CampaignFindingSerializer(serializers.Serializer):
-    severity = serializers.ChoiceField(choices=["error", "advice"])
+    severity = serializers.CharField(help_text="error or advice.")
     where = serializers.CharField(help_text="A step of the builder, or a variant's key.")
     words = serializers.CharField()
 
