@@ -10,7 +10,7 @@ from apps.attribution import experiments
 from apps.attribution.models import Experiment, Exposure
 from apps.campaigns import arm_figures, campaign_reports, campaigns, splitting, winners
 from apps.campaigns.content import variants
-from apps.campaigns.models import ArmFigures, Campaign, Content, Engagement, Recipient, Topic
+from apps.campaigns.models import ArmFigures, Campaign, Chunk, Content, Engagement, Recipient, SendRun, Topic
 from tests.campaigns.built import click, convert, launched, ready, send_all
 from tests.factories import NOW
 
@@ -126,8 +126,8 @@ def test_a_clear_winner_goes_to_the_rest_before_the_time_is_up(actor, workspace)
     assert (ended.winner, ended.winner_at) == ("b", NOW + timedelta(minutes=10))
     assert ended.experiment.state == Experiment.State.DECIDED
     assert ended.experiment.winner.key == "b"
-    assert not Recipient.objects.filter(state=STATE.WAITING).exists()
-    assert set(Recipient.objects.filter(state=STATE.TO_SEND).values_list("content_id", flat=True)) == {b.pk}
+    assert SendRun.objects.get().winner_id == b.pk
+    assert not Chunk.objects.filter(state=Chunk.State.WAITING).exists()
 
 
 def test_without_enough_to_go_by_the_rest_gets_each_alike(actor, workspace):
@@ -141,7 +141,9 @@ def test_without_enough_to_go_by_the_rest_gets_each_alike(actor, workspace):
 
     assert (ended.winner, ended.winner_at is not None) == ("", True)
     assert "without enough to go by" in ended.winner_reason
-    rest = Recipient.objects.filter(state=STATE.TO_SEND)
+    rest = Recipient.objects.filter(state=STATE.WAITING)
+    assert SendRun.objects.get().winner_id is None
+    assert not Chunk.objects.filter(state=Chunk.State.WAITING).exists()
     shares = [rest.filter(content=one).count() for one in (a, b)]
     assert sum(shares) == rest.count() > 80
     assert min(shares) > 30

@@ -32,9 +32,7 @@ def draft(workspace: Workspace) -> dict[str, Any]:
 
 
 def _made(workspace: Workspace, state: str) -> Campaign:
-    made: Campaign = Campaign.objects.create(
-        workspace=workspace, name="Spring", state=state, changed_at=NOW
-    )
+    made: Campaign = Campaign.objects.create(workspace=workspace, name="Spring", state=state, changed_at=NOW)
     Content.objects.create(
         workspace=workspace,
         campaign=made,

@@ -26,8 +26,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--workspace", default="demo", help="slug of the workspace (default demo)")
+        parser.add_argument("--key", default="", help="an API key that may track (default the demo's own)")
 
-    def handle(self, *, workspace: str, **_: Any) -> None:
+    def handle(self, *, workspace: str, key: str, **_: Any) -> None:
         if settings.IS_PRODUCTION or not settings.FAKES_URL:
             raise CommandError("This needs the fakes: start with `make run FAKES=9700`.")
         found = next((one for one in workspaces_for_staff() if one.slug == workspace), None)
@@ -40,14 +41,17 @@ class Command(BaseCommand):
             approver = campaign_demo.approver_of(found, owner.user_id, owner.user.email)
             rng = np.random.default_rng(SEED)
             made = campaign_demo.prepare(approver, now=timezone.now(), rng=rng)
-        _teach(found, made.people)
+        _teach(key or _kept_key(found), made.people)
         self.stdout.write(f"{len(made.people):,} people can be written to; “{campaign_demo.DRAFT}” waits.")
 
 
-def _teach(workspace: Workspace, people: dict[str, str]) -> None:
-    """Tell the fake that plays the recipients who they are, and how to report what they buy."""
+def _kept_key(workspace: Workspace) -> str:
     path = Path(settings.BASE_DIR) / ".bellwether" / f"{workspace.slug}.json"
-    key = json.loads(path.read_text())["api_key"] if path.exists() else ""
+    return str(json.loads(path.read_text())["api_key"]) if path.exists() else ""
+
+
+def _teach(key: str, people: dict[str, str]) -> None:
+    """Tell the fake that plays the recipients who they are, and how to report what they buy."""
     lesson = {"site": settings.SITE_URL, "api_key": key, "people": people}
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
