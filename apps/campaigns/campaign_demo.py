@@ -41,7 +41,7 @@ AGO = timedelta(days=12)
 PAST = "Autumn open days"
 DRAFT = "Spring open days"
 # Of a hundred who get it: who click, by variant; and of those who click, who then buy.
-CLICK_RATES, BUY_RATE, ANYWAY_RATE = (0.07, 0.13), 0.25, 0.02
+CLICK_RATES, BUY_RATE, ANYWAY_RATE = (0.11, 0.2), 0.3, 0.02
 WORDS = (
     {
         "subject": "{{ first_name | default('Hello') }}, our open days",

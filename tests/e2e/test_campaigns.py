@@ -1,5 +1,5 @@
-"""From the demo's data to a launched A/B campaign with a hold-out, and a result that can be read: in a browser,
-with workers, the fake of Resend, and recipients who click and buy.
+"""From the demo's data to a launched A/B campaign with a hold-out, and a result that can be read: in a
+browser, with workers, the fake of Resend, and recipients who click and buy.
 """
 
 import re
@@ -31,7 +31,7 @@ def _at_work(site: Site) -> Iterator[None]:
     command = ("-m", "celery", "-A", "config.celery", "worker", "-B", "-Q", queues, "-c", "2", "-l", "error")
     schedule = ("-s", str(site.checkout.root / "beat"))
     run: dict[str, Any] = {"cwd": REPOSITORY, "env": site.surroundings}
-    subprocess.run(
+    subprocess.run(  # noqa: S603 - our own
         [sys.executable, "manage.py", "demo_campaigns", "--workspace", "e2e", "--key", site.login["key"]],
         check=True,
         **run,

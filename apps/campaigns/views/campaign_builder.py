@@ -222,7 +222,7 @@ def _contents(
         "new": new or (forms.WordsForm() if is_new else None),
         "brief": brief or forms.BriefForm(),
         "ai_is_on": flags.is_on(flags.AI, request.workspace),
-        "test": test or forms.TestForm(initial={"to": request.user.email}),
+        "test": test or forms.TestForm(initial={"to": request.actor.label}),
         "width": width,
         "widths": WIDTHS,
         "dark": "dark" in request.GET,

@@ -1,10 +1,10 @@
 """Campaigns: all at a glance, and one with everything that became of it."""
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -24,19 +24,6 @@ from apps.campaigns.views.campaign_forms import NameForm
 State = Campaign.State
 SIZE = 25
 PEOPLE_SHOWN = 50
-# Which people stand behind a number of the page.
-BEHIND: dict[str, Callable[[Campaign], Any]] = {
-    **{
-        state: lambda campaign, state=state: Recipient.objects.filter(campaign=campaign, state=state)
-        for state in Recipient.State.values
-    },
-    **{
-        kind: lambda campaign, kind=kind: Engagement.objects.filter(
-            campaign=campaign, kind=kind, is_machine=False, is_first=True
-        )
-        for kind in Engagement.Kind.values
-    },
-}
 
 
 @require_safe
@@ -109,9 +96,10 @@ def campaign(request: HttpRequest, campaign_id: UUID) -> HttpResponse:
 def people(request: HttpRequest, campaign_id: UUID, group: str) -> HttpResponse:
     """Who stands behind a number?"""
     found = campaigns.find(campaign_id)
-    if group not in BEHIND:
+    behind = _behind(found, group)
+    if behind is None:
         return redirect("campaigns:campaign", campaign_id=campaign_id)
-    rows = slice_of(BEHIND[group](found), request.GET, size=PEOPLE_SHOWN)
+    rows = slice_of(behind, request.GET, size=PEOPLE_SHOWN)
     known = Person.objects.in_bulk([one.person_id for one in rows.rows])
     context = {
         "found": found,
@@ -166,6 +154,15 @@ def archive(request: HttpRequest, campaign_id: UUID) -> HttpResponse:
 
 def _address(campaign_id: UUID) -> str:
     return reverse("campaigns:campaign", args=[campaign_id])
+
+
+def _behind(found: Campaign, group: str) -> QuerySet[Any] | None:
+    """The rows behind a number: recipients in a state, or what people did for the first time."""
+    if group in Recipient.State.values:
+        return Recipient.objects.filter(campaign=found, state=group)
+    if group in Engagement.Kind.values:
+        return Engagement.objects.filter(campaign=found, kind=group, is_machine=False, is_first=True)
+    return None
 
 
 def _facts(report: Report, currency: str) -> list[dict[str, Any]]:
