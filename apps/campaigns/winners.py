@@ -74,7 +74,7 @@ def judge(campaign: Campaign, *, now: datetime) -> bool:
     if not _is_time_up(campaign, figures, now=now):
         return False
     winner = arm_sums.winner_at_the_end(found)
-    return _end(campaign, winner, _because(winner, found), now=now)
+    return _end(campaign, winner, _because(campaign, winner, found), now=now)
 
 
 def read(campaign: Campaign) -> Reading | None:
@@ -125,11 +125,12 @@ def _release(held: Campaign, winner: str | None, contents: list[Content], *, now
         delivery.release_waiting(held, key, now=now)
 
 
-def _because(winner: str | None, found: Reading | None) -> str:
+def _because(campaign: Campaign, winner: str | None, found: Reading | None) -> str:
     if winner is not None:
         return f"The time of the test was up, and {winner} costs least: {_loss(winner, found)}."
     why = found.because if found is not None else "Too few were sent it."
-    return f"The time of the test was up without enough to go by: {why} The rest gets each variant alike."
+    rest = "" if campaign.test_share >= 1 else " The rest gets each variant alike."
+    return f"The time of the test was up without enough to go by: {why}{rest}"
 
 
 def _loss(winner: str, found: Reading | None) -> str:

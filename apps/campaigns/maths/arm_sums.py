@@ -18,6 +18,7 @@ TIGHTEST_AT = 5_000
 ALPHA = 0.05
 # When the time of the test is up, the leader goes out if choosing it costs at most this part of its rate.
 LOSS_AT_THE_END = 0.03
+FEWEST_SUCCESSES_AT_THE_END = 25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,10 +121,10 @@ def read_variants(variants: Sequence[Sums]) -> Reading | None:
 
 
 def winner_at_the_end(reading: Reading | None) -> str | None:
-    """Whom the rest gets once the time is up: a winner, or a leader that costs at most LOSS_AT_THE_END of its
-    rate. None where too little is known to name one.
+    """Whom the rest gets once the time is up: a winner, or a leader with FEWEST_SUCCESSES_AT_THE_END that costs
+    at most LOSS_AT_THE_END of its rate. None where too little is known to name one.
     """
-    if reading is None or reading.verdict in (Verdict.NOT_ENOUGH_DATA, Verdict.SAMPLE_RATIO_MISMATCH):
+    if reading is None or reading.verdict is Verdict.SAMPLE_RATIO_MISMATCH:
         return None
     if reading.winner is not None:
         return reading.winner
@@ -131,6 +132,8 @@ def winner_at_the_end(reading: Reading | None) -> str | None:
     if not known:
         return None
     leader = min(known, key=lambda arm: arm.expected_loss or 0.0)
+    if (leader.events or 0) < FEWEST_SUCCESSES_AT_THE_END:
+        return None
     loss = leader.expected_loss or 0.0
     return leader.name if loss <= LOSS_AT_THE_END * abs(leader.mean) else None
 

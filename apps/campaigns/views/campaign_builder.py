@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from csp.decorators import csp_update
+from csp.decorators import csp_replace, csp_update
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -158,7 +158,8 @@ def ai_draft(request: HttpRequest, campaign_id: UUID, draft_id: UUID) -> HttpRes
 
 # Messages bring their styles along, inline; nothing else of theirs may do anything: no scripts, no forms.
 @xframe_options_sameorigin
-@csp_update({"style-src": ["'unsafe-inline'"], "img-src": ["https:"], "frame-ancestors": ["'self'"]})
+@csp_update({"style-src": ["'unsafe-inline'"], "img-src": ["https:"]})
+@csp_replace({"frame-ancestors": ["'self'"]})
 @require_safe
 @page("campaigns:read")
 def preview_frame(request: HttpRequest, campaign_id: UUID, key: str) -> HttpResponse:
