@@ -121,8 +121,8 @@ def read_variants(variants: Sequence[Sums]) -> Reading | None:
 
 
 def winner_at_the_end(reading: Reading | None) -> str | None:
-    """Whom the rest gets once the time is up: a winner, or a leader with FEWEST_SUCCESSES_AT_THE_END that costs
-    at most LOSS_AT_THE_END of its rate. None where too little is known to name one.
+    """Whom the rest gets once the time is up: a winner, or a leader with FEWEST_SUCCESSES_AT_THE_END that
+    costs at most LOSS_AT_THE_END of its rate. None where too little is known to name one.
     """
     if reading is None or reading.verdict is Verdict.SAMPLE_RATIO_MISMATCH:
         return None
