@@ -28,6 +28,8 @@ def headline(report: Report, currency: str) -> Line:
         return Line(f"{campaign.name} is", "a draft", "and has gone to nobody.")
     if campaign.state == State.SCHEDULED:
         return Line(f"{campaign.name} goes to", f"about {number(campaign.recipients)} people", "at its time.")
+    if not report.recipients:
+        return Line(f"{campaign.name} is", "being prepared:", "its people are being written down.")
     settled = report.recipients - report.held_out
     sent = f"Sent to {number(report.sent)} of {number(settled)};"
     brought = _brought(report.brought_revenue, currency) or _of_conversions(report.brought_conversions)
