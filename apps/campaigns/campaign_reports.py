@@ -235,7 +235,7 @@ def _brought(
 
 def _sums(row: ArmFigures, what: str, share: float) -> Sums:
     return Sums(
-        name=row.get_kind_display(),
+        name="The group held out" if row.kind == ArmFigures.Kind.HELD_OUT else "The group written to",
         people=row.people,
         total=float(getattr(row, what)),
         squared=getattr(row, f"{what}_squared"),

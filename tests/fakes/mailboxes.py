@@ -22,7 +22,7 @@ from tests.fakes.server import Fake, Reply, Seen, json_reply, route
 LINK = re.compile(r'href="([^"]*/c/[^"]+)"')
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0 Safari/537.36"
 # Of a hundred: who follow a link, by the subject; who of these buy; who buy in an hour in any case.
-CLICKS, CLICKS_OF_DATES, BUYS, ANYWAY_AN_HOUR = 0.15, 0.34, 0.35, 0.06
+CLICKS, CLICKS_OF_DATES, BUYS, ANYWAY_AN_HOUR = 0.15, 0.34, 0.35, 0.5
 SOONEST, LATEST = 6.0, 60.0
 
 
