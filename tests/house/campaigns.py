@@ -82,7 +82,6 @@ _PAGES = {
 }
 OBJECTS: dict[str, Builder] = {
     **{f"marketing-api:{name}": build for name, build in _API.items()},
-    **{f"marketing-unversioned:{name}": build for name, build in _API.items()},
     **{f"campaigns:{name}": build for name, build in _PAGES.items()},
 }
 _WORDS = {
