@@ -185,7 +185,7 @@ def test_another_workspaces_object_is_not_there(route, workspace, other_workspac
 
     form = None if route.is_api else FORMS.get(route.name, {})
     for method in route.methods:
-        answer = _asked(client, method, theirs, BODIES.get((method, route.name)), form)
+        answer = _asked(client, method, theirs, BODIES.get((method, route.known_as)), form)
         if route.name not in SAID_OTHERWISE:
             assert answer.status_code in ({404} if route.is_api else {404, 405}), (method, answer.status_code)
     assert route.name in SAID_OTHERWISE or 404 in {

@@ -570,8 +570,7 @@ FORMS: dict[str, dict[str, Any]] = {
 
 def parameters_of(route: Any, workspace: Workspace) -> dict[str, Any]:
     """The route's parameters, naming an object of the workspace. KeyError: nobody registered the route."""
-    known = route.name.replace("marketing-unversioned:", "marketing-api:")  # the same views
-    return OBJECTS[known](workspace) if route.parameters else {}
+    return OBJECTS[route.known_as](workspace) if route.parameters else {}
 
 
 def somebody(workspace: Workspace) -> None:

@@ -23,6 +23,11 @@ class Route:
         return self.path.startswith(("api/v1/", "api/marketing/"))
 
     @property
+    def known_as(self) -> str:
+        """An address without a version is one more of a view that has one."""
+        return self.name.replace("marketing-unversioned:", "marketing-api:")
+
+    @property
     def is_admin(self) -> bool:
         return self.path.startswith("staff/")
 
