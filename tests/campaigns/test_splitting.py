@@ -159,7 +159,8 @@ def test_the_time_runs_from_the_last_message_of_the_test(actor, workspace):
 def test_equals_are_not_told_apart(actor, workspace):
     made = _sent(actor, workspace)
     for one in splitting.contents_of(made):
-        click(made, one, 60, at=NOW)
+        sent = Recipient.objects.filter(content=one, state=STATE.SENT).count()
+        click(made, one, round(0.2 * sent), at=NOW)
 
     ended = _look(made, NOW + timedelta(hours=4))
 
