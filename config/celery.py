@@ -157,6 +157,16 @@ app.conf.update(
             "schedule": 5.0,
             "options": {"expire_seconds": 5},
         },
+        "Start campaigns whose time has come": {
+            "task": "campaigns.campaigns.start_due",
+            "schedule": 15.0,
+            "options": {"expire_seconds": 15},
+        },
+        "Obey switches, sum campaigns up and end their tests": {
+            "task": "campaigns.campaigns.sweep",
+            "schedule": 15.0,
+            "options": {"expire_seconds": 15},
+        },
         "Publish posts that are due on social networks": {
             "task": "integrations.social.sweep",
             "schedule": 30.0,

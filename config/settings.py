@@ -69,6 +69,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_filters",
     "django_celery_beat",
+    "waffle",
     "django_htmx",
     "template_partials",
     "csp",
@@ -274,7 +275,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
-    "PREPROCESSING_HOOKS": [],
+    "PREPROCESSING_HOOKS": ["apps.accounts.api.schema.only_versioned"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "apps.accounts.api.schema.add_refusals",
@@ -293,8 +294,15 @@ SPECTACULAR_SETTINGS = {
         "LiftTestKind": "apps.attribution.models.LiftTest.Kind",
         "AudienceKind": "apps.campaigns.models.Audience.Kind",
         "SuppressionReason": "apps.integrations.models.Suppression.Reason",
+        "CampaignKind": "apps.campaigns.models.Campaign.Kind",
+        "CampaignState": "apps.campaigns.models.Campaign.State",
     },
 }
+# Flags of risky capabilities: one row each, per workspace and percentage (campaigns/flags.py).
+WAFFLE_FLAG_MODEL = "campaigns.Flag"
+# What the operator switches off for every workspace, whatever its flags say.
+MARKETING_AUTOMATION_ENABLED = env.bool("MARKETING_AUTOMATION_ENABLED", default=True)
+AI_CONTENT_GENERATION_ENABLED = env.bool("AI_CONTENT_GENERATION_ENABLED", default=True)
 # Requests a minute per API key and route family; a workspace may override each in its settings.
 RATE_LIMITS = {
     "attribution": env.int("RATE_LIMIT_ATTRIBUTION", default=200),

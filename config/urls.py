@@ -27,6 +27,8 @@ urlpatterns = [
     path("api/v1/optimization/", include("apps.campaigns.api.optimization.urls")),
     path("api/v1/sync/batch", SyncBatchView.as_view(schema=None), name="sync-batch"),
     path("api/v1/marketing/", include("apps.campaigns.api.marketing.urls")),
+    # The same views at the addresses that programs of the system before this one know.
+    path("api/marketing/", include("apps.campaigns.api.marketing.urls", namespace="marketing-unversioned")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", chart_page(SpectacularSwaggerSplitView.as_view(url_name="schema")), name="api-docs"),
     path("health/live", health.live, name="health-live"),

@@ -25,8 +25,9 @@ from apps.accounts.errors import DomainError
 from apps.accounts.models import Workspace
 from apps.accounts.permissions import may
 
-# Second factors would show their secrets; groups are not how rights are given here.
-HIDDEN = {"mfa.Authenticator", "auth.Group"}
+# Second factors would show their secrets; groups are not how rights are given here; of waffle only flags
+# are used.
+HIDDEN = {"mfa.Authenticator", "auth.Group", "waffle.Sample", "waffle.Switch"}
 ROWS_COUNTED = 1_000
 LARGEST_ID = 2**63 - 1
 

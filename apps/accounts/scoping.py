@@ -49,6 +49,7 @@ ACROSS_DEEDS = {
     "engagement.sweep": "find workspaces with clicks that attribution is to be told of",
     "sign_ups.route": "find the workspace that a sign-up form names",
     "sign_ups.sweep": "find workspaces with sign-ups that nobody confirmed in time",
+    "campaigns.sweep": "find campaigns whose time has come, and workspaces with campaigns at work",
     "inbound.route": "find the workspace of the connection that a hook names",
     "inbound.sweep": "find what services sent and no worker has processed",
     "health.read": "count what waits, for the operators",

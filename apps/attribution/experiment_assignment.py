@@ -96,12 +96,28 @@ def drawn(experiment: Experiment, units: Sequence[str], moments: Sequence[dateti
 
 def is_held_out(units: Iterable[str], *, workspace: Workspace) -> list[bool]:
     """Whether units belong to the workspace's permanent hold-out, as it is set now."""
-    hold_out = HoldOut(salt=_holdout_salt(workspace.pk), share=holdout_share(workspace))
+    hold_out = permanent_hold_out(workspace)
     return [assignment.is_held_out(unit, hold_out) for unit in units]
+
+
+def permanent_hold_out(workspace: Workspace) -> HoldOut:
+    return HoldOut(salt=_holdout_salt(workspace.pk), share=holdout_share(workspace))
 
 
 def holdout_share(workspace: Workspace) -> float:
     return float(workspace.settings.get(HOLDOUT_SETTING, 0.0))
+
+
+def split_at(experiment: Experiment, moment: datetime) -> tuple[int, Split]:
+    """The phase in force at the moment, and its shares."""
+    phases = _Phases(experiment)
+    phase = phases.at(moment)
+    return phase, phases.split(phase)
+
+
+def kept_by(experiment: Experiment, units: Sequence[str]) -> dict[str, str]:
+    """The variant that each unit has seen first; those who have seen none are left out."""
+    return {unit: variant for unit, (variant, _) in _kept(experiment, units).items()}
 
 
 class _Phases:

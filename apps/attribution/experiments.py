@@ -9,7 +9,8 @@ experiments.decide(actor, made, winner="b", now=now)
 """
 
 from apps.attribution.experiment_assignment import Assigned, Why, assign, assign_many, is_held_out
-from apps.attribution.experiment_decisions import NotProven, SampleRatioBroken, decide
+from apps.attribution.experiment_crowds import Drawn, draw_crowd, held_out_crowd, log_crowd
+from apps.attribution.experiment_decisions import NotProven, SampleRatioBroken, decide, settle
 from apps.attribution.experiment_exposures import Logged, NotRunning, Sighting, expose, of_person
 from apps.attribution.experiment_metrics import Asked, Metric, metrics, register_metric
 from apps.attribution.experiment_plans import (
@@ -32,6 +33,7 @@ __all__ = [
     "Arm",
     "Asked",
     "Assigned",
+    "Drawn",
     "KeyTaken",
     "LayerFull",
     "Logged",
@@ -48,14 +50,18 @@ __all__ = [
     "create",
     "current_shares",
     "decide",
+    "draw_crowd",
     "expose",
     "find",
+    "held_out_crowd",
     "is_held_out",
+    "log_crowd",
     "metrics",
     "of_person",
     "read",
     "register_metric",
     "reweigh",
+    "settle",
     "start",
     "stop",
     "sweep",

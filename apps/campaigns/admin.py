@@ -12,6 +12,7 @@ from apps.campaigns.models import (
     AiDraft,
     AiSwitch,
     Approval,
+    ArmFigures,
     Audience,
     AudienceMember,
     AutoRule,
@@ -29,6 +30,8 @@ from apps.campaigns.models import (
     EverywhereComplaint,
     EverywhereSuppression,
     FieldStamp,
+    Flag,
+    FlagChoice,
     FrequencyWish,
     LedgerEntry,
     Link,
@@ -422,3 +425,25 @@ class PersonDayAdmin(LargeTableAdmin):
 class SendCountAdmin(WorkspaceAdmin):
     reads = READS_CAMPAIGNS
     list_display = ("campaign_id", "state", "reason", "people")
+
+
+@admin.register(ArmFigures)
+class ArmFiguresAdmin(LargeTableAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("campaign_id", "kind", "content_id", "people", "converted", "revenue", "read_at")
+    search_exact = ("campaign_id", "id")
+
+
+@admin.register(FlagChoice)
+class FlagChoiceAdmin(WorkspaceAdmin):
+    reads = READS_CAMPAIGNS
+    list_display = ("name", "is_on", "changed_by", "changed_at", "reason")
+
+
+@admin.register(Flag)
+class FlagAdmin(admin.ModelAdmin):
+    """Of the house, for all workspaces; a workspace's own switches are on its page of settings."""
+
+    list_display = ("name", "everyone", "percent", "note", "modified")
+    fields = ("name", "everyone", "percent", "note")
+    search_fields = ("name",)

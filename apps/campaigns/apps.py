@@ -20,5 +20,7 @@ class CampaignsConfig(AppConfig):
             "offline",
             "optimization.runs",
             "optimization.sending",
+            "splitting",
+            "switches",
         ):
             import_module(f"apps.campaigns.{room}")

@@ -64,3 +64,30 @@ class CampaignFinished(Event):
 
     name = "campaigns.campaign.finished"
     campaign_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignLaunched(Event):
+    """A campaign begins to be sent to so many people."""
+
+    name = "campaigns.campaign.launched"
+    campaign_id: int
+    people: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignStateChanged(Event):
+    """It was scheduled, paused, resumed, cancelled or finished: state says which it is in now."""
+
+    name = "campaigns.campaign.state_changed"
+    campaign_id: int
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WinnerNamed(Event):
+    """The test of a campaign's variants is over. winner: the variant's key, empty where none was named."""
+
+    name = "campaigns.winner.named"
+    campaign_id: int
+    winner: str

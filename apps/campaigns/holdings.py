@@ -7,6 +7,7 @@ from apps.campaigns.models import (
     AiDraft,
     AiSwitch,
     Approval,
+    ArmFigures,
     Audience,
     AudienceMember,
     AutoRule,
@@ -24,6 +25,7 @@ from apps.campaigns.models import (
     EverywhereComplaint,
     EverywhereSuppression,
     FieldStamp,
+    FlagChoice,
     FrequencyWish,
     LedgerEntry,
     Link,
@@ -71,6 +73,7 @@ impersonal(
     EngagementCount,
     because="queues and counts, which name nobody",
 )
+impersonal(ArmFigures, FlagChoice, because="sums over many, and what is switched on")
 impersonal(LedgerEntry, because="by the recipient's number alone; kept as evidence of what was sent")
 
 holds(

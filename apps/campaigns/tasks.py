@@ -4,6 +4,7 @@ from apps.campaigns.audiences.list_files import forget
 from apps.campaigns.bi.refreshing import refresh
 from apps.campaigns.bi.schedule import send_due
 from apps.campaigns.bi.schedule import sweep as sweep_reports
+from apps.campaigns.campaign_runs import start, start_all_due
 from apps.campaigns.delivery import leftovers, recovering, snapshotting, sweeping, working
 from apps.campaigns.engagement.settling import settle
 from apps.campaigns.engagement.settling import sweep as sweep_clicks
@@ -11,11 +12,15 @@ from apps.campaigns.offline.batches import prune, prune_all
 from apps.campaigns.optimization.runs import sweep, tick
 from apps.campaigns.subscriptions.sign_ups import forget as forget_sign_ups
 from apps.campaigns.subscriptions.sign_ups import sweep as sweep_sign_ups
+from apps.campaigns.winners import look_after
+from apps.campaigns.winners import sweep as campaigns_sweep
 
 __all__ = [
+    "campaigns_sweep",
     "forget",
     "forget_sign_ups",
     "leftovers",
+    "look_after",
     "prune",
     "prune_all",
     "recovering",
@@ -23,6 +28,8 @@ __all__ = [
     "send_due",
     "settle",
     "snapshotting",
+    "start",
+    "start_all_due",
     "sweep",
     "sweep_clicks",
     "sweep_reports",

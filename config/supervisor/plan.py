@@ -53,7 +53,7 @@ def plan(root: Path, environ: Mapping[str, str]) -> Plan:
     steps, afterwards = [python("migrate", manage, "migrate", "--verbosity", "0")], []
     if environ.get("BELLWETHER_DEMO", "1") != "0":
         steps.append(python("demo", manage, "demo", "--if-empty"))
-        afterwards += [python("demo_ads", manage, "demo_ads")] if fakes_port else []
+        afterwards += [python(name, manage, name) for name in ("demo_ads", "demo_campaigns") if fakes_port]
     listen = ("--host", host, "--port", str(port), "--timeout-graceful-shutdown", "5")
     quiet = ("--no-access-log", "--no-server-header", "--log-level", "warning")
     web = ("-m", "uvicorn", "config.asgi:application", *listen, *quiet)

@@ -14,6 +14,7 @@ from tests.fakes.lightblue import LightBlue
 from tests.fakes.linkedin import LinkedInAds, LinkedInConversions
 from tests.fakes.linkedin_pages import LinkedInPages
 from tests.fakes.llm import LanguageModel
+from tests.fakes.mailboxes import Mailboxes
 from tests.fakes.mailgun import Mailgun
 from tests.fakes.meta import Meta
 from tests.fakes.meta_social import FacebookPages, Instagram
@@ -42,6 +43,7 @@ FAKES: tuple[type[Fake], ...] = (
     LinkedInAds,
     LinkedInConversions,
     LinkedInPages,
+    Mailboxes,
     Mailgun,
     Meta,
     MetaConversions,
@@ -75,6 +77,10 @@ class Town(Fake):
             fake._server.server_close()  # the town's door is theirs
             fake.url = f"{self.url}/{name}"
             fake.furnish()
+        mailboxes, resend = self.fakes["mailboxes"], self.fakes["resend"]
+        assert isinstance(mailboxes, Mailboxes)
+        assert isinstance(resend, Resend)
+        mailboxes.post = resend
 
     @route("GET", r"/")
     def seen_by_all(self, request: Seen) -> Reply:

@@ -35,6 +35,8 @@ from apps.integrations.sync import imports, integrity, records, streams
 from tests.factories import NOW, ChannelFactory, GoalFactory, PersonFactory
 from tests.house.audiences import BODIES as AUDIENCE_BODIES
 from tests.house.audiences import OBJECTS as AUDIENCE_OBJECTS
+from tests.house.campaigns import BODIES as CAMPAIGN_BODIES
+from tests.house.campaigns import OBJECTS as CAMPAIGNS
 from tests.house.contents import BODIES as CONTENT_BODIES
 from tests.house.contents import campaign_of, draft
 from tests.house.marketing import BODIES as MARKETING_BODIES
@@ -214,6 +216,7 @@ def _public(make: Callable[[Workspace], Any], name: str) -> Builder:
 OBJECTS: dict[str, Builder] = {
     **AUDIENCE_OBJECTS,
     **MARKETING_OBJECTS,
+    **CAMPAIGNS,
     "accounts:job": _id_of(Job, "public_id", "public_id"),
     "accounts:job-cancel": _id_of(Job, "public_id", "public_id"),
     "accounts:member-role": _id_of(Membership, "membership_id"),
@@ -391,6 +394,7 @@ _goal_body = {
 # (method, route) → a body that is accepted. A route that takes no body has none.
 BODIES: dict[tuple[str, str], Any] = {
     **AUDIENCE_BODIES,
+    **CAMPAIGN_BODIES,
     **OPTIMIZATION_BODIES,
     **MARKETING_BODIES,
     **CONTENT_BODIES,
@@ -578,7 +582,7 @@ FORMS: dict[str, dict[str, Any]] = {
 
 def parameters_of(route: Any, workspace: Workspace) -> dict[str, Any]:
     """The route's parameters, naming an object of the workspace. KeyError: nobody registered the route."""
-    return OBJECTS[route.name](workspace) if route.parameters else {}
+    return OBJECTS[route.known_as](workspace) if route.parameters else {}
 
 
 def somebody(workspace: Workspace) -> None:

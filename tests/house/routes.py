@@ -20,7 +20,12 @@ class Route:
 
     @property
     def is_api(self) -> bool:
-        return self.path.startswith("api/v1/")
+        return self.path.startswith(("api/v1/", "api/marketing/"))
+
+    @property
+    def known_as(self) -> str:
+        """An address without a version is one more of a view that has one."""
+        return self.name.replace("marketing-unversioned:", "marketing-api:")
 
     @property
     def is_admin(self) -> bool:
@@ -49,7 +54,8 @@ def routes() -> list[Route]:
 
 
 def api_routes() -> list[Route]:
-    return [route for route in routes() if route.is_api]
+    """Of the API's first version; the addresses without one are the same views."""
+    return [route for route in routes() if route.path.startswith("api/v1/")]
 
 
 def _walk(patterns: list[Any], prefix: str, space: str) -> Iterator[Route]:

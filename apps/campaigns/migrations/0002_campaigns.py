@@ -5,6 +5,8 @@ import apps.integrations.ids
 import django.contrib.postgres.fields
 import django.db.models.deletion
 import django.db.models.functions.datetime
+import django.utils.timezone
+from django.conf import settings
 from django.db import migrations, models
 
 
@@ -13,8 +15,10 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0005_plural_names'),
         ('attribution', '0012_phases_and_doubts'),
+        ('auth', '0012_alter_user_first_name_max_length'),
         ('campaigns', '0001_optimisation'),
         ('integrations', '0007_touches_that_were_told'),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
@@ -116,12 +120,38 @@ class Migration(migrations.Migration):
                 ('launched_at', models.DateTimeField(blank=True, null=True)),
                 ('launched_by', models.CharField(blank=True, max_length=200)),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
+                ('archived_at', models.DateTimeField(blank=True, null=True)),
+                ('winner', models.CharField(blank=True, max_length=20)),
+                ('winner_reason', models.CharField(blank=True, max_length=300)),
+                ('winner_at', models.DateTimeField(blank=True, null=True)),
                 ('audience', apps.accounts.models.workspace.WorkspaceForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='campaigns.audience')),
                 ('experiment', apps.accounts.models.workspace.WorkspaceForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='attribution.experiment')),
                 ('lift', apps.accounts.models.workspace.WorkspaceForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='attribution.experiment')),
                 ('sender', apps.accounts.models.workspace.WorkspaceForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='integrations.connection')),
                 ('workspace', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.workspace')),
             ],
+        ),
+        migrations.CreateModel(
+            name='ArmFigures',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('variant', 'Variant'), ('message', 'was to get a message'), ('held_out', 'Held Out')], max_length=8)),
+                ('content_id', models.BigIntegerField(default=0)),
+                ('people', models.BigIntegerField(default=0)),
+                ('converted', models.BigIntegerField(default=0)),
+                ('conversions', models.BigIntegerField(default=0)),
+                ('conversions_squared', models.FloatField(default=0.0)),
+                ('revenue', models.DecimalField(decimal_places=2, default=0, max_digits=20)),
+                ('revenue_squared', models.FloatField(default=0.0)),
+                ('to_come', models.BigIntegerField(default=0)),
+                ('last_sent_at', models.DateTimeField(blank=True, null=True)),
+                ('read_at', models.DateTimeField()),
+                ('workspace', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.workspace')),
+                ('campaign', apps.accounts.models.workspace.WorkspaceForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='campaigns.campaign')),
+            ],
+            options={
+                'verbose_name_plural': 'figures of arms',
+            },
         ),
         migrations.CreateModel(
             name='AiDraft',
@@ -166,6 +196,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('key', models.SlugField(max_length=20)),
                 ('position', models.PositiveSmallIntegerField()),
+                ('weight', models.PositiveSmallIntegerField(db_default=1, default=1)),
                 ('subject', models.CharField(max_length=300)),
                 ('preheader', models.CharField(blank=True, max_length=300)),
                 ('body', models.TextField()),
@@ -283,6 +314,43 @@ class Migration(migrations.Migration):
                 ('device_id', models.CharField(max_length=64)),
                 ('event_id', models.UUIDField()),
                 ('person', apps.accounts.models.workspace.WorkspaceForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.person')),
+                ('workspace', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.workspace')),
+            ],
+        ),
+        migrations.CreateModel(
+            name='Flag',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(help_text='The human/computer readable name.', max_length=100, unique=True, verbose_name='Name')),
+                ('everyone', models.BooleanField(blank=True, help_text='Flip this flag on (Yes) or off (No) for everyone, overriding all other settings. Leave as Unknown to use normally.', null=True, verbose_name='Everyone')),
+                ('percent', models.DecimalField(blank=True, decimal_places=1, help_text='A number between 0.0 and 99.9 to indicate a percentage of users for whom this flag will be active.', max_digits=3, null=True, verbose_name='Percent')),
+                ('testing', models.BooleanField(default=False, help_text='Allow this flag to be set for a session for user testing', verbose_name='Testing')),
+                ('superusers', models.BooleanField(default=True, help_text='Flag always active for superusers?', verbose_name='Superusers')),
+                ('staff', models.BooleanField(default=False, help_text='Flag always active for staff?', verbose_name='Staff')),
+                ('authenticated', models.BooleanField(default=False, help_text='Flag always active for authenticated users?', verbose_name='Authenticated')),
+                ('languages', models.TextField(blank=True, default='', help_text='Activate this flag for users with one of these languages (comma-separated list)', verbose_name='Languages')),
+                ('rollout', models.BooleanField(default=False, help_text='Activate roll-out mode?', verbose_name='Rollout')),
+                ('note', models.TextField(blank=True, help_text='Note where this Flag is used.', verbose_name='Note')),
+                ('created', models.DateTimeField(db_index=True, default=django.utils.timezone.now, help_text='Date when this Flag was created.', verbose_name='Created')),
+                ('modified', models.DateTimeField(default=django.utils.timezone.now, help_text='Date when this Flag was last modified.', verbose_name='Modified')),
+                ('groups', models.ManyToManyField(blank=True, help_text='Activate this flag for these user groups.', to='auth.group', verbose_name='Groups')),
+                ('users', models.ManyToManyField(blank=True, help_text='Activate this flag for these users.', to=settings.AUTH_USER_MODEL, verbose_name='Users')),
+            ],
+            options={
+                'verbose_name': 'Flag',
+                'verbose_name_plural': 'Flags',
+                'abstract': False,
+            },
+        ),
+        migrations.CreateModel(
+            name='FlagChoice',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=100)),
+                ('is_on', models.BooleanField()),
+                ('reason', models.CharField(blank=True, max_length=300)),
+                ('changed_by', models.CharField(max_length=200)),
+                ('changed_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ('workspace', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.workspace')),
             ],
         ),
@@ -538,6 +606,10 @@ class Migration(migrations.Migration):
             model_name='audiencemember',
             constraint=models.UniqueConstraint(fields=('workspace', 'audience', 'person'), name='audience_member_once'),
         ),
+        migrations.AddConstraint(
+            model_name='armfigures',
+            constraint=models.UniqueConstraint(fields=('workspace', 'campaign', 'kind', 'content_id'), name='arm_figures_once'),
+        ),
         migrations.AddIndex(
             model_name='aidraft',
             index=models.Index(fields=['workspace', 'campaign', '-id'], name='ai_draft_of_campaign'),
@@ -561,6 +633,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='content',
             constraint=models.UniqueConstraint(fields=('workspace', 'campaign', 'key'), name='content_key_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='content',
+            constraint=models.CheckConstraint(condition=models.Q(('weight__gte', 1)), name='content_weight_from_one'),
         ),
         migrations.AddConstraint(
             model_name='device',
@@ -621,6 +697,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='fieldstamp',
             constraint=models.UniqueConstraint(fields=('workspace', 'person', 'field'), name='field_stamp_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='flagchoice',
+            constraint=models.UniqueConstraint(fields=('workspace', 'name'), name='flag_choice_once'),
         ),
         migrations.AddIndex(
             model_name='frequencywish',
@@ -725,6 +805,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='campaign',
             index=models.Index(condition=models.Q(('state', 'scheduled')), fields=['starts_at'], name='campaign_scheduled'),
+        ),
+        migrations.AddIndex(
+            model_name='campaign',
+            index=models.Index(condition=models.Q(('state', 'draft'), _negated=True), fields=['state', 'id'], name='campaign_at_work'),
         ),
         migrations.AddConstraint(
             model_name='campaign',

@@ -1,3 +1,4 @@
+from apps.campaigns.models.arm_figures import ArmFigures
 from apps.campaigns.models.audience import Audience, AudienceMember, ListFile, RefusedRow
 from apps.campaigns.models.budget_test import BudgetTest, BudgetTestArm
 from apps.campaigns.models.campaign import Campaign
@@ -16,6 +17,7 @@ from apps.campaigns.models.delivery import (
 from apps.campaigns.models.drafting import AiDraft, AiSwitch
 from apps.campaigns.models.engagement import Engagement, EngagementCount
 from apps.campaigns.models.everywhere import EverywhereComplaint, EverywhereSuppression
+from apps.campaigns.models.flag import Flag, FlagChoice
 from apps.campaigns.models.offline import Device, DeviceEvent, EditConflict, FieldStamp
 from apps.campaigns.models.outcome import Outcome
 from apps.campaigns.models.policy import AutoRule, Policy, SpendCap
@@ -31,6 +33,7 @@ __all__ = [
     "AiDraft",
     "AiSwitch",
     "Approval",
+    "ArmFigures",
     "Audience",
     "AudienceMember",
     "AutoRule",
@@ -49,6 +52,8 @@ __all__ = [
     "EverywhereComplaint",
     "EverywhereSuppression",
     "FieldStamp",
+    "Flag",
+    "FlagChoice",
     "FrequencyWish",
     "Kind",
     "LedgerEntry",

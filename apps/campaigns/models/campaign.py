@@ -69,6 +69,11 @@ class Campaign(WorkspaceOwned):
     launched_at = models.DateTimeField(null=True, blank=True)
     launched_by = models.CharField(max_length=200, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    archived_at = models.DateTimeField(null=True, blank=True)
+    # How the test ended: the key of the variant that the rest gets, empty where none could be named.
+    winner = models.CharField(max_length=20, blank=True)
+    winner_reason = models.CharField(max_length=300, blank=True)
+    winner_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -89,6 +94,7 @@ class Campaign(WorkspaceOwned):
         indexes = [
             models.Index(fields=["workspace", "-id"], name="campaign_newest_first"),
             models.Index(fields=["starts_at"], condition=Q(state="scheduled"), name="campaign_scheduled"),
+            models.Index(fields=["state", "id"], condition=~Q(state="draft"), name="campaign_at_work"),
         ]
 
     def __str__(self) -> str:

@@ -21,6 +21,8 @@ class Content(WorkspaceOwned):
     # Of the variant in the experiment.
     key = models.SlugField(max_length=20)
     position = models.PositiveSmallIntegerField()
+    # Of the people whom variants are tried on, on any scale.
+    weight = models.PositiveSmallIntegerField(default=1, db_default=1)
     subject = models.CharField(max_length=300)
     preheader = models.CharField(max_length=300, blank=True)
     body = models.TextField()
@@ -39,7 +41,8 @@ class Content(WorkspaceOwned):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["workspace", "campaign", "key"], name="content_key_once")
+            models.UniqueConstraint(fields=["workspace", "campaign", "key"], name="content_key_once"),
+            models.CheckConstraint(condition=models.Q(weight__gte=1), name="content_weight_from_one"),
         ]
 
     def __str__(self) -> str:

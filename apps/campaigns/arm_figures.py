@@ -1,0 +1,178 @@
+"""What became of a campaign's people, summed up by arm: read by pages, and by whoever names the winner.
+
+Summing up a million recipients takes a second or two, so it is done by beat, often while a campaign is young
+and seldom later; clicks are counted as they come in (EngagementCount).
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from django.db import connection, transaction
+from django.db.models import Count, Max, Q, Sum
+
+from apps.accounts import scoping
+from apps.attribution.models import Experiment, Exposure
+from apps.campaigns import splitting
+from apps.campaigns.models import ArmFigures, Campaign, Engagement, EngagementCount, Recipient
+
+# How long figures may be old: while it is sent and on its first day, in its first days, and after that.
+FRESH, YOUNG, SETTLED = timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1)
+LOGGED_AT_ONCE = 200_000
+SUMS = """
+    , sums AS (
+        SELECT t.arm, t.person_id, count(*) AS n, sum(c.value) AS v
+        FROM told AS t JOIN attribution_conversion AS c
+          ON c.workspace_id = (SELECT %(workspace)s::bigint) AND c.person_id = t.person_id
+         AND c.occurred_at >= t.since AND c.occurred_at < t.since + %(window)s::interval
+        WHERE c.is_counted AND (%(goal)s = '' OR c.conversion_type = %(goal)s)
+        GROUP BY t.arm, t.person_id)
+    SELECT t.arm, count(*), count(s.n), coalesce(sum(s.n), 0), coalesce(sum(s.n * s.n), 0)::float8,
+           coalesce(sum(s.v), 0), coalesce(sum(s.v * s.v), 0)::float8
+    FROM told AS t LEFT JOIN sums AS s ON s.arm = t.arm AND s.person_id = t.person_id
+    GROUP BY t.arm
+"""
+SENT = """
+    WITH told AS (
+        SELECT content_id AS arm, person_id, min(settled_at) AS since
+        FROM campaigns_recipient
+        WHERE workspace_id = (SELECT %(workspace)s::bigint) AND campaign_id = %(campaign)s
+          AND state = 'sent' AND content_id IS NOT NULL
+        GROUP BY content_id, person_id)
+"""
+MEANT = """
+    WITH told AS (
+        SELECT v.key AS arm, e.person_id, min(e.first_exposed_at) AS since
+        FROM attribution_exposure AS e
+        JOIN attribution_variant AS v ON v.workspace_id = e.workspace_id AND v.id = e.variant_id
+        WHERE e.workspace_id = (SELECT %(workspace)s::bigint) AND e.experiment_id = %(experiment)s
+          AND e.person_id IS NOT NULL
+        GROUP BY v.key, e.person_id)
+"""
+COLUMNS = ("people", "converted", "conversions", "conversions_squared", "revenue", "revenue_squared")
+NOBODY = (0,) * len(COLUMNS)
+KINDS = {
+    splitting.MESSAGE: ArmFigures.Kind.MESSAGE,
+    splitting.NOTHING: ArmFigures.Kind.HELD_OUT,
+}
+
+
+def refresh(campaign: Campaign, *, now: datetime) -> None:
+    """Sum up anew. Delivered twice, it says the same twice."""
+    _log_those_who_were_sent(campaign, now=now)
+    rows = [*_variants(campaign, now=now), *_lift(campaign, now=now)]
+    with transaction.atomic():
+        ArmFigures.objects.bulk_create(
+            rows,
+            update_conflicts=True,
+            unique_fields=["workspace", "campaign", "kind", "content_id"],
+            update_fields=[*COLUMNS, "to_come", "last_sent_at", "read_at"],
+        )
+
+
+def is_due(campaign: Campaign, *, read_at: datetime | None, now: datetime) -> bool:
+    """Whether its figures are older than they may be. Read once after all windows are over, they stand."""
+    if campaign.launched_at is None:
+        return False
+    if read_at is None:
+        return True
+    over_at = closes_at(campaign)
+    if over_at is not None and read_at > over_at:
+        return False
+    last = campaign.finished_at or now
+    age = FRESH if now - last < timedelta(days=1) else YOUNG if now - last < timedelta(days=3) else SETTLED
+    return now - read_at >= age or (over_at is not None and now > over_at)
+
+
+def closes_at(campaign: Campaign) -> datetime | None:
+    """When the last window is over; None while it still is sent."""
+    if campaign.finished_at is None:
+        return None
+    return campaign.finished_at + timedelta(days=campaign.goal_days)
+
+
+def read_at(campaigns: Iterable[Campaign]) -> dict[int, datetime]:
+    """When the figures of each were last summed up."""
+    found = ArmFigures.objects.filter(campaign__in=list(campaigns)).values_list("campaign_id")
+    return dict(found.annotate(at=Max("read_at")))
+
+
+def of(campaign: Campaign) -> list[ArmFigures]:
+    return list(ArmFigures.objects.filter(campaign=campaign).order_by("kind", "content_id"))
+
+
+def clickers(campaign: Campaign) -> dict[int, int]:
+    """People who clicked, by content; machines are not among them."""
+    found = EngagementCount.objects.filter(campaign=campaign, kind=Engagement.Kind.CLICKED)
+    return dict(found.values_list("content_id").annotate(people=Sum("people")))
+
+
+def _variants(campaign: Campaign, *, now: datetime) -> list[ArmFigures]:
+    """Of each content, also where nobody was sent it yet."""
+    told = {row[0]: row[1:] for row in _asked(SENT, campaign, campaign=campaign.pk)}
+    standing = _standing(campaign)
+    return [
+        _row(
+            campaign,
+            ArmFigures.Kind.VARIANT,
+            told.get(one.pk, NOBODY),
+            now=now,
+            content_id=one.pk,
+            to_come=standing.get(one.pk, (0, None))[0],
+            last_sent_at=standing.get(one.pk, (0, None))[1],
+        )
+        for one in splitting.contents_of(campaign)
+    ]
+
+
+def _standing(campaign: Campaign) -> dict[int, tuple[int, datetime | None]]:
+    """Of each content, how many are still to get it, and when it last left."""
+    state = Recipient.State
+    rows = Recipient.objects.filter(campaign=campaign, content__isnull=False).values_list("content_id")
+    found = rows.annotate(
+        to_come=Count("pk", filter=Q(state=state.TO_SEND)),
+        last=Max("settled_at", filter=Q(state=state.SENT)),
+    )
+    return {content: (to_come, last) for content, to_come, last in found}
+
+
+def _lift(campaign: Campaign, *, now: datetime) -> list[ArmFigures]:
+    """Both arms from the experiment's log: whatever became of the message, they are compared as drawn."""
+    if campaign.lift_id is None:
+        return []
+    told = _asked(MEANT, campaign, experiment=campaign.lift_id)
+    return [_row(campaign, KINDS[key], row, now=now) for key, *row in told]
+
+
+def _row(campaign: Campaign, kind: str, figures: Sequence[Any], *, now: datetime, **more: Any) -> ArmFigures:
+    named = dict(zip(COLUMNS, figures, strict=True))
+    return ArmFigures(
+        workspace_id=campaign.workspace_id, campaign=campaign, kind=kind, read_at=now, **named, **more
+    )
+
+
+def _asked(told: str, of: Campaign, /, **more: Any) -> list[tuple[Any, ...]]:
+    given = {
+        "workspace": scoping.current_id(),
+        "window": timedelta(days=of.goal_days),
+        "goal": of.goal,
+        **more,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(told + SUMS, given)
+        return list(cursor.fetchall())
+
+
+def _log_those_who_were_sent(campaign: Campaign, *, now: datetime) -> None:
+    """The test's log: who was sent a variant since it was last written, up to LOGGED_AT_ONCE of them."""
+    test = campaign.experiment
+    if test is None or test.state != Experiment.State.RUNNING or campaign.kind != Campaign.Kind.BROADCAST:
+        return
+    last = Exposure.objects.filter(experiment=test).aggregate(last=Max("first_exposed_at"))["last"]
+    sent = Recipient.objects.filter(campaign=campaign, state=Recipient.State.SENT)
+    if last is not None:
+        sent = sent.filter(settled_at__gte=last)
+    rows = list(sent.order_by("settled_at").values_list("person_id", "settled_at")[:LOGGED_AT_ONCE])
+    people = np.array([person for person, _ in rows], dtype=np.int64)
+    splitting.log_variants(campaign, people, [at for _, at in rows], now=now)

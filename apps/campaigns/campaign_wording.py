@@ -1,0 +1,107 @@
+"""Sentences about campaigns: what one has come to, and what the list says at first."""
+
+from collections.abc import Sequence
+
+from apps.accounts.figures import count, money, number, percent
+from apps.campaigns.campaign_checks import REASONS
+from apps.campaigns.campaign_reports import Line as ListLine
+from apps.campaigns.campaign_reports import Report
+from apps.campaigns.maths.arm_sums import Brought
+from apps.campaigns.models import Campaign
+from apps.campaigns.wording import Line, span
+
+State = Campaign.State
+SKIPPED = {
+    **REASONS,
+    "cancelled": "were left when it was cancelled",
+    "frequency": "had enough messages lately",
+    "held_out": "are held out",
+}
+# Below this chance of being the best nobody is said to be ahead.
+AHEAD = 0.6
+
+
+def headline(report: Report, currency: str) -> Line:
+    """The answer to: what did it do?"""
+    campaign = report.campaign
+    if campaign.state == State.DRAFT:
+        return Line(f"{campaign.name} is", "a draft", "and has gone to nobody.")
+    if campaign.state == State.SCHEDULED:
+        return Line(f"{campaign.name} goes to", f"about {number(campaign.recipients)} people", "at its time.")
+    if not report.recipients:
+        return Line(f"{campaign.name} is", "being prepared:", "its people are being written down.")
+    settled = report.recipients - report.held_out
+    sent = f"Sent to {number(report.sent)} of {number(settled)};"
+    brought = _brought(report.brought_revenue, currency) or _of_conversions(report.brought_conversions)
+    if brought is not None:
+        return Line(f"{sent} {_variants(report)}the campaign brought".strip(), *brought)
+    if report.leader is not None and _is_ahead(report):
+        key = report.leader.content.key
+        return Line(f"{sent} variant", key, f"is {'the winner' if campaign.winner == key else 'ahead'}.")
+    clicked = count(report.heard.clicked, "person", "people")
+    return Line(sent, clicked, "clicked so far." if campaign.state != State.DONE else "clicked.")
+
+
+def brought_words(found: Brought | None, currency: str, *, is_money: bool) -> str:
+    """What the message brought, or why that is not known, in one sentence."""
+    if found is None:
+        return "Nobody was held out, so nobody knows what would have happened without it."
+    if found.total is None:
+        more = f" About {number(found.more_people)} more people would be enough." if found.more_people else ""
+        return f"Not enough data yet: {found.because}{more}"
+    tell = (lambda value: money(value, currency)) if is_money else number
+    ends = f"{tell(found.low)} to {tell(found.high)}"
+    among = f"{number(found.people)} written to against {number(found.held_out)} held out"
+    when = "final" if found.is_final else "so far; holds however often it is looked at"
+    return (
+        f"{tell(found.total)} more than sending nothing ({ends}, {percent(found.level, 0)}); {among}; {when}."
+    )
+
+
+def skipped_words(skipped: dict[str, int]) -> list[tuple[str, int]]:
+    """Why people got nothing, the commonest first."""
+    named = [(SKIPPED.get(reason, reason.replace("_", " ")), many) for reason, many in skipped.items()]
+    return sorted(named, key=lambda pair: -pair[1])
+
+
+def list_line(lines: Sequence[ListLine]) -> Line:
+    running = [one for one in lines if one.campaign.state == State.RUNNING]
+    paused = [one for one in lines if one.campaign.state == State.PAUSED]
+    if running:
+        left = sum(one.total - one.done for one in running)
+        verb = "is" if len(running) == 1 else "are"
+        return Line("", count(len(running), "campaign"), f"{verb} being sent; {number(left)} messages to go.")
+    if paused:
+        return Line("", count(len(paused), "campaign"), "is paused." if len(paused) == 1 else "are paused.")
+    drafts = sum(one.campaign.state == State.DRAFT for one in lines)
+    if drafts:
+        return Line("Nothing is being sent;", count(drafts, "draft"), "to finish.")
+    return Line("", "Nothing", "is being sent.")
+
+
+def _brought(found: Brought | None, currency: str) -> tuple[str, str] | None:
+    if found is None or found.total is None:
+        return None
+    ends = span(found.low, found.high, currency)
+    if (found.low or 0) <= 0 <= (found.high or 0):
+        return money(found.total, currency), f"more than sending nothing ({ends}), which may be chance."
+    return money(found.total, currency), f"({ends}) more than sending nothing."
+
+
+def _of_conversions(found: Brought | None) -> tuple[str, str] | None:
+    if found is None or found.total is None:
+        return None
+    ends = f"{number(found.low)} to {number(found.high)}"
+    return f"{number(found.total)} conversions", f"({ends}) more than sending nothing."
+
+
+def _variants(report: Report) -> str:
+    leader = report.leader
+    if report.campaign.winner:
+        return f"variant {report.campaign.winner} won; "
+    return f"variant {leader.content.key} is ahead; " if leader is not None and _is_ahead(report) else ""
+
+
+def _is_ahead(report: Report) -> bool:
+    judged = report.leader.judged if report.leader is not None else None
+    return judged is not None and (judged.p_best or 0.0) >= AHEAD

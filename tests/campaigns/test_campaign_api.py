@@ -1,0 +1,106 @@
+"""Campaigns over HTTP, by a key and by a person."""
+
+import pytest
+
+from apps.accounts.models import AuditEntry
+from apps.campaigns.models import Campaign, Content
+from tests.campaigns.built import launched, ready
+
+URL = "/api/v1/marketing/campaigns"
+PLAIN = "/api/marketing/campaigns"
+
+
+def _post(client, address, body=None):
+    return client.post(address, body or {}, format="json")
+
+
+def test_from_the_first_word_to_the_figures(api, page, workspace, actor):
+    ready_one = ready(workspace, many=8)
+    topic, sender = ready_one.topic.key, str(ready_one.sender.public_id)
+    made = _post(
+        api,
+        URL,
+        {"name": "Summer", "audience": str(ready_one.audience.public_id), "topic": topic, "sender": sender},
+    )
+    assert made.status_code == 201
+    address = f"{URL}/{made.json()['id']}"
+    words = {"subject": "Summer is near", "body": "Hello", "weight": 3}
+    assert _post(api, f"{address}/contents", words).json()["weight"] == 3
+    held = api.get(f"{address}/check").json()
+    assert (held["is_ready"], held["people"]) == (False, 8)
+    assert _post(api, f"{address}/launch").status_code == 409
+    assert _post(api, f"{address}/contents/a/approve").status_code == 403
+
+    assert page.post(f"{address}/contents/a/approve", content_type="application/json").status_code == 200
+    assert api.get(f"{address}/check").json()["is_ready"]
+    answer = _post(api, f"{address}/launch")
+
+    assert (answer.status_code, answer.json()["state"]) == (200, "running")
+    assert _post(api, f"{address}/pause", {"reason": "A typing error"}).json()["state"] == "paused"
+    assert AuditEntry.objects.get(deed="campaign.paused").reason == "A typing error"
+    assert _post(api, f"{address}/resume").json()["state"] == "running"
+    stats = api.get(f"{address}/stats").json()
+    assert (stats["sent"], stats["brought_revenue"]) == (0, None)
+    assert _post(api, f"{address}/cancel").json()["state"] == "cancelled"
+    copy = _post(api, f"{address}/duplicate").json()
+    assert (copy["name"], copy["state"]) == ("Summer (copy)", "draft")
+    assert api.delete(f"{address}").json()["archived_at"]
+    assert {one["name"] for one in api.get(URL).json()} == {"Summer (copy)", "Spring"}
+    assert [one["name"] for one in api.get(f"{URL}?is_archived=true").json()] == ["Summer"]
+
+
+def test_a_change_names_what_was_changed_meanwhile(api):
+    made = _post(api, URL, {"name": "Spring"}).json()
+    address = f"{URL}/{made['id']}"
+    first = api.patch(address, {"version": 1, "goal": "purchase"}, format="json")
+    second = api.patch(address, {"version": 1, "name": "Summer"}, format="json")
+
+    assert (first.status_code, first.json()["version"]) == (200, 2)
+    assert second.status_code == 409
+    assert second.json()["code"] == "campaign_changed_meanwhile"
+    assert second.json()["errors"] == {"goal": ["Changed meanwhile."]}
+
+
+def test_the_addresses_without_a_version_are_the_same_views(api):
+    made = _post(api, PLAIN, {"name": "Spring"})
+
+    assert made.status_code == 201
+    assert api.get(f"{URL}/{made.json()['id']}").json() == made.json()
+    assert "RateLimit" in str(made.headers) or made.headers.get("RateLimit-Policy")
+
+
+@pytest.mark.parametrize("field", ["audience", "topic", "sender"])
+def test_what_is_named_must_be_there(api, field):
+    value = "nothing" if field == "topic" else "019ac000-0000-7000-8000-000000000000"
+
+    assert _post(api, URL, {"name": "Spring", field: value}).status_code == 404
+    assert not Campaign.objects.exists()
+
+
+def test_a_preview_shows_the_words(api, workspace):
+    made = ready(workspace, many=1)
+
+    shown = _post(api, f"{URL}/{made.public_id}/preview", {"content": "b"}).json()
+
+    assert shown["subject"] == "Spring is near, take 2"
+    assert "season opens" in shown["html"]
+    assert "season opens" in shown["text"]
+
+
+def test_a_test_goes_to_one_address(api, workspace):
+    made = ready(workspace, many=1)
+
+    sent = _post(api, f"{URL}/{made.public_id}/test", {"to": "ada@example.com"})
+
+    assert sent.status_code == 202
+    assert Campaign.objects.get().state == "draft"
+
+
+def test_what_is_sent_is_not_changed(api, workspace, actor):
+    made = launched(actor, ready(workspace, many=2))
+    address = f"{URL}/{made.public_id}"
+
+    assert api.patch(address, {"version": made.version, "name": "x"}, format="json").status_code == 409
+    assert api.patch(f"{address}/contents/a", {"subject": "x"}, format="json").status_code == 409
+    assert api.delete(f"{address}/contents/a").status_code == 409
+    assert Content.objects.filter(subject="x").count() == 0

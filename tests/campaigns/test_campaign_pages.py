@@ -1,0 +1,192 @@
+"""Pages of campaigns: the builder keeps as one goes, the list moves, one campaign says its answer first."""
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from apps.campaigns import arm_figures, campaigns, splitting
+from apps.campaigns.models import Campaign, Content, FlagChoice, Recipient
+from tests.campaigns.built import click, convert, launched, ready, send_all
+from tests.factories import NOW, member
+
+LATER = NOW + timedelta(hours=2)
+HTMX = {"HTTP_HX_REQUEST": "true"}
+
+
+def _text(answer):
+    """The page's words, without tags."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", answer.content.decode())).replace("\xa0", " ")
+
+
+def test_an_empty_list_says_what_will_stand_there(page):
+    assert "No campaign has been written yet" in _text(page.get("/campaigns/"))
+
+
+def test_a_new_one_leads_into_the_builder(page):
+    answer = page.post("/campaigns/new/", {"name": "Spring"})
+
+    made = Campaign.objects.get()
+    assert answer.headers["Location"] == f"/campaigns/{made.public_id}/build/audience/"
+
+
+@pytest.mark.parametrize("step", ["audience", "content", "schedule", "goal", "check"])
+def test_each_step_opens(page, workspace, step):
+    made = ready(workspace, many=3)
+
+    answer = page.get(f"/campaigns/{made.public_id}/build/{step}/")
+
+    assert answer.status_code == 200
+    assert "It would reach 3 people now" in _text(answer)
+
+
+def test_a_step_is_kept_as_one_goes(page, workspace):
+    made = ready(workspace, many=3)
+    address = f"/campaigns/{made.public_id}/build/goal/"
+    given = {
+        "version": made.version,
+        "goal": "",
+        "goal_days": "7",
+        "hold_out_percent": "10",
+        "test_percent": "40",
+        "test_hours": "2",
+    }
+
+    kept = page.post(address, given, **HTMX)
+    stale = page.post(address, {**given, "hold_out_percent": "20"}, **HTMX)
+    wrong = page.post(address, {**given, "version": made.version + 1, "hold_out_percent": "80"}, **HTMX)
+
+    found = Campaign.objects.get()
+    assert (found.hold_out_share, found.test_share, found.test_hours) == (0.1, 0.4, 2.0)
+    assert f'value="{made.version + 1}"' in kept.content.decode()
+    assert "meanwhile" in _text(stale)
+    assert "Hold out percent" in _text(wrong)
+
+
+def test_without_scripts_a_button_goes_on(page, workspace):
+    made = ready(workspace, many=3)
+    given = {"version": made.version, "name": "Summer", "audience": str(made.audience.public_id)}
+
+    answer = page.post(f"/campaigns/{made.public_id}/build/audience/", given)
+
+    assert answer.headers["Location"].endswith("/build/content/")
+    assert Campaign.objects.get().name == "Summer"
+
+
+def test_words_are_kept_approved_and_taken_away(page, workspace):
+    made = ready(workspace, many=3)
+    address = f"/campaigns/{made.public_id}/contents/a/"
+    words = {"subject": "Other words", "body": "Hello", "weight": "2"}
+
+    page.post(address, {**words, "do": "save"})
+    one = Content.objects.get(key="a")
+    assert (one.subject, one.weight, one.approved_at) == ("Other words", 2, None)
+    page.post(address, {**words, "do": "approve"})
+    assert Content.objects.get(key="a").approved_at is not None
+    page.post(address, {"do": "remove"})
+    assert [one.key for one in Content.objects.all()] == ["b"]
+
+
+def test_the_preview_may_be_framed_here_and_nowhere_else(page, workspace):
+    made = ready(workspace, many=1)
+
+    answer = page.get(f"/campaigns/{made.public_id}/contents/a/preview/?dark")
+
+    policy = answer.headers["Content-Security-Policy"]
+    assert "frame-ancestors 'self'" in policy
+    assert "script-src" not in policy
+    assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
+    assert "prefers-color-scheme" not in answer.content.decode().split("<body")[0].split("@media not")[0]
+
+
+def test_checks_hold_a_launch_and_say_where_to_mend(page, workspace):
+    made = ready(workspace, many=3)
+    Content.objects.filter(key="b").update(approved_at=None)
+
+    checks = page.get(f"/campaigns/{made.public_id}/build/check/")
+    refused = page.post(f"/campaigns/{made.public_id}/launch/")
+
+    assert "1 thing stands against it" in _text(checks)
+    assert refused.status_code == 400
+    assert Campaign.objects.get().state == "draft"
+
+
+def test_a_launch_leads_to_the_campaign(page, workspace):
+    made = ready(workspace, many=3)
+
+    answer = page.post(f"/campaigns/{made.public_id}/launch/", follow=True)
+
+    assert Campaign.objects.get().state == "running"
+    assert "is on its way" in _text(answer)
+
+
+def test_more_than_goes_without_saying_is_typed(page, workspace):
+    workspace.settings = {"campaign_recipients_limit": 2}
+    workspace.save()
+    made = ready(workspace, many=3)
+    address = f"/campaigns/{made.public_id}/launch/"
+
+    assert "Type 3 to confirm" in _text(page.post(address))
+    page.post(address, {"confirmed_people": "3"})
+
+    assert Campaign.objects.get().state == "running"
+
+
+def test_the_answer_is_the_first_line(page, workspace, actor):
+    made = launched(actor, ready(workspace, many=400, hold_out_share=0.5))
+    send_all(made, at=NOW)
+    sent = Recipient.objects.filter(state="sent")
+    for row in sent[:90]:
+        convert(row.person_id, made, at=NOW + timedelta(minutes=5))
+    for row in Recipient.objects.filter(state="held_out")[:5]:
+        convert(row.person_id, made, at=NOW + timedelta(minutes=6), value=90.0)
+    click(made, splitting.contents_of(made)[1], 60, at=NOW)
+    arm_figures.refresh(made, now=LATER)
+
+    text = _text(page.get(f"/campaigns/{made.public_id}/"))
+
+    assert "variant b is ahead; the campaign brought £" in text
+    assert "more than sending nothing" in text
+
+
+def test_people_stand_behind_each_number(page, workspace, actor):
+    made = launched(actor, ready(workspace, many=6))
+    send_all(made, at=NOW)
+
+    for group in ("sent", "held_out", "skipped", "clicked", "unsubscribed"):
+        assert page.get(f"/campaigns/{made.public_id}/people/{group}/").status_code == 200
+    assert page.get(f"/campaigns/{made.public_id}/people/nobody/").status_code == 302
+    assert _text(page.get(f"/campaigns/{made.public_id}/people/sent/")).count("user_") == 6
+
+
+def test_it_is_paused_in_its_row(page, workspace, actor):
+    made = launched(actor, ready(workspace, many=3))
+
+    rows = page.get("/campaigns/", **HTMX)
+    page.post(f"/campaigns/{made.public_id}/pause/")
+
+    assert 'hx-trigger="every 5s"' in rows.content.decode()
+    assert Campaign.objects.get().state == "paused"
+    assert "1 campaign is paused" in _text(page.get("/campaigns/"))
+
+
+def test_a_switch_is_turned_by_an_owner(page, client, workspace):
+    given = {"name": "campaigns.sending", "is_on": "0", "reason": "Odd figures"}
+
+    assert page.post("/campaigns/switches/", given).status_code == 302
+    assert "1 capability is switched off" in _text(page.get("/campaigns/switches/"))
+    client.force_login(member(workspace, "operator"))
+
+    assert client.post("/campaigns/switches/", {**given, "is_on": "1"}).status_code == 403
+    assert FlagChoice.objects.get().is_on is False
+
+
+def test_a_viewer_reads_and_is_offered_nothing_else(client, workspace, actor):
+    made = launched(actor, ready(workspace, many=3))
+    client.force_login(member(workspace, "viewer"))
+
+    text = _text(client.get(f"/campaigns/{made.public_id}/"))
+
+    assert "Pause" not in text
+    assert client.get("/campaigns/new/").status_code == 403
+    assert campaigns.find(made.public_id).state == "running"

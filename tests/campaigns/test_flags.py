@@ -1,0 +1,112 @@
+"""What is switched off stops within seconds, and goes on where it stopped."""
+
+import pytest
+from django.core.exceptions import PermissionDenied
+
+from apps.accounts import scoping
+from apps.accounts.errors import NotHere
+from apps.accounts.models import AuditEntry, Workspace
+from apps.accounts.permissions import Actor
+from apps.campaigns import campaigns, flags, switches, winners
+from apps.campaigns.flags import AI, JOURNEYS, SENDING, SwitchedOff
+from apps.campaigns.models import Campaign, Flag
+from tests.campaigns.built import ready
+from tests.factories import NOW
+
+State = Campaign.State
+
+
+def test_everything_is_on_until_somebody_switches_it_off(workspace):
+    assert all(flags.is_on(name, workspace) for name in flags.CAPABILITIES)
+
+
+def test_a_workspace_switches_for_itself_alone(actor, workspace, other_workspace):
+    switches.turn(actor, AI, is_on=False, now=NOW, reason="Too dear")
+
+    assert not flags.is_on(AI, workspace)
+    assert AuditEntry.objects.get(deed="flag.switched_off").reason == "Too dear"
+    with scoping.workspace(other_workspace):
+        assert flags.is_on(AI, other_workspace)
+    switches.turn(actor, AI, is_on=True, now=NOW)
+    assert flags.is_on(AI, workspace)
+
+
+def test_the_house_comes_before_a_workspace(actor, workspace, django_capture_on_commit_callbacks):
+    switches.turn(actor, AI, is_on=True, now=NOW)
+    with django_capture_on_commit_callbacks(execute=True):
+        flag = Flag.objects.create(name=AI, everyone=False)
+    [standing] = [one for one in flags.standings(workspace) if one.capability.name == AI]
+
+    assert (standing.is_on, standing.off_by) == (False, "house")
+    with django_capture_on_commit_callbacks(execute=True):
+        flag.everyone = None
+        flag.save()
+    assert flags.is_on(AI, workspace)
+
+
+def test_a_percentage_is_of_workspaces_and_only_grows():
+    on = {
+        percent: {number for number in range(2_000) if Flag(name=AI, percent=percent).is_on_in(number)}
+        for percent in (0, 10, 50)
+    }
+
+    assert not on[0]
+    assert len(on[10]) == pytest.approx(200, abs=45)
+    assert len(on[50]) == pytest.approx(1_000, abs=80)
+    assert on[10] < on[50]
+
+
+def test_the_operator_comes_before_all(workspace, settings):
+    settings.MARKETING_AUTOMATION_ENABLED = False
+
+    assert not flags.is_on(SENDING, workspace)
+    assert not flags.is_on(JOURNEYS, workspace)
+    assert flags.is_on(AI, workspace)
+    settings.AI_CONTENT_GENERATION_ENABLED = False
+    assert {one.off_by for one in flags.standings(workspace) if not one.is_on} == {"operator"}
+    assert not flags.is_on(AI, workspace)
+
+
+def test_what_runs_pauses_and_goes_on(actor, workspace):
+    runs = campaigns.launch(actor, ready(workspace, many=3), now=NOW)
+    by_hand = campaigns.launch(actor, ready(workspace, audience=runs.audience), now=NOW)
+    campaigns.pause(actor, by_hand, now=NOW, reason="A typing error")
+
+    switches.turn(actor, SENDING, is_on=False, now=NOW)
+    runs.refresh_from_db()
+    assert (runs.state, runs.state_reason) == (State.PAUSED, campaigns.SWITCHED_OFF)
+    with pytest.raises(SwitchedOff):
+        campaigns.resume(actor, runs, now=NOW)
+    switches.turn(actor, SENDING, is_on=True, now=NOW)
+
+    runs.refresh_from_db()
+    by_hand.refresh_from_db()
+    assert (runs.state, by_hand.state) == (State.RUNNING, State.PAUSED)
+
+
+def test_beat_obeys_the_operator(actor, workspace, settings):
+    runs = campaigns.launch(actor, ready(workspace, many=3), now=NOW)
+    settings.MARKETING_AUTOMATION_ENABLED = False
+
+    winners.look_after()
+    runs.refresh_from_db()
+    assert runs.state == State.PAUSED
+    settings.MARKETING_AUTOMATION_ENABLED = True
+    winners.look_after()
+
+    runs.refresh_from_db()
+    assert runs.state == State.RUNNING
+
+
+def test_who_may_switch(workspace):
+    viewer = Actor(kind="user", id=1, label="v", workspace_id=workspace.pk, role="viewer")
+    with pytest.raises(PermissionDenied):
+        switches.turn(viewer, SENDING, is_on=False, now=NOW)
+    with pytest.raises(NotHere):
+        switches.turn(
+            Actor(kind="user", id=1, label="o", workspace_id=workspace.pk, role="owner"),
+            "campaigns.nothing",
+            is_on=False,
+            now=NOW,
+        )
+    assert flags.is_on(SENDING, Workspace.objects.get())

@@ -1,0 +1,317 @@
+"""Who gets what, how a test ends, what a campaign brought."""
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from apps.accounts import workspaces
+from apps.attribution import experiments
+from apps.attribution.models import Experiment, Exposure
+from apps.campaigns import arm_figures, campaign_reports, campaigns, splitting, winners
+from apps.campaigns.content import variants
+from apps.campaigns.models import ArmFigures, Campaign, Chunk, Content, Engagement, Recipient, SendRun, Topic
+from tests.campaigns.built import click, convert, launched, ready, send_all
+from tests.factories import NOW
+
+LATER = NOW + timedelta(hours=1)
+STATE = Recipient.State
+
+
+def _launched(actor, workspace, **chosen):
+    return launched(actor, ready(workspace, **chosen))
+
+
+def _people(campaign):
+    rows = Recipient.objects.filter(campaign=campaign).order_by("person_id")
+    return np.array(list(rows.values_list("person_id", flat=True)))
+
+
+def test_one_variant_goes_to_everybody(actor, workspace):
+    made = _launched(actor, workspace, many=5, variants=1)
+
+    assert (splitting.arms(made, _people(made), now=NOW) == Content.objects.get().pk).all()
+    assert made.experiment is None
+    assert made.lift is None
+
+
+def test_the_shares_are_kept(actor, workspace):
+    made = ready(workspace, many=400, hold_out_share=0.25, test_share=0.5)
+    campaigns.weigh(actor, variants.get(made, "b"), 3, now=NOW)
+    made = launched(actor, made)
+
+    states = {
+        state: Recipient.objects.filter(campaign=made, state=state).count()
+        for state in (STATE.HELD_OUT, STATE.WAITING, STATE.TO_SEND)
+    }
+    of_b = Recipient.objects.filter(campaign=made, content__key="b").count()
+
+    assert states[STATE.HELD_OUT] == pytest.approx(100, abs=35)
+    assert states[STATE.WAITING] == pytest.approx(150, abs=40)
+    assert of_b == pytest.approx(112, abs=35)
+    assert sum(states.values()) == 400
+
+
+def test_it_is_the_same_at_every_call(actor, workspace):
+    made = _launched(actor, workspace, many=60, hold_out_share=0.2, test_share=0.4)
+    people = _people(made)
+
+    first, again = (splitting.arms(made, people, now=at) for at in (NOW, LATER))
+
+    assert (first == again).all()
+    assert (splitting.arms(made, people[::-1], now=NOW)[::-1] == first).all()
+
+
+def test_both_arms_are_logged_at_the_snapshot(actor, workspace):
+    made = _launched(actor, workspace, many=60, hold_out_share=0.2)
+
+    logged = Exposure.objects.filter(experiment=made.lift)
+    held = set(Recipient.objects.filter(state=STATE.HELD_OUT).values_list("person_id", flat=True))
+
+    assert logged.count() == 60
+    assert set(logged.filter(variant__key="nothing").values_list("person_id", flat=True)) == held
+
+
+def test_who_is_held_out_for_good_gets_nothing_and_is_in_no_comparison(actor, workspace):
+    workspaces.change(actor, now=NOW, settings={"experiments_holdout_share": 0.3})
+    made = _launched(actor, workspace, many=100, hold_out_share=0.2)
+    people = _people(made)
+    workspace.refresh_from_db()
+    for_good = np.array(experiments.is_held_out([str(one) for one in people], workspace=workspace))
+
+    found = splitting.arms(made, people, now=NOW)
+
+    assert for_good.any()
+    assert (found[for_good] == 0).all()
+    logged = set(Exposure.objects.values_list("person_id", flat=True))
+    assert not logged & set(people[for_good].tolist())
+    assert (
+        splitting.arms(_launched(actor, workspace, audience=made.audience, variants=1), people, now=NOW) == 0
+    )[for_good].all()
+
+
+def test_nobody_is_held_out_of_what_they_wait_for(actor, workspace):
+    workspaces.change(actor, now=NOW, settings={"experiments_holdout_share": 0.3})
+    Topic.objects.create(workspace=workspace, key="news", name="News", basis="service")
+    made = _launched(actor, workspace, many=60)
+
+    assert (splitting.arms(made, _people(made), now=NOW) > 0).all()
+    campaign = ready(workspace, audience=made.audience, hold_out_share=0.1)
+    assert "nobody may be held out" in campaigns.check(campaign, now=NOW).errors[0].words
+
+
+# The end of a test
+
+
+def _sent(actor, workspace, **chosen):
+    made = _launched(actor, workspace, **{"many": 600, "test_share": 0.8, **chosen})
+    send_all(made, at=NOW)
+    return made
+
+
+def _look(campaign, now):
+    arm_figures.refresh(campaign, now=now)
+    winners.judge(campaign, now=now)
+    return campaigns.find(campaign.public_id)
+
+
+def test_a_clear_winner_goes_to_the_rest_before_the_time_is_up(actor, workspace):
+    made = _sent(actor, workspace)
+    a, b = splitting.contents_of(made)
+    click(made, a, 20, at=NOW)
+    click(made, b, 120, at=NOW)
+
+    ended = _look(made, NOW + timedelta(minutes=10))
+
+    assert (ended.winner, ended.winner_at) == ("b", NOW + timedelta(minutes=10))
+    assert ended.experiment.state == Experiment.State.DECIDED
+    assert ended.experiment.winner.key == "b"
+    assert SendRun.objects.get().winner_id == b.pk
+    assert not Chunk.objects.filter(state=Chunk.State.WAITING).exists()
+
+
+def test_without_enough_to_go_by_the_rest_gets_each_alike(actor, workspace):
+    made = _sent(actor, workspace)
+    a, b = splitting.contents_of(made)
+    click(made, a, 5, at=NOW)
+    click(made, b, 9, at=NOW)
+
+    assert _look(made, NOW + timedelta(hours=3)).winner_at is None
+    ended = _look(made, NOW + timedelta(hours=4))
+
+    assert (ended.winner, ended.winner_at is not None) == ("", True)
+    assert "without enough to go by" in ended.winner_reason
+    rest = Recipient.objects.filter(state=STATE.WAITING)
+    assert SendRun.objects.get().winner_id is None
+    assert not Chunk.objects.filter(state=Chunk.State.WAITING).exists()
+    shares = [rest.filter(content=one).count() for one in (a, b)]
+    assert sum(shares) == rest.count() > 80
+    assert min(shares) > 30
+
+
+def test_the_time_runs_from_the_last_message_of_the_test(actor, workspace):
+    made = _sent(actor, workspace)
+    Recipient.objects.filter(pk=Recipient.objects.filter(state=STATE.SENT)[0].pk).update(state=STATE.TO_SEND)
+
+    assert _look(made, NOW + timedelta(hours=9)).winner_at is None
+
+
+def test_equals_are_not_told_apart(actor, workspace):
+    made = _sent(actor, workspace)
+    for one in splitting.contents_of(made):
+        sent = Recipient.objects.filter(content=one, state=STATE.SENT).count()
+        click(made, one, round(0.2 * sent), at=NOW)
+
+    ended = _look(made, NOW + timedelta(hours=4))
+
+    assert ended.winner == ""
+
+
+def test_a_test_ends_once(actor, workspace):
+    made = _sent(actor, workspace)
+    _look(made, NOW + timedelta(hours=4))
+
+    assert not winners.judge(campaigns.find(made.public_id), now=NOW + timedelta(hours=5))
+
+
+def test_a_goal_is_judged_by_its_conversions(actor, workspace):
+    made = _sent(actor, workspace, goal="purchase")
+    b = splitting.contents_of(made)[1]
+    buyers = list(Recipient.objects.filter(content=b, state=STATE.SENT).values_list("person_id", flat=True))
+    for person_id in buyers[:110]:
+        convert(person_id, made, at=NOW + timedelta(minutes=1))
+
+    ended = _look(made, NOW + timedelta(minutes=10))
+
+    assert ended.winner == "b"
+    assert made.experiment.metric == "conversion"
+
+
+def test_the_experiments_page_says_the_same(actor, workspace):
+    """Clicks of people, in this campaign, after their message: not those of machines."""
+    made = _sent(actor, workspace, test_share=1.0, test_hours=1)
+    a, b = splitting.contents_of(made)
+    arm_figures.refresh(made, now=NOW)
+    for content, is_machine in ((a, True), (b, False)):
+        row = Recipient.objects.filter(content=content, state=STATE.SENT)[0]
+        Engagement.objects.create(
+            workspace=workspace,
+            campaign=made,
+            recipient_id=row.pk,
+            person_id=row.person_id,
+            content_id=content.pk,
+            kind="clicked",
+            event_id=f"click-{row.pk}",
+            is_machine=is_machine,
+            is_first=True,
+            occurred_at=NOW + timedelta(minutes=5),
+        )
+
+    shown = experiments.read(made.experiment, now=NOW + timedelta(hours=2))
+
+    assert shown.fault == ""
+    assert [(arm["name"], arm["events"]) for arm in shown.reading["arms"]] == [("a", 0), ("b", 1)]
+
+
+# What it brought
+
+
+def test_what_it_brought_is_the_difference_to_those_who_got_nothing(actor, workspace):
+    made = _launched(actor, workspace, many=400, variants=1, hold_out_share=0.5)
+    send_all(made, at=NOW)
+    messaged = list(Recipient.objects.filter(state=STATE.SENT).values_list("person_id", flat=True))
+    held = list(Recipient.objects.filter(state=STATE.HELD_OUT).values_list("person_id", flat=True))
+    for person_id in [*messaged[:60], *held[:20]]:
+        convert(person_id, made, at=NOW + timedelta(days=1))
+    convert(messaged[70], made, at=NOW + timedelta(days=8))
+
+    arm_figures.refresh(made, now=NOW + timedelta(days=2))
+    report = campaign_reports.read(made, now=NOW + timedelta(days=2))
+
+    found = report.brought_conversions
+    assert (report.converted, report.revenue) == (60, 6_000)
+    assert found.total == pytest.approx(60 - 20 * len(messaged) / len(held))
+    assert found.low < found.total < found.high
+    assert (found.people, found.held_out, found.is_final) == (len(messaged), len(held), False)
+    assert report.brought_revenue.total == pytest.approx(100 * found.total)
+
+
+def test_once_all_windows_are_over_the_interval_is_narrower_and_stands(actor, workspace):
+    made = _launched(actor, workspace, many=400, variants=1, hold_out_share=0.5)
+    send_all(made, at=NOW)
+    for row in Recipient.objects.all()[:90]:
+        convert(row.person_id, made, at=NOW + timedelta(days=1))
+    Campaign.objects.filter(pk=made.pk).update(state="done", finished_at=LATER)
+    made = campaigns.find(made.public_id)
+    over = NOW + timedelta(days=8)
+    arm_figures.refresh(made, now=over)
+
+    before = campaign_reports.read(made, now=NOW + timedelta(days=2)).brought_conversions
+    after = campaign_reports.read(made, now=over).brought_conversions
+
+    assert after.is_final
+    assert after.high - after.low < before.high - before.low
+    assert not arm_figures.is_due(made, read_at=over, now=over + timedelta(days=1))
+
+
+def test_too_little_says_so_and_names_no_figure(actor, workspace):
+    made = _launched(actor, workspace, many=20, variants=1, hold_out_share=0.5)
+    send_all(made, at=NOW)
+    arm_figures.refresh(made, now=LATER)
+
+    found = campaign_reports.read(made, now=LATER).brought_conversions
+
+    assert found.total is None
+    assert found.because
+
+
+def test_a_message_to_the_wrong_half_is_no_difference(actor, workspace):
+    """Nobody of the held out converts less for chance alone: the interval holds zero."""
+    made = _launched(actor, workspace, many=400, variants=1, hold_out_share=0.5)
+    send_all(made, at=NOW)
+    for number, row in enumerate(Recipient.objects.order_by("person_id")):
+        if number % 4 == 0:
+            convert(row.person_id, made, at=NOW + timedelta(days=1))
+    arm_figures.refresh(made, now=NOW + timedelta(days=2))
+
+    found = campaign_reports.read(made, now=NOW + timedelta(days=2)).brought_conversions
+
+    assert found.low < 0 < found.high
+
+
+def test_the_report_says_each_variant_with_its_odds(actor, workspace):
+    made = _sent(actor, workspace, test_share=1.0)
+    a, b = splitting.contents_of(made)
+    click(made, a, 40, at=NOW)
+    click(made, b, 60, at=NOW)
+    arm_figures.refresh(made, now=LATER)
+
+    report = campaign_reports.read(made, now=LATER)
+
+    assert report.heard.clicked == 100
+    assert report.heard.machine_clicks == 300
+    assert report.leader.content == b
+    assert report.leader.judged.p_best > 0.9
+    assert [one.sent for one in report.variants] == [
+        Recipient.objects.filter(content=one).count() for one in (a, b)
+    ]
+    assert report.hours[0].clicked == {"a": 40, "b": 60}
+
+
+def test_one_that_is_done_before_its_test_is_judged_all_the_same(actor, workspace):
+    made = _sent(actor, workspace, test_share=1.0)
+    Campaign.objects.filter(pk=made.pk).update(state="done", finished_at=NOW)
+    click(made, splitting.contents_of(made)[0], 150, at=NOW)
+
+    ended = _look(campaigns.find(made.public_id), LATER)
+
+    assert (ended.winner, ended.experiment.state) == ("a", Experiment.State.DECIDED)
+
+
+def test_figures_are_written_over_and_not_beside(actor, workspace):
+    made = _launched(actor, workspace, many=10, hold_out_share=0.3)
+    for at in (NOW, LATER):
+        arm_figures.refresh(made, now=at)
+
+    assert ArmFigures.objects.count() == 4
+    assert set(ArmFigures.objects.values_list("read_at", flat=True)) == {LATER}
