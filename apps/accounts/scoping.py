@@ -44,6 +44,7 @@ ACROSS_DEEDS = {
     "hooks.receive": "find the connection that a service's webhook names, and records not worked on yet",
     "connections.sweep": "find connections whose data is to be read",
     "optimization.sweep": "find workspaces with ad accounts, whose budgets the engine looks after",
+    "journeys.sweep": "find workspaces with people in journeys who are due, or news to be read for them",
     "inbound.route": "find the workspace of the connection that a hook names",
     "inbound.sweep": "find what services sent and no worker has processed",
     "health.read": "count what waits, for the operators",

@@ -8,8 +8,8 @@ class CampaignsConfig(AppConfig):
     label = "campaigns"
 
     def ready(self) -> None:
-        """Say to the outbox how changes are made, to jobs how runs are, to rules what is measured, and to the
-        first page what waits.
+        """Say to the outbox how changes are made, to jobs how runs are, to rules what is measured, to the
+        first page what waits, and to the event hub what journeys listen to.
         """
-        for room in ("gauges", "headline", "optimization.runs", "optimization.sending"):
+        for room in ("gauges", "headline", "journeys.hearing", "optimization.runs", "optimization.sending"):
             import_module(f"apps.campaigns.{room}")

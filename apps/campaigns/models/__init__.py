@@ -5,6 +5,17 @@ from apps.campaigns.models.change import Change
 from apps.campaigns.models.content import Content, Link
 from apps.campaigns.models.delivery import Chunk, LedgerEntry, Recipient, SendRun
 from apps.campaigns.models.engagement import Engagement, EngagementCount
+from apps.campaigns.models.journey import (
+    Journey,
+    JourneyCount,
+    JourneyMove,
+    JourneyNews,
+    JourneyPresence,
+    JourneyReading,
+    JourneyRun,
+    JourneyTask,
+    JourneyVersion,
+)
 from apps.campaigns.models.outcome import Outcome
 from apps.campaigns.models.policy import AutoRule, Policy, SpendCap
 from apps.campaigns.models.recommendation import Approval, Kind, Recommendation
@@ -24,6 +35,15 @@ __all__ = [
     "Content",
     "Engagement",
     "EngagementCount",
+    "Journey",
+    "JourneyCount",
+    "JourneyMove",
+    "JourneyNews",
+    "JourneyPresence",
+    "JourneyReading",
+    "JourneyRun",
+    "JourneyTask",
+    "JourneyVersion",
     "Kind",
     "LedgerEntry",
     "Link",
