@@ -304,10 +304,9 @@ def listened_to(graph: Mapping[str, Any]) -> list[str]:
     """The sources whose news it needs: of ways in, goals, waits, replies, and no to its messages."""
     found = {one["source"] for one in [*graph["entries"], *graph["goals"]] if "source" in one}
     found |= {step["source"] for step in graph["steps"].values() if step["kind"] == "wait_event"}
-    if graph["stops_on_reply"]:
-        found.add(sources.REPLIED)
     if any(step["kind"] == "message" for step in graph["steps"].values()):
         found |= {sources.UNSUBSCRIBED, sources.CONSENT_WITHDRAWN}
+        found |= {sources.REPLIED} if graph["stops_on_reply"] else set()
     return sorted(found)
 
 
