@@ -21,7 +21,8 @@ ROWS = 5_000
 # Nobody listened for so long: what came meanwhile is not news.
 FORGOTTEN = timedelta(hours=1)
 ENDS = """
-    SELECT CASE WHEN is_called THEN last_value ELSE 0 END, pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
+    SELECT CASE WHEN is_called THEN last_value ELSE 0 END,
+           pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
            pg_snapshot_xmin(pg_current_snapshot())::text::bigint
     FROM {table}_id_seq
 """

@@ -59,7 +59,8 @@ class JourneyVersion(WorkspaceOwned):
     listens: the sources (journeys/sources.py) that bring people in, or whose news those in flight wait for.
     """
 
-    journey = WorkspaceForeignKey(Journey, on_delete=models.CASCADE, db_index=False)
+    # Nobody deletes a journey that was published; nor could versions go with it.
+    journey = WorkspaceForeignKey(Journey, on_delete=models.DO_NOTHING, db_index=False)
     number = models.PositiveIntegerField()
     graph = models.JSONField()
     listens = ArrayField(models.CharField(max_length=80), default=list, blank=True)
@@ -160,10 +161,10 @@ class JourneyMove(WorkspaceOwned):
     """
 
     run = WorkspaceForeignKey(
-        JourneyRun, on_delete=models.CASCADE, db_index=False, is_checked_by_statement=True
+        JourneyRun, on_delete=models.DO_NOTHING, db_index=False, is_checked_by_statement=True
     )
     journey = WorkspaceForeignKey(
-        Journey, on_delete=models.CASCADE, db_index=False, is_checked_by_statement=True
+        Journey, on_delete=models.DO_NOTHING, db_index=False, is_checked_by_statement=True
     )
     version = models.PositiveIntegerField()
     number = models.PositiveIntegerField()
