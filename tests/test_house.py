@@ -57,6 +57,9 @@ SIGNED = {"unsubscribe", "account_confirm_email", "account_reset_password_from_k
 # Events that no code of ours waits for: for the webhooks, the activity feed and apps to come.
 WEBHOOK_ONLY = {
     "campaigns.auto_rule.demoted": "people are told on the pages, programs by webhook",
+    "campaigns.journey.changed": "people are told on the pages, programs by webhook",
+    "campaigns.journey.left": "journeys that follow on one, and webhooks: whoever asks for it by its name",
+    "campaigns.journey.step_reached": "what a webhook step tells: for programs alone",
     "campaigns.recommendation.settled": "people are told on the pages, programs by webhook",
     "campaigns.run.finished": "people are told by e-mail and on the pages, programs by webhook",
     "integrations.call.settled": "for the floors to come",

@@ -120,7 +120,7 @@ def describe(person_ids: Sequence[int], traits: dict[str, Any]) -> set[int]:
     given = {key: value for key, value in others.items() if value is not None}
     taken = [key for key in others if key not in given]
     with connection.cursor() as cursor:
-        asked = [sorted(person_ids), scoping.current_id()]
+        asked: list[Any] = [sorted(person_ids), scoping.current_id()]
         cursor.execute(DESCRIBE, [*asked, json.dumps(given), taken, trait_rules.MOST_BYTES])
         return {pk for (pk,) in cursor.fetchall()}
 

@@ -162,7 +162,8 @@ class StepForm(forms.Form):
         self, *args: Any, kind: str, draft: dict[str, Any], step: dict[str, Any] | None, **options: Any
     ):
         self.kind, self.step = kind, step or _NEW.get(kind, {"kind": kind})
-        super().__init__(*args, initial=_as_initial(self.step), **options)
+        options["initial"] = _as_initial(self.step)
+        super().__init__(*args, **options)
         _FIELDS[kind](self.fields)
         if kind in ("wait_event", "condition"):
             add_conditions(self)

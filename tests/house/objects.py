@@ -33,6 +33,8 @@ from apps.integrations.models import (
 from apps.integrations.monitoring import incidents, rules
 from apps.integrations.sync import imports, integrity, records, streams
 from tests.factories import NOW, ChannelFactory, GoalFactory, PersonFactory
+from tests.house.journeys import BODIES as JOURNEY_BODIES
+from tests.house.journeys import OBJECTS as JOURNEY_OBJECTS
 from tests.house.optimization import BODIES as OPTIMIZATION_BODIES
 from tests.house.optimization import recommendation
 from tests.house.rows import row_of
@@ -290,6 +292,7 @@ OBJECTS: dict[str, Builder] = {
             ("roll-back", "done"),
         )
     },
+    **JOURNEY_OBJECTS,
     "optimization:by-hand": recommendation("proposed", is_doable=False),
     "optimization-api:recommendation": recommendation("proposed"),
     "optimization-api:done-by-hand": recommendation("proposed", is_doable=False),
@@ -381,6 +384,7 @@ _goal_body = {
 
 # (method, route) → a body that is accepted. A route that takes no body has none.
 BODIES: dict[tuple[str, str], Any] = {
+    **JOURNEY_BODIES,
     **OPTIMIZATION_BODIES,
     ("post", "integrations-api:webhooks"): {"url": "https://example.com/hook", "event_names": ["*"]},
     ("delete", "integrations-api:webhook"): None,

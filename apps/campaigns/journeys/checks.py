@@ -17,7 +17,8 @@ def faults(journey: Journey, *, now: Any) -> list[Fault]:
     if found:
         return found
     for key, step in journey.draft["steps"].items():
-        if words := _CHECKS.get(step["kind"], lambda step, now: "")(step, now):
+        check = _CHECKS.get(step["kind"])
+        if check is not None and (words := check(step, now)):
             found.append(Fault(key, words))
     for entry in journey.draft["entries"]:
         if entry["kind"] == "audience" and not _audiences().filter(public_id=entry["audience"]).exists():

@@ -144,10 +144,11 @@ def _write_down(source: Source, part: Sequence[Happening]) -> None:
         }
         for one in part
     ]
+    given: dict[str, Any] = {
+        "heard": json.dumps(heard, cls=DjangoJSONEncoder),
+        "source": source.key,
+        "workspace": scoping.current_id(),
+        "grace": GRACE,
+    }
     with connection.cursor() as cursor:
-        given = {
-            "heard": json.dumps(heard, cls=DjangoJSONEncoder),
-            "source": source.key,
-            "workspace": scoping.current_id(),
-        }
-        cursor.execute(WRITE_DOWN, given | {"grace": GRACE})
+        cursor.execute(WRITE_DOWN, given)

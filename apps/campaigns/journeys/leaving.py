@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -72,7 +73,7 @@ def leave_all(runs: QuerySet[JourneyRun], outcome: str, *, now: datetime) -> int
     return _leave("id = ANY(%(runs)s)", {"runs": list(runs.values_list("pk", flat=True))}, outcome, now=now)
 
 
-def _leave(which: str, given: dict[str, object], outcome: str, *, now: datetime) -> int:
+def _leave(which: str, given: dict[str, Any], outcome: str, *, now: datetime) -> int:
     way = LEAVE + outcome
     with connection.cursor() as cursor:
         cursor.execute(
@@ -93,13 +94,14 @@ def settle_merges(moves: dict[int, int], *, now: datetime) -> None:
     if not moves:
         return
     absorbed, survivors = list(moves), list(moves.values())
-    ours = [absorbed, survivors, scoping.current_id()]
+    everybody = [*absorbed, *survivors]
+    ours: list[Any] = [absorbed, survivors, scoping.current_id()]
     with connection.cursor() as cursor:
-        cursor.execute(LATER, [*ours, [*absorbed, *survivors]])
+        cursor.execute(LATER, [*ours, everybody])
         later = [pk for (pk,) in cursor.fetchall()]
     leave_all(JourneyRun.objects.filter(pk__in=later), Outcome.MERGED, now=now)
     with connection.cursor() as cursor:
-        cursor.execute(FOLLOW, [absorbed, survivors, [*absorbed, *survivors], scoping.current_id()])
+        cursor.execute(FOLLOW, [absorbed, survivors, everybody, scoping.current_id()])
         cursor.execute(PRESENT, ours)
     JourneyPresence.objects.filter(person__in=absorbed).delete()
 

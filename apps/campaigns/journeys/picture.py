@@ -60,6 +60,7 @@ class Picture:
 
 
 Edge = tuple[str, str, str]
+NONE: Edge = ("", "", "")
 
 
 def draw(graph: Mapping[str, Any]) -> Picture:
@@ -98,8 +99,8 @@ def _back_edges(first: str, edges: Sequence[Edge]) -> set[Edge]:
         state.setdefault(root, "open")
         while stack:
             key, rest = stack[-1]
-            edge = next(rest, None)
-            if edge is None:
+            edge = next(rest, NONE)
+            if edge is NONE:
                 state[key] = "done"
                 stack.pop()
             elif state.get(edge[2]) == "open" and any(edge[2] == on for on, _ in stack):

@@ -73,7 +73,9 @@ def preview(journey: Journey, *, was: int, to: int, rule: Mapping[str, str]) -> 
             step=step,
             people=standing.get(step, 0),
             to=place or "",
-            waits_on=bool(place) and KINDS[old[step]["kind"]].is_wait and _alike(old[step], new[place]),
+            waits_on=bool(place)
+            and KINDS[old[step]["kind"]].is_wait
+            and _alike(old[step], new[place or step]),
         )
         for step, place in places.items()
         if step in old
@@ -125,7 +127,7 @@ def transfer(
 
 
 def _move(journey: Journey, line: Line, was: int, to: int, now: datetime) -> None:
-    given = {
+    given: dict[str, Any] = {
         "workspace": scoping.current_id(),
         "journey": journey.pk,
         "was": was,

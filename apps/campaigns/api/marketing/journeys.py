@@ -348,10 +348,11 @@ class JourneyEnterView(_View):
     )
     def post(self, request: Request, journey_id: UUID) -> Response:
         """Let people in. The rule of coming again and the limit of a day hold."""
+        journey = drafts.find(journey_id)
         given = _given(JourneyEnterSerializer, request.data)
         let = switches.enter(
             request._request.actor,
-            drafts.find(journey_id),
+            journey,
             given["people"],
             key=given["key"],
             facts=given["facts"],
@@ -408,8 +409,9 @@ class JourneyMoveView(_View):
     )
     def post(self, request: Request, journey_id: UUID) -> Response:
         """Move people to another version by a rule; with dry_run, the default, only say how many."""
+        journey = drafts.find(journey_id)
         given = _given(JourneyMoveRequestSerializer, request.data)
-        journey, is_dry = drafts.find(journey_id), given.pop("dry_run")
+        is_dry = given.pop("dry_run")
         if is_dry:
             lines = transfers.preview(journey, **given)
         else:
