@@ -1,4 +1,4 @@
-"""Claims: 100,000 people who wait cost a sweep nothing, and moving people costs little beside writing it down.
+"""Claims: 100,000 people who wait cost a sweep nothing, and moving them costs little beside writing it down.
 
     PYTHONPATH=. .venv/bin/python benchmarks/message_journeys.py [--people 100000] [--moving 20000]
 
@@ -24,14 +24,17 @@ PEOPLE = """
     SELECT %s, gen_random_uuid(), 'bench-' || n, '{}' FROM generate_series(1, %s) AS n RETURNING id
 """
 PLAIN_MOVES = """
-    INSERT INTO campaigns_journeymove (workspace_id, run_id, journey_id, version, number, step, way, because, at)
+    INSERT INTO campaigns_journeymove
+        (workspace_id, run_id, journey_id, version, number, step, way, because, at)
     SELECT workspace_id, id, journey_id, version, 100 + %s, step, 'then', '', now()
     FROM campaigns_journeyrun WHERE workspace_id = %s AND id = ANY(%s)
 """
 PLAIN_TASKS = """
-    INSERT INTO campaigns_journeytask (workspace_id, public_id, run_id, journey_id, person_id, number, step, title,
-                                       note, due_at, state, settled_by, created_at)
-    SELECT workspace_id, gen_random_uuid(), id, journey_id, person_id, 100, step, 'Call', '', now(), 'open', '', now()
+    INSERT INTO campaigns_journeytask
+        (workspace_id, public_id, run_id, journey_id, person_id, number, step, title, note, due_at, state,
+         settled_by, created_at)
+    SELECT workspace_id, gen_random_uuid(), id, journey_id, person_id, 100, step, 'Call', '', now(), 'open',
+           '', now()
     FROM campaigns_journeyrun WHERE workspace_id = %s AND id = ANY(%s)
 """
 PLAIN_RUNS = """
