@@ -21,6 +21,7 @@ from apps.campaigns.models import (
     JourneyRun,
     JourneyTask,
     Recipient,
+    SendRun,
     Topic,
 )
 from tests import factories
@@ -77,6 +78,7 @@ def _journey(workspace):
     campaign = Campaign.objects.create(
         workspace=workspace, name="Hello", kind="triggered", state="running", topic=topic, changed_at=NOW
     )
+    SendRun.objects.create(workspace=workspace, campaign=campaign)
     hello = {"kind": "message", "campaign": str(campaign.public_id), "next": "call"}
     steps = {
         "hello": hello,

@@ -12,7 +12,7 @@ from apps.accounts.models import Person, Workspace
 from apps.accounts.permissions import Actor
 from apps.campaigns.journeys import drafts, entering, graph, hearing, moving, sources
 from apps.campaigns.journeys.sources import Happening
-from apps.campaigns.models import Campaign, Journey, JourneyMove, JourneyRun, Recipient, Topic
+from apps.campaigns.models import Campaign, Journey, JourneyMove, JourneyRun, Recipient, SendRun, Topic
 from tests.factories import NOW, PersonFactory
 
 API = {"kind": "api"}
@@ -86,7 +86,7 @@ def campaign(workspace: Workspace) -> Campaign:
     topic = Topic.objects.create(
         workspace=workspace, key="news", name="News", basis=Topic.Basis.CUSTOMER, is_double_opt_in=False
     )
-    return Campaign.objects.create(
+    made = Campaign.objects.create(
         workspace=workspace,
         name="Hello",
         kind=Campaign.Kind.TRIGGERED,
@@ -94,6 +94,8 @@ def campaign(workspace: Workspace) -> Campaign:
         topic=topic,
         changed_at=NOW,
     )
+    SendRun.objects.create(workspace=workspace, campaign=made)
+    return made
 
 
 @pytest.fixture
