@@ -1,8 +1,8 @@
 """Reading tables that only grow for news, without missing a row that is committed late.
 
-Ids are handed out before their rows can be seen. So what is there is noted first (`seen_to`, and the next
-transaction, `horizon`), and read only once every transaction from before that is over: no row up to there
-can appear any more. A source that nobody listens to is not read, and begins anew where the table ends.
+Ids are handed out before their rows can be seen. So the last id is noted first (`seen_to`), then who writes
+to the table at that moment (`writers`), and it is read only once those are over: no row up to there can
+appear any more. A source that nobody listens to is not read, and begins anew where the table ends.
 """
 
 import json
@@ -20,11 +20,12 @@ from apps.campaigns.models import JourneyReading
 ROWS = 5_000
 # Nobody listened for so long: what came meanwhile is not news.
 FORGOTTEN = timedelta(hours=1)
-ENDS = """
-    SELECT CASE WHEN is_called THEN last_value ELSE 0 END,
-           pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
-           pg_snapshot_xmin(pg_current_snapshot())::text::bigint
-    FROM {table}_id_seq
+LAST = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {table}_id_seq"
+# A transaction takes this lock before the first id, and keeps it until its end.
+WRITERS = """
+    SELECT DISTINCT virtualtransaction FROM pg_locks
+    WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' AND relation = %s::regclass
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 
 
@@ -40,19 +41,19 @@ def read_all(*, now: datetime) -> None:
 @transaction.atomic
 def read(source: Source, *, now: datetime) -> bool:
     """The next rows, and the place in one transaction with what follows. True when there may be more."""
-    last, horizon, oldest = _ends(source)
+    last, writers = _ends(source)
     place, is_new = JourneyReading.objects.get_or_create(
         source=source.key,
         workspace_id=scoping.current_id(),
-        defaults={"read_to": last, "seen_to": last, "horizon": horizon, "read_at": now},
+        defaults={"read_to": last, "seen_to": last, "writers": writers, "read_at": now},
     )
     place = JourneyReading.objects.select_for_update().get(pk=place.pk)
     if is_new or now - place.read_at > FORGOTTEN:
         place.read_to = place.seen_to = last
-        place.horizon, place.read_at = horizon, now
+        place.writers, place.read_at = writers, now
         place.save()
         return False
-    is_settled = oldest >= place.horizon
+    is_settled = set(place.writers).isdisjoint(writers)
     found = list(_rows(source, place)) if is_settled and place.read_to < place.seen_to else []
     if found:
         hearing.take(source, [happening for _, happening in found], now=now)
@@ -60,17 +61,20 @@ def read(source: Source, *, now: datetime) -> bool:
     if is_settled:
         place.read_to = found[-1][0] if has_more else place.seen_to
         if not has_more:
-            place.seen_to, place.horizon = last, horizon
+            place.seen_to, place.writers = last, writers
     place.read_at = now
     place.save()
     return has_more
 
 
-def _ends(source: Source) -> tuple[int, int, int]:
+def _ends(source: Source) -> tuple[int, list[str]]:
+    """The last id, and then who writes: whoever got an id up to there and writes no more is over."""
+    table = _table(source)
     with connection.cursor() as cursor:
-        cursor.execute(ENDS.format(table=_table(source)))
-        last, horizon, oldest = cursor.fetchone()
-    return int(last), int(horizon), int(oldest)
+        cursor.execute(LAST.format(table=table))
+        last = int(cursor.fetchone()[0])
+        cursor.execute(WRITERS, [table])
+        return last, [name for (name,) in cursor.fetchall()]
 
 
 def _table(source: Source) -> str:

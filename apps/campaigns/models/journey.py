@@ -294,14 +294,14 @@ class JourneyPresence(WorkspaceOwned):
 
 
 class JourneyReading(WorkspaceOwned):
-    """How far a table is read for journeys: rows up to `read_to` were; those up to `seen_to` were there when
-    `horizon` was the next transaction, so that none of them can appear any more once it is past.
+    """How far a table is read for journeys: rows up to `read_to` were; ids up to `seen_to` were handed out
+    while the transactions `writers` wrote to it, so that none can appear any more once those are over.
     """
 
     source = models.CharField(max_length=80)
     read_to = models.BigIntegerField()
     seen_to = models.BigIntegerField()
-    horizon = models.BigIntegerField()
+    writers = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     read_at = models.DateTimeField()
 
     class Meta:
