@@ -167,6 +167,11 @@ app.conf.update(
             "schedule": 15.0,
             "options": {"expire_seconds": 15},
         },
+        "Move people along their journeys": {
+            "task": "campaigns.journeys.sweep",
+            "schedule": 10.0,
+            "options": {"expire_seconds": 20},
+        },
         "Publish posts that are due on social networks": {
             "task": "integrations.social.sweep",
             "schedule": 30.0,

@@ -5,18 +5,19 @@ whoever was last identified on it. A merged person stays as a row that points to
 step.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 import numpy as np
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Coalesce
 
 from apps.accounts import audit, identities, personal_fields, scoping, stitching
 from apps.accounts import traits as trait_rules
-from apps.accounts.errors import DomainError, NotHere
+from apps.accounts.errors import DomainError, Invalid, NotHere
 from apps.accounts.identities import Batch, Integers, Pair, PersonMoved, SeenAt, Spans
 from apps.accounts.models import Person, PersonMerge
 from apps.accounts.permissions import Actor, require
@@ -26,6 +27,19 @@ from apps.accounts.permissions import Actor, require
 ATTEMPTS = 20
 # User ids whose people are remembered from batch to batch: some 40 MB.
 REMEMBERED = 300_000
+# Locked in the order of their keys, as everywhere.
+DESCRIBE = """
+    WITH chosen AS (
+        SELECT id FROM accounts_person
+        WHERE id = ANY(%s) AND workspace_id = (SELECT %s::bigint) AND erased_at IS NULL
+          AND merged_into_id IS NULL
+        ORDER BY id FOR NO KEY UPDATE
+    )
+    UPDATE accounts_person AS p SET traits = (p.traits || new.given) - new.taken
+    FROM chosen, (SELECT %s::jsonb AS given, %s::text[] AS taken) AS new
+    WHERE p.id = chosen.id AND length(((p.traits || new.given) - new.taken)::text) <= %s
+    RETURNING p.id
+"""
 
 
 class TooBusy(DomainError):
@@ -108,6 +122,26 @@ def _keep(person: Person, personal: dict[str, Any], others: dict[str, Any]) -> N
     person.traits = trait_rules.updated(person.traits, others)
     personal_fields.set_personal(person, personal)
     person.save(update_fields=["traits", *personal_fields.COLUMNS])
+
+
+@transaction.atomic
+def describe_many(person_ids: Sequence[int], traits: dict[str, Any]) -> set[int]:
+    """Write the same traits down of many people; null takes one away. Answers whose were.
+
+    Those who were erased or merged, or have no room for more, are left as they are. Doing it again changes
+    nothing. Raises Invalid, for what is personal too: that is a person's own (identify).
+    """
+    personal, others = trait_rules.split(traits)
+    if personal:
+        raise Invalid(
+            {name: ["This says who somebody is, and is not the same for many."] for name in personal}
+        )
+    given = {key: value for key, value in others.items() if value is not None}
+    taken = [key for key in others if key not in given]
+    with connection.cursor() as cursor:
+        asked: list[Any] = [sorted(person_ids), scoping.current_id()]
+        cursor.execute(DESCRIBE, [*asked, json.dumps(given), taken, trait_rules.MOST_BYTES])
+        return {pk for (pk,) in cursor.fetchall()}
 
 
 @transaction.atomic

@@ -50,6 +50,7 @@ ACROSS_DEEDS = {
     "sign_ups.route": "find the workspace that a sign-up form names",
     "sign_ups.sweep": "find workspaces with sign-ups that nobody confirmed in time",
     "campaigns.sweep": "find campaigns whose time has come, and workspaces with campaigns at work",
+    "journeys.sweep": "find workspaces with people in journeys who are due, or news to be read for them",
     "inbound.route": "find the workspace of the connection that a hook names",
     "inbound.sweep": "find what services sent and no worker has processed",
     "health.read": "count what waits, for the operators",

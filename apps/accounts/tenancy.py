@@ -53,7 +53,13 @@ EXEMPT = {
     "django_celery_beat_solarschedule": "the timetable",
 }
 # What the application's role may only add to, never change.
-APPEND_ONLY = {"accounts_auditentry", "accounts_auditseal", "integrations_trailentry"}
+APPEND_ONLY = {
+    "accounts_auditentry",
+    "accounts_auditseal",
+    "campaigns_journeymove",
+    "campaigns_journeyversion",
+    "integrations_trailentry",
+}
 
 
 class OwnerMigrates:

@@ -16,6 +16,7 @@ class CampaignsConfig(AppConfig):
             "content.ai",
             "gauges",
             "headline",
+            "journeys.hearing",
             "message_news",
             "offline",
             "optimization.runs",

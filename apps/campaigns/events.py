@@ -91,3 +91,35 @@ class WinnerNamed(Event):
     name = "campaigns.winner.named"
     campaign_id: int
     winner: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class JourneyChanged(Event):
+    """A journey was published, paused, resumed or stopped: state says what it is now."""
+
+    name = "campaigns.journey.changed"
+    journey_id: str
+    state: str
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class JourneyStepReached(Event):
+    """Somebody came to a webhook step. person: their public id. visit: tells visits of one step apart."""
+
+    name = "campaigns.journey.step_reached"
+    journey_id: str
+    step: str
+    label: str
+    person: str
+    visit: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class JourneyLeft(Event):
+    """These people left a journey, all for one reason: finished, exit, goal, replied and so on."""
+
+    name = "campaigns.journey.left"
+    journey_id: str
+    outcome: str
+    person_ids: list[int]

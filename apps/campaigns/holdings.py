@@ -1,7 +1,10 @@
 """What campaigns hold on people: what they were sent and did with it, and which lists they are on."""
 
+from django.utils import timezone
+
 from apps.accounts.privacy import Identifiers, holds, impersonal, when_erased, when_merged
 from apps.campaigns.audiences import merging
+from apps.campaigns.journeys import leaving
 from apps.campaigns.models import (
     AddressMark,
     AiDraft,
@@ -27,6 +30,15 @@ from apps.campaigns.models import (
     FieldStamp,
     FlagChoice,
     FrequencyWish,
+    Journey,
+    JourneyCount,
+    JourneyMove,
+    JourneyNews,
+    JourneyPresence,
+    JourneyReading,
+    JourneyRun,
+    JourneyTask,
+    JourneyVersion,
     LedgerEntry,
     Link,
     ListFile,
@@ -173,3 +185,68 @@ holds(
 def _forget_addresses(known_by: Identifiers) -> None:
     """Sign-ups that nobody confirmed, and marks, are found by the address alone."""
     forgetting.forget(known_by.personal)
+
+
+impersonal(
+    Journey, JourneyVersion, JourneyCount, JourneyReading, because="ways, and how often they were taken"
+)
+holds(
+    JourneyRun,
+    export=["journey__name", "version", "step", "facts", "entered_at", "outcome", "left_at"],
+    on_erase="keep_pseudonymous",
+    on_merge="stay",  # they follow by when_merged below, since nobody is twice on one way
+    blank=["facts"],
+    not_personal=[
+        "journey",
+        "version",
+        "cause",
+        "is_open",
+        "step",
+        "clock",
+        "until",
+        "due_at",
+        "moves",
+        "failures",
+        "trouble",
+        "entered_at",
+        "outcome",
+        "left_at",
+    ],
+)
+holds(
+    JourneyMove,
+    person="run__person",
+    export=["journey__name", "number", "step", "way", "at"],
+    on_erase="keep_pseudonymous",
+    not_personal=["journey", "version", "number", "step", "way", "because", "at"],
+)
+holds(
+    JourneyNews,
+    person="run__person",
+    export=["source", "facts", "occurred_at"],
+    on_erase="delete",
+    not_personal=["cause"],
+)
+holds(
+    JourneyTask,
+    export=["journey__name", "title", "note", "due_at", "state", "settled_at"],
+    on_erase="delete",
+    not_personal=["public_id", "run", "number", "step", "settled_by", "created_at"],
+)
+holds(
+    JourneyPresence,
+    export=["journey__name"],
+    on_erase="delete",
+    on_merge="stay",
+    not_personal=["entry"],
+)
+
+
+@when_merged
+def journeys_follow(moves: dict[int, int]) -> None:
+    leaving.settle_merges(moves, now=timezone.now())
+
+
+@when_erased
+def journeys_end(known_by: Identifiers) -> None:
+    leaving.erase(known_by.person_ids, now=timezone.now())

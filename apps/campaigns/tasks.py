@@ -8,6 +8,8 @@ from apps.campaigns.campaign_runs import start, start_all_due
 from apps.campaigns.delivery import leftovers, recovering, snapshotting, sweeping, working
 from apps.campaigns.engagement.settling import settle
 from apps.campaigns.engagement.settling import sweep as sweep_clicks
+from apps.campaigns.journeys.sweep import sweep as journeys_sweep
+from apps.campaigns.journeys.sweep import tick as journeys_tick
 from apps.campaigns.offline.batches import prune, prune_all
 from apps.campaigns.optimization.runs import sweep, tick
 from apps.campaigns.subscriptions.sign_ups import forget as forget_sign_ups
@@ -19,6 +21,8 @@ __all__ = [
     "campaigns_sweep",
     "forget",
     "forget_sign_ups",
+    "journeys_sweep",
+    "journeys_tick",
     "leftovers",
     "look_after",
     "prune",

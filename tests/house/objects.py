@@ -39,6 +39,8 @@ from tests.house.campaigns import BODIES as CAMPAIGN_BODIES
 from tests.house.campaigns import OBJECTS as CAMPAIGNS
 from tests.house.contents import BODIES as CONTENT_BODIES
 from tests.house.contents import campaign_of, draft
+from tests.house.journeys import BODIES as JOURNEY_BODIES
+from tests.house.journeys import OBJECTS as JOURNEY_OBJECTS
 from tests.house.marketing import BODIES as MARKETING_BODIES
 from tests.house.marketing import OBJECTS as MARKETING_OBJECTS
 from tests.house.optimization import BODIES as OPTIMIZATION_BODIES
@@ -301,6 +303,7 @@ OBJECTS: dict[str, Builder] = {
             ("roll-back", "done"),
         )
     },
+    **JOURNEY_OBJECTS,
     "optimization:by-hand": recommendation("proposed", is_doable=False),
     "optimization-api:recommendation": recommendation("proposed"),
     "optimization-api:done-by-hand": recommendation("proposed", is_doable=False),
@@ -395,6 +398,7 @@ _goal_body = {
 BODIES: dict[tuple[str, str], Any] = {
     **AUDIENCE_BODIES,
     **CAMPAIGN_BODIES,
+    **JOURNEY_BODIES,
     **OPTIMIZATION_BODIES,
     **MARKETING_BODIES,
     **CONTENT_BODIES,

@@ -18,6 +18,17 @@ from apps.campaigns.models.drafting import AiDraft, AiSwitch
 from apps.campaigns.models.engagement import Engagement, EngagementCount
 from apps.campaigns.models.everywhere import EverywhereComplaint, EverywhereSuppression
 from apps.campaigns.models.flag import Flag, FlagChoice
+from apps.campaigns.models.journey import (
+    Journey,
+    JourneyCount,
+    JourneyMove,
+    JourneyNews,
+    JourneyPresence,
+    JourneyReading,
+    JourneyRun,
+    JourneyTask,
+    JourneyVersion,
+)
 from apps.campaigns.models.offline import Device, DeviceEvent, EditConflict, FieldStamp
 from apps.campaigns.models.outcome import Outcome
 from apps.campaigns.models.policy import AutoRule, Policy, SpendCap
@@ -55,6 +66,15 @@ __all__ = [
     "Flag",
     "FlagChoice",
     "FrequencyWish",
+    "Journey",
+    "JourneyCount",
+    "JourneyMove",
+    "JourneyNews",
+    "JourneyPresence",
+    "JourneyReading",
+    "JourneyRun",
+    "JourneyTask",
+    "JourneyVersion",
     "Kind",
     "LedgerEntry",
     "Link",
