@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.campaigns import audiences, content, splitting
 from apps.campaigns.models import Audience, Campaign, Content
 from apps.integrations.bulk_mail import Body
 
@@ -23,28 +23,24 @@ class Compiled(Protocol):
 
 
 def people_sql(audience: Audience, *, now: datetime) -> tuple[str, list[Any]]:
-    found = _room("audiences").people_sql(audience, now=now)
+    found = audiences.people_sql(audience, now=now)
     return str(found[0]), list(found[1])
 
 
 def arms(campaign: Campaign, person_ids: Ints, *, now: datetime) -> Ints:
     """For each of the people Content.pk, 0 for nothing, -1 for the winner of the test."""
-    return np.asarray(_room("splitting").arms(campaign, person_ids, now=now), dtype=np.int64)
+    return np.asarray(splitting.arms(campaign, person_ids, now=now), dtype=np.int64)
 
 
 def expose(campaign: Campaign, person_ids: Ints, drawn: Ints, *, now: datetime) -> None:
-    _room("splitting").expose(campaign, person_ids, drawn, now=now)
+    splitting.expose(campaign, person_ids, drawn, now=now)
 
 
 def compiled(campaign: Campaign, contents: Sequence[Content]) -> Compiled:
-    made: Compiled = _room("content").compiled(campaign, contents)
+    made: Compiled = content.compiled(campaign, contents)
     return made
 
 
 def values_of(person_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    read: Callable[[Sequence[int]], dict[int, dict[str, Any]]] = _room("content").values_of
+    read: Callable[[Sequence[int]], dict[int, dict[str, Any]]] = content.values_of
     return read(person_ids)
-
-
-def _room(name: str) -> Any:
-    return import_module(f"apps.campaigns.{name}")
