@@ -314,12 +314,14 @@ class ReportScheduleAdmin(WorkspaceAdmin):
 
 @admin.register(ListFile)
 class ListFileAdmin(LargeTableAdmin):
+    reads = READS_CAMPAIGNS
     list_display = ("file_name", "audience_id", "rows", "added", "made", "refused", "finished_at")
     search_exact = ("public_id", "audience_id", "id")
 
 
 @admin.register(RefusedRow)
 class RefusedRowAdmin(LargeTableAdmin):
+    reads = READS_CAMPAIGNS
     list_display = ("list_file_id", "line", "reason")
     list_filter = ("reason",)
     search_exact = ("list_file_id", "id")

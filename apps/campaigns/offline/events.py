@@ -4,13 +4,13 @@ The device's clock may be wrong: what it calls `sent_at` is now, so an event is 
 is at that moment, never older than 30 days and at most five minutes ahead.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from django.utils.dateparse import parse_datetime
 
 from apps.accounts.errors import Invalid
@@ -93,11 +93,11 @@ def _event(
     given: Any, device_id: str, seq: int, sent_at: datetime, received_at: datetime
 ) -> OfflineEvent | Rejected:
     fields: Mapping[str, Any] = given if isinstance(given, dict) else {}
-    name = str(fields.get("id"))[:64]
+    name = str(fields.get("id"))[:64].encode("utf-8", "replace").decode()
     identity, said_at = _uuid(fields.get("id")), _moment(fields.get("original_timestamp"))
     if identity is None:
         return Rejected(id=name, reason="bad_id", detail="id: a UUID (version 7), made by the device.")
-    if len(msgspec.json.encode(given)) > MOST_EVENT_BYTES:
+    if len(json.dumps(given)) > MOST_EVENT_BYTES:
         return Rejected(id=name, reason="too_large", detail=f"An event may take {MOST_EVENT_BYTES:,} bytes.")
     if said_at is None:
         detail = "original_timestamp: when it happened, as 2026-11-30T09:00:00Z."

@@ -12,7 +12,16 @@ from apps.accounts.models import Person, Workspace
 from apps.accounts.permissions import Actor
 from apps.campaigns.journeys import drafts, entering, graph, hearing, moving, sources
 from apps.campaigns.journeys.sources import Happening
-from apps.campaigns.models import Campaign, Journey, JourneyMove, JourneyRun, Recipient, SendRun, Topic
+from apps.campaigns.models import (
+    Campaign,
+    Content,
+    Journey,
+    JourneyMove,
+    JourneyRun,
+    Recipient,
+    SendRun,
+    Topic,
+)
 from tests.factories import NOW, PersonFactory
 
 API = {"kind": "api"}
@@ -94,6 +103,8 @@ def campaign(workspace: Workspace) -> Campaign:
         topic=topic,
         changed_at=NOW,
     )
+    words = {"key": "a", "position": 1, "subject": "Hello", "body": "Hello"}
+    Content.objects.create(workspace=workspace, campaign=made, changed_at=NOW, **words)
     SendRun.objects.create(workspace=workspace, campaign=made)
     return made
 

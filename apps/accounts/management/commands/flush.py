@@ -8,4 +8,5 @@ from django.core.management.commands import flush
 class Command(flush.Command):
     def handle(self, **options: Any) -> None:
         options["database"] = "owner"
+        options["allow_cascade"] = True  # tables of libraries that no model stands for
         super().handle(**options)

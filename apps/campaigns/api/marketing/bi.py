@@ -14,7 +14,7 @@ from apps.campaigns.models import ReportSchedule
 
 
 class BusinessFigureSerializer(serializers.Serializer[Any]):
-    unit = serializers.ChoiceField(choices=["percent", "money", "number"])
+    unit = serializers.CharField(help_text="percent, money or number")
     value = serializers.FloatField(allow_null=True)
     low = serializers.FloatField(allow_null=True, help_text="95 %")
     high = serializers.FloatField(allow_null=True)
