@@ -7,11 +7,15 @@ from django.core.cache import cache
 from django.db import connection
 from django.utils import timezone
 
+from apps.accounts.tasks_base import SentAfterCommit
+
 REFRESHED = "bi:refreshed"
 KEPT_SECONDS = 86_400
+# Who asks meanwhile does not ask again.
+ASKED, ASKED_SECONDS = "bi:asked", 60
 
 
-@shared_task(name="campaigns.bi.refresh")
+@shared_task(name="campaigns.bi.refresh", base=SentAfterCommit)
 def refresh() -> bool:
     """Refresh both; false where somebody else is at it."""
     with connection.cursor() as cursor:
@@ -23,6 +27,8 @@ def refresh() -> bool:
 
 
 def refreshed_at() -> datetime | None:
-    """When they were refreshed last; None where nobody knows."""
+    """When they were refreshed last. Where nobody knows, a refresh is asked for, and the answer is None."""
     found: datetime | None = cache.get(REFRESHED)
+    if found is None and cache.add(ASKED, True, ASKED_SECONDS):
+        refresh.delay_on_commit()
     return found

@@ -101,17 +101,18 @@ def summary(actor: Actor, *, days: int = 30, now: datetime) -> Summary:
     end = timezone.localtime(now, workspace.zone).date()
     start = end - timedelta(days=days - 1)
     seen = _overview(actor, workspace, start, end, now=now)
+    refreshed_at = refreshing.refreshed_at()
     rows = list(RoiDay.objects.filter(day__range=(start, end)).order_by("day"))
     return Summary(
         start=start,
         end=end,
         currency=workspace.currency,
         computed_at=now,
-        refreshed_at=refreshing.refreshed_at(),
+        refreshed_at=refreshed_at,
         is_computing=seen.state == "computing",
-        figures=_figures(seen, workspace, start, end, now=now),
+        figures=_figures(seen, workspace, start, end, refreshed_at=refreshed_at, now=now),
         channels=[_channel(row) for row in seen.rows if not row.is_none],
-        segments=_segments(now),
+        segments=_segments(refreshed_at),
         days=[Day(**{name: getattr(row, name) for name in Day.__dataclass_fields__}) for row in rows],
     )
 
@@ -123,7 +124,13 @@ def _overview(actor: Actor, workspace: Workspace, start: date, end: date, *, now
 
 
 def _figures(
-    seen: Overview, workspace: Workspace, start: date, end: date, *, now: datetime
+    seen: Overview,
+    workspace: Workspace,
+    start: date,
+    end: date,
+    *,
+    refreshed_at: datetime | None,
+    now: datetime,
 ) -> dict[str, Figure]:
     earned = attributed(seen)
     return {
@@ -131,7 +138,7 @@ def _figures(
         "attributed_revenue": earned,
         "spend": _spend(seen),
         "conversion_rate": conversion_rate(*questions.period(workspace, start, end), now=now),
-        "acquisition_cost": acquisition_cost(seen, now=now),
+        "acquisition_cost": acquisition_cost(refreshed_at, now=now),
         "viral_coefficient": figures.of("viral_coefficient", now),
         "churn": figures.of("churn", now),
     }
@@ -220,8 +227,12 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def acquisition_cost(seen: Overview, *, now: datetime) -> Figure:
+def acquisition_cost(refreshed_at: datetime | None, *, now: datetime) -> Figure:
     """Spend of the last 30 days for each customer whose first conversion fell into them."""
+    if refreshed_at is None:
+        return Figure(
+            unit=MONEY, because="It is being worked out for the first time; look again in a minute."
+        )
     recent = CustomerValue.objects.aggregate(n=Sum("recent"))["n"] or 0
     month = RoiDay.objects.filter(day__gt=now.date() - timedelta(days=30)).aggregate(spend=Sum("spend"))[
         "spend"
@@ -237,20 +248,20 @@ def acquisition_cost(seen: Overview, *, now: datetime) -> Figure:
         high=float(month) / max(recent - Z * sqrt(recent), 1.0),
         n=recent,
         what="new customers of the last 30 days",
-        as_of=refreshing.refreshed_at() or now,
+        as_of=refreshed_at,
         doubt="Customers who would have come without marketing are among them.",
     )
 
 
-def _segments(now: datetime) -> list[SegmentValue]:
+def _segments(refreshed_at: datetime | None) -> list[SegmentValue]:
     found = CustomerValue.objects.order_by("-revenue")
     return [
-        SegmentValue(channel=one.channel, customers=one.customers, value=lifetime_value(one, now))
+        SegmentValue(channel=one.channel, customers=one.customers, value=lifetime_value(one, refreshed_at))
         for one in found
     ]
 
 
-def lifetime_value(of: CustomerValue, now: datetime) -> Figure:
+def lifetime_value(of: CustomerValue, refreshed_at: datetime | None) -> Figure:
     """The mean of what customers have been worth so far; none is taken to come yet."""
     n, mean = of.customers, float(of.revenue) / of.customers
     half = Z * sqrt(max(of.squares / n - mean * mean, 0.0) / n) if n >= LEAST_CUSTOMERS else None
@@ -261,7 +272,7 @@ def lifetime_value(of: CustomerValue, now: datetime) -> Figure:
         high=None if half is None else mean + half,
         n=n,
         what="customers",
-        as_of=refreshing.refreshed_at() or now,
+        as_of=refreshed_at,
         doubt="What is still to come is not in it.",
     )
 

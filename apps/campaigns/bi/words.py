@@ -30,7 +30,7 @@ def ends(figure: Figure, currency: str) -> str:
     """Its interval in words, empty without one."""
     if figure.low is None or figure.high is None:
         return ""
-    return f"95 % {shown(figure, figure.low, currency)} to {shown(figure, figure.high, currency)}"
+    return f"95 %: {shown(figure, figure.low, currency)} to {shown(figure, figure.high, currency)}"
 
 
 def note(figure: Figure, currency: str) -> str:
