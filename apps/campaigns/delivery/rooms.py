@@ -1,6 +1,6 @@
 """The calls into the other rooms of campaigns: who is in an audience, who gets what, and the words."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -19,6 +19,8 @@ class Compiled(Protocol):
 
     @property
     def content_type(self) -> str: ...
+    @property
+    def fields(self) -> frozenset[str]: ...
     def message(self, content_id: int, values: Mapping[str, Any], token: str) -> Body: ...
 
 
@@ -41,6 +43,6 @@ def compiled(campaign: Campaign, contents: Sequence[Content]) -> Compiled:
     return made
 
 
-def values_of(person_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    read: Callable[[Sequence[int]], dict[int, dict[str, Any]]] = content.values_of
-    return read(person_ids)
+def values_of(person_ids: Sequence[int], made: Compiled, *, now: datetime) -> dict[int, dict[str, Any]]:
+    """What fills in the words, and the address; by Person.pk, nobody who is gone."""
+    return content.values_of(person_ids, now=now, fields=made.fields | {"email"})
