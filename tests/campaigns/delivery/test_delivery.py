@@ -12,12 +12,21 @@ from apps.accounts import one_trip, personal_fields
 from apps.accounts.models import ConsentRecord, Person
 from apps.attribution.models import Exposure
 from apps.campaigns import delivery, message_tokens, splitting
-from apps.campaigns.delivery import journal, leftovers, recovering, sweeping
+from apps.campaigns.delivery import journal, leftovers, recovering, snapshotting, sweeping
 from apps.campaigns.delivery.queueing import Queue
-from apps.campaigns.models import Campaign, Chunk, Content, LedgerEntry, Recipient, SendBatch, SendRun
+from apps.campaigns.models import (
+    Audience,
+    Campaign,
+    Chunk,
+    Content,
+    LedgerEntry,
+    Recipient,
+    SendBatch,
+    SendRun,
+)
 from apps.integrations.ids import uuid7
 from apps.integrations.models import Connection, Suppression
-from tests.campaigns.delivery.conftest import launch, work
+from tests.campaigns.delivery.conftest import EVERYBODY, launch, work
 
 pytestmark = pytest.mark.usefixtures("at_smtp")
 
@@ -172,6 +181,26 @@ def test_nothing_leaves_a_paused_campaign_and_all_of_a_resumed_one(workspace, ca
     delivery.resume(made, now=timezone.now())
     work()
     assert len(sink.stored) == 60
+
+
+def test_an_audience_that_cannot_be_asked_any_more_pauses_the_campaign(workspace, campaign, people, sink):
+    people(3)
+    made = campaign()
+    Audience.objects.update(rules={"field": "health.score", "op": "greater", "value": 3})
+
+    launch(made, now=timezone.now())
+    work(1.0)
+
+    paused = Campaign.objects.get()
+    assert paused.state == "paused"
+    assert "The rules of the audience All 0 cannot be asked any more." in paused.state_reason
+    assert sink.stored == []
+
+    Audience.objects.update(rules=EVERYBODY)
+    delivery.resume(made, now=timezone.now())
+    snapshotting.take(run_id=SendRun.objects.get().pk)
+    work()
+    assert len(sink.stored) == 3
 
 
 def test_a_cancelled_campaign_skips_who_is_left(workspace, campaign, people, sink):
