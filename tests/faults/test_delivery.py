@@ -44,11 +44,11 @@ from apps.campaigns.models import Audience, Campaign, Content, Topic
 from tests.integrations.connected import connection_to
 now, provider, number = timezone.now(), sys.argv[1], int(sys.argv[2])
 made = workspaces.create(now=now, slug=f"by-{provider}", name="Sent", currency="GBP")
-made.settings |= {"postal_address": "1 Barn Lane, Bath"}
-made.save(update_fields=["settings"])
 everybody = {"field": "person.has_email", "value": True}
 words = "Hello {{ first_name }}, the season opens. [See the venues](https://venues.example/spring)"
 with scoping.workspace(made):
+    made.settings |= {"postal_address": "1 Barn Lane, Bath"}
+    made.save(update_fields=["settings"])
     rows = []
     for n in range(number):
         one = Person(workspace=made, external_id=f"p{n}")
