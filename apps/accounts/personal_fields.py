@@ -3,7 +3,7 @@
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -44,12 +44,17 @@ def set_personal(person: Person, given: Mapping[str, str | None]) -> None:
         _put(person, "name", _name_with(_name_of(person, _key_of(person)), parts))
 
 
-def personal(person: Person) -> dict[str, str | None]:
-    """The opened fields: email, phone and name; first_name and last_name where they are known apart."""
+def personal(person: Person, fields: Collection[str] = FIELDS) -> dict[str, str | None]:
+    """The opened fields: email, phone and name; first_name and last_name where they are known apart.
+
+    fields: which of FIELDS; the others stay sealed and are not answered.
+    """
     key = _key_of(person)
+    opened: dict[str, str | None] = {field: _get(person, field, key) for field in INDEXED if field in fields}
+    if "name" not in fields:
+        return opened
     parts = _name_of(person, key)
     joined = " ".join(parts[part] for part in ("first_name", "last_name") if part in parts)
-    opened: dict[str, str | None] = {field: _get(person, field, key) for field in INDEXED}
     return opened | {**parts, "name": parts.get("name") or joined or None}
 
 

@@ -36,7 +36,6 @@ BATCH = 50
 SET_UP = """
 import sys, django; django.setup()
 from django.utils import timezone
-import tests.campaigns.delivery.standin
 from apps.accounts import personal_fields, scoping, workspaces
 from apps.accounts.models import Person
 from apps.campaigns import delivery
@@ -45,7 +44,11 @@ from apps.campaigns.models import Audience, Campaign, Content, Topic
 from tests.integrations.connected import connection_to
 now, provider, number = timezone.now(), sys.argv[1], int(sys.argv[2])
 made = workspaces.create(now=now, slug=f"by-{provider}", name="Sent", currency="GBP")
+everybody = {"field": "person.has_email", "value": True}
+words = "Hello {{ first_name }}, the season opens. [See the venues](https://venues.example/spring)"
 with scoping.workspace(made):
+    made.settings |= {"postal_address": "1 Barn Lane, Bath"}
+    made.save(update_fields=["settings"])
     rows = []
     for n in range(number):
         one = Person(workspace=made, external_id=f"p{n}")
@@ -57,11 +60,11 @@ with scoping.workspace(made):
     campaign = Campaign.objects.create(
         workspace=made, name="News", state="running", changed_at=now, sender=sender, send_from_hour=0,
         send_until_hour=24,
-        audience=Audience.objects.create(workspace=made, name="All", changed_at=now),
+        audience=Audience.objects.create(workspace=made, name="All", rules=everybody, changed_at=now),
         topic=Topic.objects.create(workspace=made, key="news", name="News", basis="customer"),
     )
     Content.objects.create(
-        workspace=made, campaign=campaign, key="a", position=0, subject="News", body="Hello", changed_at=now
+        workspace=made, campaign=campaign, key="a", position=0, subject="News", body=words, changed_at=now
     )
     run = delivery.start(campaign, now=now)
     snapshotting.take(run_id=run.pk)
@@ -102,7 +105,7 @@ UNDER_WAY = """
 SELECT 1 FROM campaigns_sendbatch WHERE settled_at IS NULL AND begun_at > now() - interval '5 seconds'
 """
 WORKER = [sys.executable, "-m", "celery", "-A", "config.celery", "-q", "worker", "-c", "1", "-l", "critical"]
-WORKER += ["-Q", "delivery,calls,default,events", "-I", "tests.campaigns.delivery.standin"]
+WORKER += ["-Q", "delivery,calls,default,events"]
 WORKER += ["--without-gossip", "--without-mingle"]
 
 

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from threading import Lock
 from typing import Any
 
@@ -38,6 +39,12 @@ class Compiled:
 
     letters: Mapping[int, Letter]
     content_type: str = CONTENT_TYPE
+
+    @cached_property
+    def fields(self) -> frozenset[str]:
+        """What its templates speak of: for `values_of`."""
+        trees = (tree for letter in self.letters.values() for tree in letter.trees.values())
+        return frozenset[str]().union(*map(sandbox.fields_in, trees))
 
     def message(self, content_id: int, values: Mapping[str, Any], token: str) -> Rendered:
         """Never fails for what a value is."""

@@ -3,7 +3,7 @@
 Values are data and never templates. Upper floors register what they know of people.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -17,6 +17,8 @@ from apps.accounts.models import Person, Workspace
 Read = Callable[[Sequence[Person], Workspace, datetime], Mapping[int, Any]]
 
 TRAITS = "traits"
+# Which sealed field each of a person's own comes of.
+_SEALED = {"email": "email", "phone": "phone", "name": "name", "first_name": "name", "last_name": "name"}
 DATE_TRAITS = ("wedding_date", "wedding_on", "event_on", "event_date")
 # Days to go from which a phase begins; the last that fits counts.
 PHASES = ((366, "dreaming"), (181, "booking"), (61, "planning"), (8, "finishing"), (0, "week of the wedding"))
@@ -73,22 +75,30 @@ def examples() -> dict[str, Any]:
     return {one.name: one.example for one in listed()} | {TRAITS: traits}
 
 
-def values_of(person_ids: Sequence[int], *, now: datetime | None = None) -> dict[int, dict[str, Any]]:
-    """What is known of each person, by field; traits are always there. Three queries for any number."""
+def values_of(
+    person_ids: Sequence[int], *, now: datetime | None = None, fields: Collection[str] | None = None
+) -> dict[int, dict[str, Any]]:
+    """What is known of each person, by field; traits are always there. Three queries for any number.
+
+    fields: those that are wanted, of which others need not be read; None for all.
+    """
+    wanted = names() if fields is None else fields
     people = list(Person.objects.filter(pk__in=person_ids))
     workspace, moment = Workspace.objects.get(), now or timezone.now()
+    sealed = {_SEALED[name] for name in wanted if name in _SEALED}
     found: dict[int, dict[str, Any]] = {one.pk: {TRAITS: one.traits} for one in people}
-    for person in people:
-        found[person.pk] |= _personal(person)
+    for person in people if sealed else ():
+        found[person.pk] |= _personal(person, sealed)
     for field in listed():
-        for person_id, value in field.read(people, workspace, moment).items():
-            found[person_id][field.name] = value
+        if field.name in wanted:
+            for person_id, value in field.read(people, workspace, moment).items():
+                found[person_id][field.name] = value
     return found
 
 
-def _personal(person: Person) -> dict[str, str]:
+def _personal(person: Person, sealed: Collection[str]) -> dict[str, str]:
     """Opened once for all fields that come of it."""
-    opened = personal_fields.personal(person)
+    opened = personal_fields.personal(person, sealed)
     name = opened.get("name") or ""
     parts = {
         "name": name,

@@ -73,7 +73,13 @@ def rows_of(claimed: Claimed) -> list[Row]:
 
 
 def sort(
-    campaign: Campaign, rows: Sequence[Row], settings: limits.Settings, workspace: Workspace, *, now: datetime
+    campaign: Campaign,
+    rows: Sequence[Row],
+    compiled: rooms.Compiled,
+    settings: limits.Settings,
+    workspace: Workspace,
+    *,
+    now: datetime,
 ) -> Sorted:
     """Ask everything that may stand against a message, right before it leaves."""
     found = Sorted()
@@ -81,7 +87,7 @@ def sort(
     against = reach.against(campaign, [one.person_id for one in left], now=now)
     reasons = {one.id: against.get(one.person_id, "") if one.content_id else "no_content" for one in left}
     reachable = _apart(left, reasons, found)
-    values = rooms.values_of([one.person_id for one in reachable])
+    values = rooms.values_of([one.person_id for one in reachable], compiled, now=now)
     addresses = {one.id: str(values.get(one.person_id, {}).get("email") or "") for one in reachable}
     written = {key: deliverable(address) for key, address in addresses.items()}
     faults = {key: "" if written[key] else "invalid" if addresses[key] else "no_address" for key in written}

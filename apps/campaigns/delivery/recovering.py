@@ -70,19 +70,25 @@ def _settle(batch: SendBatch, *, now: datetime) -> None:
     campaign: Campaign = Campaign.objects.select_related("topic", "sender").get(pk=batch.campaign_id)
     door = bulk_mail.door_of(batch.connection_id)
     if door is not None and door.repeats and now - batch.begun_at < bulk_mail.KEY_KEPT:
-        people = _people(batch)
+        writer = writing.writer(campaign, bulk_mail.sender(campaign.sender))
+        people = _people(batch, writer)
         if people is not None:
-            _again(batch, campaign, door, people, now=now)
+            _again(batch, campaign, door, writer, people, now=now)
             return
     _give_up(batch, campaign, now=now)
 
 
 def _again(
-    batch: SendBatch, campaign: Campaign, door: bulk_mail.Door, people: list[Addressee], *, now: datetime
+    batch: SendBatch,
+    campaign: Campaign,
+    door: bulk_mail.Door,
+    writer: writing.Writer,
+    people: list[Addressee],
+    *,
+    now: datetime,
 ) -> None:
     """Under the same key. While its fate stays open it stays as it is, until it is asked again."""
-    made = writing.writer(campaign, bulk_mail.sender(campaign.sender))
-    answer = door.send(made.envelope, made.letters(people), key=str(batch.key))
+    answer = door.send(writer.envelope, writer.letters(people), key=str(batch.key))
     verdicts = answer.value
     if verdicts is None:
         return
@@ -112,8 +118,8 @@ def _write(batch: SendBatch, told: list[Told], *, now: datetime) -> None:
     )
 
 
-def _people(batch: SendBatch) -> list[Addressee] | None:
-    """Everybody of the batch as it was sent, or None when somebody cannot be told any more."""
+def _people(batch: SendBatch, writer: writing.Writer) -> list[Addressee] | None:
+    """Everybody of the batch with the words of that day, or None when somebody cannot be told any more."""
     rows: dict[int, Any] = {
         key: (person, content)
         for key, person, content in Recipient.objects.filter(pk__in=batch.recipient_ids).values_list(
@@ -121,7 +127,8 @@ def _people(batch: SendBatch) -> list[Addressee] | None:
         )
     }
     winner = SendRun.objects.get(campaign_id=batch.campaign_id).winner_id
-    values = rooms.values_of([person for person, _ in rows.values()])
+    asked = [person for person, _ in rows.values()]
+    values = rooms.values_of(asked, writer.compiled, now=batch.begun_at)
     found = []
     for key in batch.recipient_ids:
         person, content = rows.get(key, (0, None))

@@ -1,12 +1,13 @@
 """The calls into the other rooms of campaigns: who is in an audience, who gets what, and the words."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.accounts.errors import DomainError, Invalid
 from apps.campaigns import audiences, content, splitting
 from apps.campaigns.models import Audience, Campaign, Content
 from apps.integrations.bulk_mail import Body
@@ -19,17 +20,32 @@ class Compiled(Protocol):
 
     @property
     def content_type(self) -> str: ...
+    @property
+    def fields(self) -> frozenset[str]: ...
     def message(self, content_id: int, values: Mapping[str, Any], token: str) -> Body: ...
 
 
+class NotAskable(DomainError):
+    """The rules of an audience name what is no longer there."""
+
+    code = "audience_not_askable"
+    status = 409
+
+
 def people_sql(audience: Audience, *, now: datetime) -> tuple[str, list[Any]]:
-    found = audiences.people_sql(audience, now=now)
-    return str(found[0]), list(found[1])
+    """Raises NotAskable."""
+    try:
+        return audiences.people_sql(audience, now=now)
+    except Invalid as error:
+        raise NotAskable(
+            f"The rules of the audience {audience.name} cannot be asked any more. Mend them, then resume "
+            "the campaign."
+        ) from error
 
 
 def arms(campaign: Campaign, person_ids: Ints, *, now: datetime) -> Ints:
     """For each of the people Content.pk, 0 for nothing, -1 for the winner of the test."""
-    return np.asarray(splitting.arms(campaign, person_ids, now=now), dtype=np.int64)
+    return splitting.arms(campaign, person_ids, now=now)
 
 
 def expose(campaign: Campaign, person_ids: Ints, drawn: Ints, *, now: datetime) -> None:
@@ -37,10 +53,9 @@ def expose(campaign: Campaign, person_ids: Ints, drawn: Ints, *, now: datetime) 
 
 
 def compiled(campaign: Campaign, contents: Sequence[Content]) -> Compiled:
-    made: Compiled = content.compiled(campaign, contents)
-    return made
+    return content.compiled(campaign, contents)
 
 
-def values_of(person_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    read: Callable[[Sequence[int]], dict[int, dict[str, Any]]] = content.values_of
-    return read(person_ids)
+def values_of(person_ids: Sequence[int], made: Compiled, *, now: datetime) -> dict[int, dict[str, Any]]:
+    """What fills in the words, and the address; by Person.pk, nobody who is gone."""
+    return content.values_of(person_ids, now=now, fields=made.fields | {"email"})

@@ -150,10 +150,10 @@ def send(claimed: Claimed, *, clock: Clock = timezone.now) -> int:
         stopping.pause(campaign, reason=sender.trouble, now=now)
         return 0
     settings = limits.of_workspace(workspace, now=now)
-    found = reading.sort(campaign, reading.rows_of(claimed), settings, workspace, now=now)
-    chunk = Chunked(
-        claimed, campaign, sender, writing.writer(campaign, sender), bulk_mail.doors(), settings, clock
-    )
+    writer = writing.writer(campaign, sender)
+    rows = reading.rows_of(claimed)
+    found = reading.sort(campaign, rows, writer.compiled, settings, workspace, now=now)
+    chunk = Chunked(claimed, campaign, sender, writer, bulk_mail.doors(), settings, clock)
     if found.apart:
         chunk.told.append(journal.settle(campaign.pk, found.apart, now=now))
     try:

@@ -7,16 +7,20 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+import structlog
 from django.db import connection, transaction
 from django.utils import timezone
 
 from apps.accounts import scoping
+from apps.accounts.errors import DomainError
 from apps.accounts.models import Workspace
 from apps.accounts.tasks_base import workspace_task
 from apps.attribution import binary_sql, experiment_assignment
-from apps.campaigns.delivery import counting, rooms, timing, working
+from apps.campaigns.delivery import counting, rooms, stopping, timing, working
 from apps.campaigns.delivery.queueing import CHUNK
 from apps.campaigns.models import Campaign, Content, Recipient, SendRun
+
+log = structlog.get_logger(__name__)
 
 State = Recipient.State
 # People looked at in one step; those of them who are in the audience are written.
@@ -68,12 +72,20 @@ class _Step:
 
 @workspace_task(name="campaigns.delivery.snapshot")
 def take(*, run_id: int) -> int:
-    """Write the recipients down, step by step. Delivered twice, they take turns. How many steps."""
+    """Write the recipients down, step by step. Delivered twice, they take turns. How many steps.
+
+    An audience that cannot be asked pauses the campaign.
+    """
     steps = 0
-    while step(run_id, now=timezone.now()):
-        steps += 1
-        if steps == 1:
-            working.deliver.delay_on_commit()
+    try:
+        while step(run_id, now=timezone.now()):
+            steps += 1
+            if steps == 1:
+                working.deliver.delay_on_commit()
+    except DomainError as error:
+        log.warning("delivery.not_snapshotted", run=run_id, code=error.code)
+        campaign = Campaign.objects.get(pk=SendRun.objects.values_list("campaign", flat=True).get(pk=run_id))
+        stopping.pause(campaign, reason=error.detail, now=timezone.now())
     return steps
 
 

@@ -2,18 +2,19 @@ import pytest
 
 from apps.accounts import personal_fields
 from apps.accounts.models import Person
-from apps.campaigns import delivery
+from apps.accounts.permissions import system
+from apps.campaigns import delivery, splitting
 from apps.campaigns.delivery import snapshotting, working
 from apps.campaigns.models import Audience, Campaign, Content, SendRun, Topic
 from apps.integrations.connectors.bulk_email.smtp import sessions
-from tests.campaigns.delivery import standin
 from tests.factories import NOW
 from tests.fakes import mailgun as mailgun_fake
 from tests.fakes import resend as resend_fake
 from tests.fakes.mail_sink import Sink
 from tests.integrations.connected import connection_to
 
-__all__ = ["standin"]
+EVERYBODY = {"field": "person.has_email", "value": True}
+BODY = "Hello {{ first_name }}, the season opens. [See the venues](https://venues.example/spring)"
 
 
 @pytest.fixture
@@ -86,11 +87,12 @@ def people(workspace):
 @pytest.fixture
 def campaign(workspace, topic, sender):
     """Make one, running."""
+    workspace.settings |= {"postal_address": "1 Barn Lane, Bath"}
+    workspace.save(update_fields=["settings"])
 
     def make(contents=1, **given):
-        audience = Audience.objects.create(
-            workspace=workspace, name=f"All {Audience.objects.count()}", changed_at=NOW
-        )
+        name = f"All {Audience.objects.count()}"
+        audience = Audience.objects.create(workspace=workspace, name=name, rules=EVERYBODY, changed_at=NOW)
         fields = {"state": "running", "send_from_hour": 0, "send_until_hour": 24, "sender": sender, **given}
         made = Campaign.objects.create(
             workspace=workspace, name="News", audience=audience, topic=topic, changed_at=NOW, **fields
@@ -102,7 +104,7 @@ def campaign(workspace, topic, sender):
                 key="abcde"[position],
                 position=position,
                 subject=f"Subject {'abcde'[position]}",
-                body="Hello",
+                body=BODY,
                 changed_at=NOW,
             )
         return made
@@ -111,6 +113,10 @@ def campaign(workspace, topic, sender):
 
 
 def launch(campaign, *, now):
+    """As a launch does it once nothing stands against it; and everybody is written down."""
+    contents, people = splitting.contents_of(campaign), Person.objects.count()
+    splitting.open_experiments(system(campaign.workspace_id), campaign, contents, people=people, now=now)
+    campaign.save()
     run = delivery.start(campaign, now=now)
     snapshotting.take(run_id=run.pk)
     return SendRun.objects.get(pk=run.pk)

@@ -2,21 +2,37 @@
 
 from collections import Counter
 from datetime import timedelta
+from email import message_from_bytes, policy
 
+import numpy as np
 import pytest
 from django.utils import timezone
 
-from apps.accounts import one_trip
+from apps.accounts import one_trip, personal_fields
 from apps.accounts.models import ConsentRecord, Person
-from apps.campaigns import delivery, message_tokens
-from apps.campaigns.delivery import journal, leftovers, recovering, sweeping
+from apps.attribution.models import Exposure
+from apps.campaigns import delivery, message_tokens, splitting
+from apps.campaigns.delivery import journal, leftovers, recovering, snapshotting, sweeping
 from apps.campaigns.delivery.queueing import Queue
-from apps.campaigns.models import Campaign, Chunk, Content, LedgerEntry, Recipient, SendBatch, SendRun
+from apps.campaigns.models import (
+    Audience,
+    Campaign,
+    Chunk,
+    Content,
+    LedgerEntry,
+    Recipient,
+    SendBatch,
+    SendRun,
+)
 from apps.integrations.ids import uuid7
 from apps.integrations.models import Connection, Suppression
-from tests.campaigns.delivery.conftest import launch, work
+from tests.campaigns.delivery.conftest import EVERYBODY, launch, work
 
 pytestmark = pytest.mark.usefixtures("at_smtp")
+
+
+def parsed(message):
+    return message_from_bytes(message, policy=policy.default)
 
 
 def agrees(campaign):
@@ -56,8 +72,31 @@ def test_a_message_names_itself_and_how_to_end_it(workspace, campaign, people, s
     assert "From: The Studio <hello@studio.example>" in head
 
 
+def test_a_message_says_what_was_written_to_whom(workspace, campaign, people, sink):
+    [named] = people(1)
+    personal_fields.set_personal(named, {"first_name": "Zoë"})
+    named.save()
+    people(1, first=1)
+    made = campaign()
+
+    launch(made, now=timezone.now())
+    work()
+
+    for recipient, name in zip(Recipient.objects.order_by("person_id"), ("Zoë", "there"), strict=True):
+        token = message_tokens.issue(workspace.pk, recipient.pk)
+        [message] = [one for one in sink.messages if token.encode() in one]
+        plain, rich = (part.get_content() for part in parsed(message).iter_parts())
+        assert f"Hello {name}, the season opens." in plain
+        assert f"Hello {name}, the season opens." in rich
+        assert f'href="http://localhost:8000/c/{token}/1"' in rich
+        assert f"http://localhost:8000/u/{token}" in plain
+        assert "1 Barn Lane, Bath" in plain
+
+
 def test_who_may_not_be_written_to_is_skipped_with_the_reason(workspace, campaign, people, sink, topic):
     first, second, _ = people(3)
+    made = campaign()
+    launch(made, now=timezone.now())
 
     ConsentRecord.objects.create(
         workspace=workspace,
@@ -68,9 +107,6 @@ def test_who_may_not_be_written_to_is_skipped_with_the_reason(workspace, campaig
         occurred_at=timezone.now(),
     )
     Person.objects.filter(pk=second.pk).update(email_index=None, email_sealed=None)
-    made = campaign()
-
-    launch(made, now=timezone.now())
     work()
 
     assert delivery.progress(made) == delivery.Progress(sent=1, skipped={"no_address": 1, "unsubscribed": 1})
@@ -147,6 +183,26 @@ def test_nothing_leaves_a_paused_campaign_and_all_of_a_resumed_one(workspace, ca
     assert len(sink.stored) == 60
 
 
+def test_an_audience_that_cannot_be_asked_any_more_pauses_the_campaign(workspace, campaign, people, sink):
+    people(3)
+    made = campaign()
+    Audience.objects.update(rules={"field": "health.score", "op": "greater", "value": 3})
+
+    launch(made, now=timezone.now())
+    work(1.0)
+
+    paused = Campaign.objects.get()
+    assert paused.state == "paused"
+    assert "The rules of the audience All 0 cannot be asked any more." in paused.state_reason
+    assert sink.stored == []
+
+    Audience.objects.update(rules=EVERYBODY)
+    delivery.resume(made, now=timezone.now())
+    snapshotting.take(run_id=SendRun.objects.get().pk)
+    work()
+    assert len(sink.stored) == 3
+
+
 def test_a_cancelled_campaign_skips_who_is_left(workspace, campaign, people, sink):
     people(20)
     made = campaign()
@@ -163,23 +219,42 @@ def test_a_cancelled_campaign_skips_who_is_left(workspace, campaign, people, sin
 
 
 def test_variants_hold_outs_and_those_who_wait(workspace, campaign, people, sink):
-    people(200)
-    made = campaign(contents=2, hold_out_share=0.1, test_share=0.5)
+    everybody = np.array([one.pk for one in people(200)])
+    made = campaign(contents=2, hold_out_share=0.1, test_share=0.5, goal="purchase")
     launch(made, now=timezone.now())
+    lot = splitting.arms(made, everybody, now=timezone.now())
+    held_out, waiting = int((lot == splitting.HELD).sum()), int((lot == splitting.WAITS).sum())
+    assert 5 <= held_out <= 40
+    assert 55 <= waiting <= 125
+
     work()
-    before = delivery.progress(made)
-    assert before.held_out == 20
-    assert before.waiting > 0
-    assert before.sent == 200 - 20 - before.waiting
+
+    assert delivery.progress(made) == delivery.Progress(
+        sent=200 - held_out - waiting, waiting=waiting, held_out=held_out
+    )
+    assert drawn(made) == {person: max(arm, 0) for person, arm in zip(everybody, lot, strict=True)}
+    assert Exposure.objects.filter(experiment=made.lift).count() == 200
     assert Campaign.objects.get().state == "running"
 
     winner = Content.objects.get(campaign=made, key="b")
     delivery.release_waiting(made, winner.pk, now=timezone.now())
     work()
 
-    assert delivery.progress(made) == delivery.Progress(sent=180, held_out=20)
+    assert delivery.progress(made) == delivery.Progress(sent=200 - held_out, held_out=held_out)
+    got_it = int((lot == winner.pk).sum()) + waiting
+    assert Counter(subjects(sink)) == {"Subject b": got_it, "Subject a": 200 - held_out - got_it}
     assert Campaign.objects.get().state == "done"
     agrees(made)
+
+
+def drawn(campaign):
+    """What each person's row says of the content: 0 for none."""
+    rows = Recipient.objects.filter(campaign=campaign).values_list("person_id", "content_id")
+    return {person: content or 0 for person, content in rows}
+
+
+def subjects(sink):
+    return [parsed(one)["Subject"] for one in sink.messages]
 
 
 def test_a_triggered_campaign_reaches_somebody_once_an_occurrence(workspace, campaign, people, sink):

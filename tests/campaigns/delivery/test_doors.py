@@ -66,7 +66,7 @@ def test_who_changed_meanwhile_is_not_written_to_twice(workspace, campaign, peop
     launch(made, now=timezone.now())
     work()
 
-    Content.objects.update(subject="Other words")
+    Content.objects.update(subject="Other words", changed_at=timezone.now())
     resend.behave()
     come_back(made)
 

@@ -118,7 +118,7 @@ def test_a_rate_lets_some_through_and_the_rest_later(workspace, campaign, people
 
 
 def test_a_new_sender_warms_up(workspace, campaign, people, sink, at_smtp):
-    workspace.settings = {"delivery": {"warm_up": True}}
+    workspace.settings |= {"delivery": {"warm_up": True}}
     workspace.save(update_fields=["settings"])
     people(70)
 
@@ -129,7 +129,7 @@ def test_a_new_sender_warms_up(workspace, campaign, people, sink, at_smtp):
 
 
 def test_a_domain_is_not_flooded(workspace, campaign, people, sink, at_smtp):
-    workspace.settings = {"delivery": {"domains_per_hour": {"example.com": 60}}}
+    workspace.settings |= {"delivery": {"domains_per_hour": {"example.com": 60}}}
     workspace.save(update_fields=["settings"])
     people(10)
     made = campaign()
@@ -143,7 +143,7 @@ def test_a_domain_is_not_flooded(workspace, campaign, people, sink, at_smtp):
 def test_a_cap_holds_over_campaigns_and_spares_what_is_waited_for(
     workspace, campaign, people, sink, at_smtp, topic
 ):
-    workspace.settings = {"delivery": {"cap": {"messages": 2, "days": 7}}}
+    workspace.settings |= {"delivery": {"cap": {"messages": 2, "days": 7}}}
     workspace.save(update_fields=["settings"])
     people(2)
 
