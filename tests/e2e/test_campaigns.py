@@ -57,7 +57,7 @@ def test_a_newcomer_gets_to_a_result(tab):
     page.frame_locator("iframe.letter").get_by_text("first weekend of the season").wait_for()
     page.get_by_role("link", name=re.compile("Check and launch")).click()
     page.get_by_role("button", name=re.compile("Launch it to")).click()
-    page.get_by_role("heading", name=re.compile("Sent to")).wait_for()
+    page.get_by_role("heading", name=re.compile("Sent to")).wait_for(timeout=60_000)
 
     _until(page, r"more than sending nothing|is ahead|is the winner|won;", began)
 
