@@ -6,7 +6,7 @@ from uuid import uuid4
 from apps.accounts import scoping
 from apps.accounts.models import Workspace
 from apps.campaigns.content import angles, briefs
-from apps.campaigns.models import AiDraft, Campaign
+from apps.campaigns.models import AiDraft, Campaign, Content, Device, EditConflict
 from tests.factories import NOW
 
 CAMPAIGN = "01900000-0000-7000-8000-000000000002"
@@ -37,6 +37,24 @@ def draft(workspace: Workspace) -> dict[str, Any]:
             asked_at=NOW,
         )
     return {"draft_id": made.public_id}
+
+
+def conflict(workspace: Workspace) -> dict[str, Any]:
+    """A text that was edited in two places."""
+    campaign = campaign_of(workspace, str(uuid4()))
+    with scoping.workspace(workspace):
+        words = {"key": "a", "position": 1, "subject": "Hello", "body": "Hello"}
+        content = Content.objects.create(workspace=workspace, campaign=campaign, changed_at=NOW, **words)
+        device = Device.objects.create(workspace=workspace, device_id=uuid4().hex, last_seen_at=NOW)
+        made = EditConflict.objects.create(
+            workspace=workspace,
+            content=content,
+            device=device,
+            event_id=uuid4(),
+            base_version=1,
+            fields={"subject": "Good day"},
+        )
+    return {"conflict_id": made.public_id}
 
 
 # (method, route) to a body that is accepted.

@@ -38,7 +38,7 @@ from tests.house.audiences import OBJECTS as AUDIENCE_OBJECTS
 from tests.house.campaigns import BODIES as CAMPAIGN_BODIES
 from tests.house.campaigns import OBJECTS as CAMPAIGNS
 from tests.house.contents import BODIES as CONTENT_BODIES
-from tests.house.contents import campaign_of, draft
+from tests.house.contents import campaign_of, conflict, draft
 from tests.house.journeys import BODIES as JOURNEY_BODIES
 from tests.house.journeys import OBJECTS as JOURNEY_OBJECTS
 from tests.house.marketing import BODIES as MARKETING_BODIES
@@ -219,6 +219,7 @@ OBJECTS: dict[str, Builder] = {
     **AUDIENCE_OBJECTS,
     **MARKETING_OBJECTS,
     **CAMPAIGNS,
+    "campaigns:edit-decide": conflict,
     "accounts:job": _id_of(Job, "public_id", "public_id"),
     "accounts:job-cancel": _id_of(Job, "public_id", "public_id"),
     "accounts:member-role": _id_of(Membership, "membership_id"),

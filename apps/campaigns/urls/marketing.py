@@ -6,6 +6,7 @@ from apps.campaigns.views import (
     audiences,
     campaign_builder,
     campaigns,
+    edits,
     journey_edit,
     journeys,
     predictions,
@@ -20,6 +21,8 @@ _ONE = "<uuid:campaign_id>/"
 _CONTENT = f"{_ONE}contents/<slug:key>/"
 _JOURNEY = "journeys/<uuid:journey_id>"
 urlpatterns = [
+    path("edits/", edits.listed, name="edits"),
+    path("edits/<uuid:conflict_id>/", edits.decide, name="edit-decide"),
     path("report/", report.report, name="report"),
     path("report/pdf/", report.report_pdf, name="report-pdf"),
     path("report/schedule/", report.report_schedule, name="report-schedule"),

@@ -19,6 +19,7 @@ from apps.accounts.permissions import may
 from apps.campaigns import campaign_charts, campaign_reports, campaign_wording, campaigns
 from apps.campaigns.campaign_reports import Report
 from apps.campaigns.models import Campaign, Engagement, Recipient
+from apps.campaigns.offline import edited
 from apps.campaigns.views.campaign_forms import NameForm
 
 State = Campaign.State
@@ -39,6 +40,7 @@ def listed(request: HttpRequest) -> HttpResponse:
         "lines": lines,
         "line": campaign_wording.list_line(lines),
         "slice": found,
+        "edits": len(edited.waiting()),
         "state": state or group,
         "states": State.choices,
         "has_any": bool(lines) or Campaign.objects.exists(),

@@ -341,3 +341,19 @@ def test_an_edit_of_what_somebody_changed_since_waits_for_a_person(
     assert edited.waiting() == []
     with pytest.raises(edited.AlreadyDecided):
         edited.decide(actor, waiting.public_id, take_it=False, now=NOW)
+
+
+def test_a_person_decides_on_the_page(api: APIClient, page: Any, content: Content) -> None:
+    version = content.campaign.version
+    send(api, batch(edit(content, "From the tablet", version)))
+    send(api, batch(edit(content, "From the phone", version), device="phone"))
+
+    shown = page.get("/campaigns/edits/").content.decode()
+    [waiting] = edited.waiting()
+    page.post(f"/campaigns/edits/{waiting.public_id}/", {"take": "no"})
+
+    assert "From the tablet" in shown
+    assert "From the phone" in shown
+    content.refresh_from_db()
+    assert content.subject == "From the tablet"
+    assert edited.waiting() == []
