@@ -1,11 +1,13 @@
 """Figures of campaigns as the JSON that plotly's script draws; colours are the page's tokens."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from apps.campaigns.campaign_reports import Hour
 
 Drawn = dict[str, Any]
+HOUR = timedelta(hours=1)
 
 
 def clicks(hours: Sequence[Hour], keys: Sequence[str]) -> Drawn:
@@ -30,7 +32,8 @@ def rows(hours: Sequence[Hour], keys: Sequence[str]) -> list[list[str]]:
 
 
 def _line(hours: Sequence[Hour], key: str, place: int) -> Drawn:
-    total, heights = 0, []
+    """From nothing at the beginning of the first hour; what an hour brought stands at its end."""
+    total, heights = 0, [0]
     for one in hours:
         total += one.clicked.get(key, 0)
         heights.append(total)
@@ -38,7 +41,7 @@ def _line(hours: Sequence[Hour], key: str, place: int) -> Drawn:
         "type": "scatter",
         "mode": "lines+markers",
         "name": f"Variant {key}",
-        "x": [one.hour.isoformat() for one in hours],
+        "x": [hours[0].hour.isoformat(), *((one.hour + HOUR).isoformat() for one in hours)],
         "y": heights,
         "line": {"color": f"var(--c{place + 1})", "width": 2},
         "hovertemplate": f"%{{y:,}} by variant {key}<extra></extra>",
