@@ -1,4 +1,4 @@
-"""Claims: a campaign is sent at half the speed of smtp-source at least, for 150 µs of worker and 10 µs of
+"""Goals: a campaign is sent at half the speed of smtp-source at least, for 150 µs of worker and 10 µs of
 PostgreSQL a message.
 
     OPENBLAS_NUM_THREADS=1 PYTHONPATH=. .venv/bin/python benchmarks/campaign_delivery.py --postfix DIR

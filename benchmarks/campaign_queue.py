@@ -35,9 +35,10 @@ RUNS = """
     WITH made AS (
         INSERT INTO campaigns_campaign (workspace_id, public_id, name, kind, state, state_reason, version,
             goal, goal_days, send_from_hour, send_until_hour, is_time_optimised, hold_out_share, test_share,
-            test_hours, weight, after_crash, recipients, changed_at, created_by, launched_by)
+            test_hours, weight, after_crash, recipients, changed_at, created_by, launched_by,
+            winner, winner_reason)
         SELECT %(workspace)s, gen_random_uuid(), 'c' || g, 'broadcast', 'running', '', 1, '', 7, 0, 24, false,
-            0, 1, 4, CASE WHEN g %% 10 = 0 THEN 3 ELSE 1 END, 'resend', 0, now(), '', ''
+            0, 1, 4, CASE WHEN g %% 10 = 0 THEN 3 ELSE 1 END, 'resend', 0, now(), '', '', '', ''
         FROM generate_series(1, %(campaigns)s) AS g RETURNING id, weight
     ), runs AS (
         INSERT INTO campaigns_sendrun (workspace_id, campaign_id, weight, vtime, is_open, is_paused,

@@ -77,15 +77,19 @@ def compiled(campaign: Campaign, contents: Sequence[Content]) -> Compiled:
 
 
 def _made(campaign: Campaign, contents: Sequence[Content], frame: Frame) -> Compiled:
-    asked: dict[str, int] = {}
-    for content in contents:  # which links there are, and in which order
-        letter_of(content, frame, link=lambda url: str(asked.setdefault(url, len(asked))))
-    numbers = links.numbers(campaign, list(asked))
+    """Laid out once where every link has its number already, else once more with the new ones."""
+    asked: dict[str, None] = {}
+    numbers = links.numbers(campaign, [])
 
     def link(url: str) -> str:
-        return letters.tracked(settings.SITE_URL, numbers[url])
+        asked.setdefault(url)
+        return letters.tracked(settings.SITE_URL, numbers.get(url, 0))
 
-    return Compiled({one.pk: letter_of(one, frame, link=link) for one in contents})
+    made = {one.pk: letter_of(one, frame, link=link) for one in contents}
+    if not asked.keys() <= numbers.keys():
+        numbers = links.numbers(campaign, list(asked))
+        made = {one.pk: letter_of(one, frame, link=link) for one in contents}
+    return Compiled(made)
 
 
 def letter_of(content: Content, frame: Frame, *, link: Any) -> Letter:

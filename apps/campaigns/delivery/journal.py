@@ -115,7 +115,7 @@ def begin(
     return BEGIN, {
         **_place(claimed),
         "key": key,
-        "ids": list(ids),
+        "ids": _array(ids),
         "provider": provider,
         "connection": connection_id,
         "now": now,
@@ -134,13 +134,13 @@ def settle(
         "key": key,
         "provider": provider,
         "now": now,
-        "ids": [one.id for one in told],
-        "contents": [one.content_id for one in told],
-        "fates": [one.fate for one in told],
-        "reasons": [one.reason[:200] for one in told],
-        "provider_ids": [one.provider_id[:200] for one in told],
-        "states": [one.state for one in told],
-        "dues": [one.due_at for one in told],
+        "ids": _array([one.id for one in told]),
+        "contents": _array([one.content_id for one in told]),
+        "fates": _array([one.fate for one in told]),
+        "reasons": _array([one.reason[:200] for one in told]),
+        "provider_ids": _array([one.provider_id[:200] for one in told]),
+        "states": _array([one.state for one in told]),
+        "dues": _array([one.due_at for one in told]),
     }
 
 
@@ -163,6 +163,16 @@ def write(statements: Sequence[Statement]) -> list[list[tuple[Any, ...]]]:
             connection.close()
             sleep(0.5)
             statements = [(text, {**params, "is_again": True}) for text, params in statements]
+
+
+def _array(values: Sequence[Any]) -> str:
+    """As PostgreSQL reads it; psycopg's own way with lists costs a worker 5 µs a message."""
+    told = ("NULL" if one is None else f'"{_escaped(str(one))}"' for one in values)
+    return f"{{{','.join(told)}}}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"")
 
 
 def _place(claimed: Claimed) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from apps.accounts import personal_fields
+from apps.accounts.models import Person
 from apps.campaigns import content
 from apps.campaigns.content import compiling, merge_fields
 from apps.campaigns.content.merge_fields import MergeField, phase_of, season_of
@@ -43,6 +44,17 @@ def test_values_of_people(workspace):
         tim.pk: {"traits": {}, "name": "Tim Lee", "first_name": "Tim", "last_name": "Lee", **common},
         nobody.pk: {"traits": {}, **common},
     }  # fmt: skip
+
+
+def test_only_what_is_wanted_is_opened(workspace, campaign, content_of):
+    ada = known(workspace, name="Ada Byron", email="ada@example.com", phone="+44 7700 900123")
+    Person.objects.filter(pk=ada.pk).update(phone_sealed=b"no longer to be opened")
+    made = content.compiled(campaign, [content_of(body="Dear {{ first_name }}, you have {{ traits.plan }}.")])
+
+    assert made.fields == {"first_name", "traits", "traits.plan"}
+    assert content.values_of([ada.pk], fields=made.fields) == {
+        ada.pk: {"traits": {}, "name": "Ada Byron", "first_name": "Ada", "last_name": "Byron"}
+    }
 
 
 def test_values_of_many_people_are_as_many_queries_as_of_one(workspace):
@@ -110,6 +122,10 @@ def test_messages_of_a_campaign(workspace, campaign, content_of, settings):
     assert b"1 High Street, London" in first.html
     assert f"https://mail.example.com/u/{TOKEN}".encode() in first.html
     assert made.content_type.startswith("multipart/alternative; boundary=")
+
+    compiling._kept.clear()  # as in another process, where all links have their numbers
+    again = content.compiled(campaign, [one, two])
+    assert again.message(one.pk, {"first_name": "Ada"}, TOKEN) == first
 
 
 def test_a_number_once_given_stays(campaign, content_of):

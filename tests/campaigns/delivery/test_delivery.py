@@ -13,6 +13,7 @@ from apps.accounts.models import ConsentRecord, Person
 from apps.attribution.models import Exposure
 from apps.campaigns import delivery, message_tokens, splitting
 from apps.campaigns.delivery import journal, leftovers, recovering, snapshotting, sweeping
+from apps.campaigns.delivery.journal import Told
 from apps.campaigns.delivery.queueing import Queue
 from apps.campaigns.models import (
     Audience,
@@ -129,6 +130,25 @@ def test_what_the_server_says_of_an_address_is_its_fate_alone(workspace, campaig
 
     assert Suppression.objects.get().reason == "invalid"
     agrees(made)
+
+
+def test_whatever_a_provider_says_is_kept_as_it_is(workspace, campaign, people):
+    people(2)
+    made = campaign()
+    launch(made, now=timezone.now())
+    first, second = Recipient.objects.order_by("pk")
+    said, named, later = r'No "such" user\, {really}, NULL', "<a,b\\@c>", timezone.now()
+
+    told = [
+        Told(first.pk, first.content_id, "refused", said, named, "refused"),
+        Told(second.pk, None, "later", "", "", "", later),
+    ]
+    journal.write([journal.settle(made.pk, told, now=timezone.now())])
+
+    kept = LedgerEntry.objects.get(recipient_id=first.pk)
+    assert (kept.reason, kept.provider_id) == (said, named)
+    second.refresh_from_db()
+    assert (second.content_id, second.due_at, second.state) == (None, later, "to_send")
 
 
 def test_a_server_without_pipelining(workspace, campaign, people, sink):
