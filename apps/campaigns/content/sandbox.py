@@ -116,13 +116,22 @@ def _add(found: list[Piece], inside: list[str], token: str, text: str) -> None:
     if token == "data":  # noqa: S105
         found.append(Piece("text", text))
     elif not token.startswith("comment"):
-        inside.append(text)
+        inside.append(_without_signs(token, text))
     if token in {"variable_end", "block_end"}:
         source = "".join(inside)
         words = source.strip("{%-+} \n\t").split(None, 1)
         kind = "print" if token == "variable_end" else "block"  # noqa: S105
         found.append(Piece(kind, source, words[0] if words else ""))
         inside.clear()
+
+
+def _without_signs(token: str, text: str) -> str:
+    """Without the - or + of {{- and -}}: the text beside them was cut already, and our marks, which stand
+    there in the end, are white space to Jinja.
+    """
+    if token in {"variable_begin", "block_begin"}:
+        return text[:2]
+    return text.rstrip()[-2:] if token in {"variable_end", "block_end"} else text
 
 
 def check(source: str, known: frozenset[str]) -> nodes.Template:
