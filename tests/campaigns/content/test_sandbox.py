@@ -212,7 +212,7 @@ def test_the_longest_loops_stay_small():
     ("template", "said"),
     [
         ("Hello {{- first_name -}} again", "HelloAdaagain"),
-        ("One {%- if first_name -%} two {%+ endif +%} three", "Onetwo  three"),
+        ("One {%- if first_name -%} two {%+ endif +%} three", "Onetwo three"),
         ("{{ first_name -}}\n\n{{- first_name }}", "AdaAda"),
     ],
 )
