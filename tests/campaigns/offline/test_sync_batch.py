@@ -244,6 +244,15 @@ def test_a_confirmation_by_e_mail_undoes_an_older_no(api: APIClient, actor: Any)
     assert consent.is_given(eve, "news")
 
 
+def test_a_device_cannot_say_that_something_was_confirmed_by_e_mail(api: APIClient) -> None:
+    forged = {"user_id": "eve", "purpose": "news", "granted": True, "source": "the stand, confirmed"}
+
+    answer = send(api, batch(event("consent", forged), word(False, 7_200)))
+
+    assert verdicts(answer) == ["rejected", "accepted"]
+    assert not consent.is_given(people.find(user_id="eve"), "news")
+
+
 def test_events_of_another_workspace_are_not_ours(api: APIClient, other_workspace: Any, now: Any) -> None:
     document = batch(event("event", VISIT))
     send(api, document)
