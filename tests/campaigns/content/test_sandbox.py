@@ -218,4 +218,5 @@ def test_the_longest_loops_stay_small():
 )
 def test_white_space_is_cut_where_a_template_says_so(template, said):
     assert filled(template, first_name="Ada") == said
-    assert letter(subject="Dear {{- first_name -}} !").render({"first_name": "Ada"}, "t" * 32).subject == "DearAda!"
+    made = letter(subject="Dear {{- first_name -}} !").render({"first_name": "Ada"}, "t" * 32)
+    assert made.subject == "DearAda!"
