@@ -332,6 +332,15 @@ def test_a_click_without_a_network_is_heard_once(api: APIClient, workspace: Any,
     assert (heard.kind, heard.link, heard.occurred_at) == ("clicked", 1, NOW - timedelta(minutes=10))
 
 
+def test_an_edit_that_no_database_keeps_spoils_no_batch(api: APIClient, content: Content) -> None:
+    stale, far = content.campaign.version + 5, 2**40
+
+    answer = send(api, batch(edit(content, "a\0b", stale), edit(content, "ab", far), event("event", VISIT)))
+
+    assert verdicts(answer) == ["conflict", "rejected", "accepted"]
+    assert edited.waiting()[0].fields["subject"] == "ab"
+
+
 def test_an_edit_of_what_somebody_changed_since_waits_for_a_person(
     api: APIClient, actor: Any, content: Content
 ) -> None:
