@@ -76,7 +76,8 @@ def environment() -> ImmutableSandboxedEnvironment:
         undefined=totals.Nothing, finalize=totals.shown, keep_trailing_newline=True, autoescape=False
     )
     made.globals.clear()
-    made.filters = {**totals.FILTERS, "_pick": totals.pick, "_items": totals.items, "_is": totals.compare}
+    ours = {"_pick": totals.pick, "_items": totals.items, "_is": totals.compare, "_shown": totals.shown}
+    made.filters = {**totals.FILTERS, **ours}
     made.tests = dict(totals.TESTS)
     return made
 
@@ -245,6 +246,12 @@ class _Total(NodeTransformer):
     def visit_For(self, node: nodes.For) -> nodes.Node:
         node = self.generic_visit(node)  # type: ignore[assignment]
         node.iter = _filtered(node.iter, "_items")
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
+        """Each part as it is shown on its own: nothing of all traits at once, and a thousand characters."""
+        node = self.generic_visit(node)  # type: ignore[assignment]
+        node.nodes = [_filtered(one, "_shown") for one in node.nodes]
         return node
 
     def visit_Compare(self, node: nodes.Compare) -> nodes.Node:

@@ -220,3 +220,9 @@ def test_white_space_is_cut_where_a_template_says_so(template, said):
     assert filled(template, first_name="Ada") == said
     made = letter(subject="Dear {{- first_name -}} !").render({"first_name": "Ada"}, "t" * 32)
     assert made.subject == "DearAda!"
+
+
+def test_joined_values_read_as_they_do_alone():
+    values = {"traits": {"a": "b"}, "wedding_date": date(2027, 6, 12)}
+    assert filled("{{ first_name ~ traits ~ wedding_date }}", **values) == "there12 June 2027"
+    assert len(filled("{{ traits.a ~ '!' }}", traits={"a": "x" * 5_000})) <= 1_001
