@@ -10,7 +10,7 @@ from apps.accounts import consent, people, privacy
 from apps.accounts.models import AuditEntry, Person
 from apps.campaigns import reach
 from apps.campaigns.models import AddressMark, SignUp, Topic
-from apps.campaigns.subscriptions import flood, sign_ups, unsubscribing
+from apps.campaigns.subscriptions import everywhere, flood, sign_ups, unsubscribing
 from apps.integrations import outbox, suppressions
 from apps.integrations.models import EmailDelivery, Suppression
 from apps.integrations.resilience.lanes import Lane
@@ -250,3 +250,10 @@ def test_a_form_without_confirmation_does_not_undo_a_no(
     _confirm(client, _link(resend), at=later)
     assert consent.is_given(person, "news")
     assert not Suppression.objects.exists()
+
+
+def test_nobody_on_the_operators_list_is_asked(form, resend):
+    everywhere.put(EMAIL, reason="reported", told_by="the operator", now=NOW)
+
+    assert "look into your mail" in form().content.decode()  # as anybody is told
+    assert not EmailDelivery.objects.exists()

@@ -24,7 +24,7 @@ from apps.accounts.permissions import Actor, system
 from apps.accounts.tasks_base import workspace_task
 from apps.campaigns.events import Subscribed
 from apps.campaigns.models import SignUp, Topic
-from apps.campaigns.subscriptions import addresses, suppression_list
+from apps.campaigns.subscriptions import addresses, everywhere, suppression_list
 from apps.integrations import mail, sealed_json
 
 SALT = "campaigns.confirm"
@@ -84,6 +84,8 @@ def _said_no(topic: Topic, email: str, index: bytes) -> bool:
 
 
 def _may_be_mailed(topic: Topic, email: str, index: bytes, *, now: datetime) -> bool:
+    if everywhere.is_listed(email):
+        return False
     known = people.find_by_email(email)
     given = consent.given_by([one.pk for one in known], topic.key)
     if known and all(one.pk in given and not suppression_list.has_left(one) for one in known):
