@@ -247,7 +247,9 @@ def test_a_form_without_confirmation_does_not_undo_a_no(
 
     assert not consent.is_given(person, "news")
     assert Suppression.objects.exists() is is_everything
-    _confirm(client, _link(resend), at=later)
+    with time_machine.travel(later, tick=False):
+        address = _link(resend)
+    _confirm(client, address, at=later)
     assert consent.is_given(person, "news")
     assert not Suppression.objects.exists()
 
