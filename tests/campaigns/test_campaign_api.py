@@ -5,6 +5,8 @@ import pytest
 from apps.accounts.models import AuditEntry
 from apps.campaigns.models import Campaign, Content
 from tests.campaigns.built import launched, ready
+from tests.conftest import api_client
+from tests.factories import PersonFactory
 
 URL = "/api/v1/marketing/campaigns"
 PLAIN = "/api/marketing/campaigns"
@@ -94,6 +96,18 @@ def test_a_test_goes_to_one_address(api, workspace):
 
     assert sent.status_code == 202
     assert Campaign.objects.get().state == "draft"
+
+
+@pytest.mark.parametrize(("scope", "status"), [("write", 403), ("admin", 200)])
+def test_only_who_may_see_people_sees_a_message_as_one_of_them(workspace, now, scope, status):
+    made = ready(workspace, many=1)
+    PersonFactory(workspace=workspace, external_id="ada")
+    key, asked = api_client(workspace, [scope], now), {"content": "a", "user_id": "ada"}
+
+    assert _post(key, f"{URL}/{made.public_id}/preview", asked).status_code == status
+    if status == 403:
+        sent = _post(key, f"{URL}/{made.public_id}/test", {**asked, "to": "me@example.com"})
+        assert sent.status_code == 403
 
 
 def test_what_is_sent_is_not_changed(api, workspace, actor):

@@ -8,7 +8,7 @@ import pytest
 from apps.campaigns import arm_figures, campaigns, splitting
 from apps.campaigns.models import Campaign, Content, FlagChoice, Recipient
 from tests.campaigns.built import click, convert, launched, ready, send_all
-from tests.factories import NOW, member
+from tests.factories import NOW, PersonFactory, member
 
 LATER = NOW + timedelta(hours=2)
 HTMX = {"HTTP_HX_REQUEST": "true"}
@@ -97,6 +97,16 @@ def test_the_preview_may_be_framed_here_and_nowhere_else(page, workspace):
     assert "script-src" not in policy
     assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
     assert "prefers-color-scheme" not in answer.content.decode().split("<body")[0].split("@media not")[0]
+
+
+def test_a_viewer_sees_no_message_as_one_of_the_people(client, page, workspace):
+    made, ada = ready(workspace, many=1), PersonFactory(workspace=workspace)
+    address = f"/campaigns/{made.public_id}/contents/a/preview/"
+    assert page.get(f"{address}?whose={ada.public_id}").status_code == 200
+    client.force_login(member(workspace, "viewer"))
+
+    assert client.get(address).status_code == 200
+    assert client.get(f"{address}?whose={ada.public_id}").status_code == 403
 
 
 def test_checks_hold_a_launch_and_say_where_to_mend(page, workspace):

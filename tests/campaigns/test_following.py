@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 
 from apps.accounts import people, privacy
-from apps.campaigns import message_tokens
+from apps.campaigns import flags, message_tokens, switches
 from apps.campaigns.models import Campaign, Engagement, EngagementCount, Link
 from tests.campaigns import messages
 from tests.factories import NOW
@@ -34,6 +34,13 @@ def test_a_link_leads_where_its_campaign_says(client, sent):
     heard = Engagement.objects.get()
     assert (heard.kind, heard.link, heard.is_machine, heard.is_first) == ("clicked", 1, False, True)
     assert (heard.campaign_id, heard.person_id) == (campaign.pk, sent.person.pk)
+
+
+def test_where_tracking_is_switched_off_a_link_leads_on_and_nothing_is_kept(client, sent, actor):
+    switches.turn(actor, flags.TRACKING, is_on=False, now=NOW)
+
+    assert _get(client, sent.link(1)).status_code == 302
+    assert not Engagement.objects.exists()
 
 
 def test_a_link_with_utm_parameters_of_its_own_keeps_them(client, sent):

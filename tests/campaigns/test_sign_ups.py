@@ -9,8 +9,8 @@ import time_machine
 from apps.accounts import consent, people, privacy
 from apps.accounts.models import AuditEntry, Person
 from apps.campaigns import reach
-from apps.campaigns.models import AddressMark, SignUp
-from apps.campaigns.subscriptions import flood, sign_ups
+from apps.campaigns.models import AddressMark, SignUp, Topic
+from apps.campaigns.subscriptions import everywhere, flood, sign_ups, unsubscribing
 from apps.integrations import outbox, suppressions
 from apps.integrations.models import EmailDelivery, Suppression
 from apps.integrations.resilience.lanes import Lane
@@ -226,3 +226,36 @@ def test_erasing_takes_what_was_never_confirmed_along(form, resend, workspace, a
 
     assert not SignUp.objects.exists()
     assert not AddressMark.objects.exists()
+
+
+@pytest.mark.parametrize("is_everything", [True, False])
+def test_a_form_without_confirmation_does_not_undo_a_no(
+    client, form, resend, news, workspace, actor, is_everything
+):
+    """Anybody may write somebody's address into it."""
+    Topic.objects.filter(pk=news.pk).update(is_double_opt_in=False)
+    person = messages.person(workspace)
+    form()
+    assert consent.is_given(person, "news")
+    if is_everything:
+        unsubscribing.leave_all(actor, person, source="unsubscribe page", now=NOW)
+    else:
+        unsubscribing.withdraw(actor, person, news, source="unsubscribe page", now=NOW)
+    later = NOW + timedelta(hours=1)
+
+    assert "You are on the list" in form(at=later).content.decode()  # as anybody is told
+
+    assert not consent.is_given(person, "news")
+    assert Suppression.objects.exists() is is_everything
+    with time_machine.travel(later, tick=False):
+        address = _link(resend)
+    _confirm(client, address, at=later)
+    assert consent.is_given(person, "news")
+    assert not Suppression.objects.exists()
+
+
+def test_nobody_on_the_operators_list_is_asked(form, resend):
+    everywhere.put(EMAIL, reason="reported", told_by="the operator", now=NOW)
+
+    assert "look into your mail" in form().content.decode()  # as anybody is told
+    assert not EmailDelivery.objects.exists()

@@ -9,6 +9,7 @@ from apps.accounts.models import AuditEntry
 from apps.campaigns.models import Topic
 from apps.campaigns.subscriptions import topics
 from tests.campaigns import messages
+from tests.conftest import api_client
 from tests.factories import NOW, member
 
 URL = "/api/v1/marketing/topics"
@@ -90,3 +91,14 @@ def test_a_viewer_sees_and_changes_nothing(client, workspace):
     assert "Another topic" not in client.get(PAGE).content.decode()
     assert client.post(PAGE, {"key": "x", "name": "x", "basis": "consent"}).status_code == 403
     assert not Topic.objects.filter(key="x").exists()
+
+
+@pytest.mark.parametrize("change", [{"basis": "service"}, {"is_double_opt_in": False}])
+def test_what_lets_us_write_is_for_who_may_send(api, workspace, now, change):
+    """A key that prepares campaigns cannot have a no, or a confirmation, count no more."""
+    assert api.get(URL).status_code == 200
+    writer = api_client(workspace, ["write"], now)
+
+    assert writer.patch(f"{URL}/news", change, format="json").status_code == 403
+    assert writer.patch(f"{URL}/news", {"name": "Newsletter"}, format="json").status_code == 200
+    assert api.patch(f"{URL}/news", change, format="json").status_code == 200

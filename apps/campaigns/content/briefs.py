@@ -112,7 +112,8 @@ def names_in(text: str) -> set[str]:
 
 def names_of(brief: Brief) -> list[str]:
     """Every name in the brief: those that were said to be, those found, and colleagues'."""
-    told = " . ".join([brief.about, brief.audience, brief.goal, *(label for label, _ in brief.links)])
+    words = [brief.about, brief.audience, brief.goal, brief.tone, brief.language]
+    told = " . ".join([*words, *(label for label, _ in brief.links)])
     colleagues = Membership.objects.exclude(user__name="").values_list("user__name", flat=True)
     mentioned = {name for name in colleagues if name.lower() in told.lower()}
     return sorted({*brief.names, *names_in(told), *mentioned})

@@ -62,10 +62,12 @@ def send_test(
     now: datetime,
     whose: Person | Mapping[str, Any] | None = None,
 ) -> EmailDelivery:
-    """Send the preview to one address. Audited, without the address. Raises TooManyTests, BadTemplate, or
-    what mail.send raises.
+    """Send the preview to one address; as a person, for who may see people. Audited, without the address.
+    Raises TooManyTests, BadTemplate, or what mail.send raises.
     """
     require(actor, "campaigns:write")
+    if isinstance(whose, Person):
+        require(actor, "people:read")
     workspace: Workspace = Workspace.objects.select_for_update().get()
     since = now - timedelta(hours=1)
     if AuditEntry.objects.filter(deed=DEED, occurred_at__gt=since).count() >= TESTS_AN_HOUR:

@@ -76,7 +76,8 @@ def environment() -> ImmutableSandboxedEnvironment:
         undefined=totals.Nothing, finalize=totals.shown, keep_trailing_newline=True, autoescape=False
     )
     made.globals.clear()
-    made.filters = {**totals.FILTERS, "_pick": totals.pick, "_items": totals.items, "_is": totals.compare}
+    ours = {"_pick": totals.pick, "_items": totals.items, "_is": totals.compare, "_shown": totals.shown}
+    made.filters = {**totals.FILTERS, **ours}
     made.tests = dict(totals.TESTS)
     return made
 
@@ -116,13 +117,22 @@ def _add(found: list[Piece], inside: list[str], token: str, text: str) -> None:
     if token == "data":  # noqa: S105
         found.append(Piece("text", text))
     elif not token.startswith("comment"):
-        inside.append(text)
+        inside.append(_without_signs(token, text))
     if token in {"variable_end", "block_end"}:
         source = "".join(inside)
         words = source.strip("{%-+} \n\t").split(None, 1)
         kind = "print" if token == "variable_end" else "block"  # noqa: S105
         found.append(Piece(kind, source, words[0] if words else ""))
         inside.clear()
+
+
+def _without_signs(token: str, text: str) -> str:
+    """Without the - or + of {{- and -}}: the text beside them was cut already, and our marks, which stand
+    there in the end, are white space to Jinja.
+    """
+    if token in {"variable_begin", "block_begin"}:
+        return text[:2]
+    return text.rstrip()[-2:] if token in {"variable_end", "block_end"} else text
 
 
 def check(source: str, known: frozenset[str]) -> nodes.Template:
@@ -236,6 +246,12 @@ class _Total(NodeTransformer):
     def visit_For(self, node: nodes.For) -> nodes.Node:
         node = self.generic_visit(node)  # type: ignore[assignment]
         node.iter = _filtered(node.iter, "_items")
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
+        """Each part as it is shown on its own: nothing of all traits at once, and a thousand characters."""
+        node = self.generic_visit(node)  # type: ignore[assignment]
+        node.nodes = [_filtered(one, "_shown") for one in node.nodes]
         return node
 
     def visit_Compare(self, node: nodes.Compare) -> nodes.Node:

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 
 from apps.accounts import scoping
 from apps.accounts.errors import NotHere
-from apps.campaigns import message_tokens
+from apps.campaigns import flags, message_tokens
 from apps.campaigns.engagement.recording import Heard, Kind, record
 from apps.campaigns.maths import machines
 from apps.campaigns.maths.machines import HONEYPOT, Signs
@@ -62,12 +62,15 @@ class Place:
 
 
 def follow(token: str, number: int, signs: Signs, *, now: datetime) -> str:
-    """Keep that a link was followed, and answer where it leads. Raises NotHere."""
+    """Keep that a link was followed, and answer where it leads. Raises NotHere.
+
+    Nothing is kept where tracking is switched off.
+    """
     named = message_tokens.read(token)
     with scoping.workspace(named.workspace_id), transaction.atomic():
         machine = machines.HONEYPOT_FOLLOWED if number == HONEYPOT else machines.by_signs(signs)
         place = None if number == HONEYPOT else _place(named.recipient_id, number)
-        if place is not None or number == HONEYPOT:
+        if (place is not None or number == HONEYPOT) and flags.is_on(flags.TRACKING, named.workspace_id):
             event_id = f"clicked:{named.recipient_id}:{number}:{_microseconds(now)}"
             heard = Heard(named.recipient_id, Kind.CLICKED, event_id, now, number, machine)
             record([heard], now=now)
@@ -80,6 +83,8 @@ def opened(token: str, signs: Signs, *, now: datetime) -> None:
     """Keep that the picture of a message was loaded. Raises NotHere for what we did not make."""
     named = message_tokens.read(token)
     with scoping.workspace(named.workspace_id):
+        if not flags.is_on(flags.TRACKING, named.workspace_id):
+            return
         event_id = f"opened:{named.recipient_id}:{_microseconds(now)}"
         machine = machines.by_signs(signs)
         record([Heard(named.recipient_id, Kind.OPENED, event_id, now, None, machine)], now=now)

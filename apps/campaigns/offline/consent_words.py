@@ -35,7 +35,10 @@ def take(actor: Actor, events: Sequence[OfflineEvent], now: datetime) -> list[Ve
 
 
 def _fault(event: OfflineEvent, now: datetime) -> Verdict | None:
-    faults = _word(event, now).faults(now=now)
+    word = _word(event, now)
+    faults = word.faults(now=now)
+    if word.source.endswith(CONFIRMED):
+        faults["source"] = [f"What ends with “{CONFIRMED}” was confirmed by e-mail; a device cannot say so."]
     if not isinstance(event.payload.get("granted"), bool):
         faults["granted"] = ["true or false."]
     if not faults:

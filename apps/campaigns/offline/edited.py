@@ -10,7 +10,7 @@ from django.db import transaction
 from apps.accounts import audit
 from apps.accounts.errors import DomainError, NotHere
 from apps.accounts.permissions import Actor, require
-from apps.campaigns.content import variants
+from apps.campaigns.content import sandbox, variants
 from apps.campaigns.models import Campaign, Content, Device, EditConflict
 from apps.campaigns.offline import payloads
 from apps.campaigns.offline.events import OfflineEvent
@@ -18,6 +18,7 @@ from apps.campaigns.offline.kinds import ACCEPTED, CONFLICT, MARKETING, Verdict,
 
 FIELDS = ("subject", "preheader", "body", "cta_label", "cta_url")
 State = EditConflict.State
+LARGEST_VERSION = 2**31 - 1
 
 
 class AlreadyDecided(DomainError):
@@ -36,7 +37,7 @@ def _edited(actor: Actor, event: OfflineEvent, now: datetime) -> Verdict:
     fields = event.payload.get("fields")
     if content is None:
         return rejected("unknown_text", "campaign and key: of a variant of this workspace.")
-    if event.base_version is None or not _are_words(fields):
+    if event.base_version is None or event.base_version > LARGEST_VERSION or not _are_words(fields):
         return rejected("bad_payload", f"base_version, and fields: texts of {', '.join(FIELDS)}.")
     held: Campaign = Campaign.objects.select_for_update().get(pk=content.campaign_id)
     if held.version != event.base_version:
@@ -75,7 +76,8 @@ def _conflict(actor: Actor, event: OfflineEvent, content: Content) -> Verdict:
             "content": content,
             "device": Device.objects.get(device_id=event.device_id),
             "base_version": event.base_version,
-            "fields": event.payload["fields"],
+            # As they would be written: without what no database keeps.
+            "fields": {name: sandbox.cleaned(text) for name, text in event.payload["fields"].items()},
         },
     )
     return Verdict(

@@ -48,7 +48,7 @@ def _fault(event: OfflineEvent, is_known: bool) -> Verdict | None:
         return rejected("unknown_message", "token: of a message of this workspace.")
     if event.payload.get("kind") not in KINDS:
         return rejected("bad_payload", f"kind: one of {', '.join(KINDS)}.")
-    if link is not None and (not isinstance(link, int) or not 0 <= link <= LARGEST_LINK):
+    if link is not None and (type(link) is not int or not 0 <= link <= LARGEST_LINK):
         return rejected("bad_payload", "link: its number in the message.")
     return None
 

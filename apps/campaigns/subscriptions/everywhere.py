@@ -36,6 +36,11 @@ def put(email: str, *, reason: str, told_by: str, now: datetime) -> bool:
     return _put(addresses.everywhere(email), reason=reason, told_by=told_by, now=now)
 
 
+def is_listed(email: str) -> bool:
+    """Raises Invalid for what is no address."""
+    return EverywhereSuppression.objects.filter(address_index=addresses.everywhere(email)).exists()
+
+
 def take_off(listed: EverywhereSuppression, *, told_by: str) -> None:
     """The address may be written to again; complaints are counted anew."""
     with transaction.atomic():

@@ -24,7 +24,7 @@ from apps.accounts.permissions import Actor, system
 from apps.accounts.tasks_base import workspace_task
 from apps.campaigns.events import Subscribed
 from apps.campaigns.models import SignUp, Topic
-from apps.campaigns.subscriptions import addresses, suppression_list
+from apps.campaigns.subscriptions import addresses, everywhere, suppression_list
 from apps.integrations import mail, sealed_json
 
 SALT = "campaigns.confirm"
@@ -56,21 +56,36 @@ class Asked:
 def ask(topic: Topic, email: str, *, source: str, wording: str, asked_from: str = "", now: datetime) -> Asked:
     """Somebody asks for a topic with an e-mail address. Raises Invalid, NoSender.
 
-    asked_from: the address of the machine, of which a hash is kept.
+    asked_from: the address of the machine, of which a hash is kept. Who left before has to confirm by e-mail
+    whatever the topic asks for.
     """
     index = addresses.in_workspace(email)
     if topic.basis != Topic.Basis.CONSENT:
         raise Invalid({"topic": ["This topic is not one to subscribe to."]})
-    if not topic.is_double_opt_in:
+    if not topic.is_double_opt_in and not _said_no(topic, email, index):
         for person in _people_of(email, f"subscriber-{index.hex()}", now=now):
             grant(_actor(), person, topic, source=source, wording=wording, now=now)
         return Asked("subscribed", topic)
     if _may_be_mailed(topic, email, index, now=now):
         _mail(_keep(topic, email, index, source, wording, asked_from, now), email, now=now)
-    return Asked("to_confirm", topic)
+    return Asked("to_confirm" if topic.is_double_opt_in else "subscribed", topic)
+
+
+def _said_no(topic: Topic, email: str, index: bytes) -> bool:
+    """Whether somebody of the address left the topic, or everything: anybody may write their address into a
+    form, so only a confirmation undoes that, and whoever asks is told the same.
+    """
+    if suppression_list.is_left(index):
+        return True
+    known = people.find_by_email(email)
+    latest = (consent.latest(one).get(topic.key) for one in known)
+    refused = any(said is not None and not said.is_granted for said in latest)
+    return refused or any(map(suppression_list.has_left, known))
 
 
 def _may_be_mailed(topic: Topic, email: str, index: bytes, *, now: datetime) -> bool:
+    if everywhere.is_listed(email):
+        return False
     known = people.find_by_email(email)
     given = consent.given_by([one.pk for one in known], topic.key)
     if known and all(one.pk in given and not suppression_list.has_left(one) for one in known):

@@ -102,6 +102,11 @@ def has_left(person: Person) -> bool:
     return _left(person).exists()
 
 
+def is_left(index: bytes) -> bool:
+    """Whether whoever has the address unsubscribed from everything that goes to many."""
+    return Suppression.objects.filter(address_index=index, reason=Reason.UNSUBSCRIBED).exists()
+
+
 def let_back(actor: Actor, person: Person, *, now: datetime) -> None:
     """The person subscribed again: what they unsubscribed from counts no more."""
     for one in _left(person):

@@ -120,7 +120,8 @@ def create(actor: Actor, *, key: str, name: str, now: datetime, **more: Any) -> 
 
 @transaction.atomic
 def change(actor: Actor, topic: Topic, *, now: datetime, **changes: Any) -> Topic:
-    """Change what a topic is called, or what lets us write. Needs campaigns:write. Raises Invalid. Audited.
+    """Change what a topic is called, or what lets us write. Needs campaigns:write, and campaigns:send for
+    what lets us write to more people. Raises Invalid. Audited.
 
     Its key stays: consent is recorded under it.
     """
@@ -132,6 +133,8 @@ def change(actor: Actor, topic: Topic, *, now: datetime, **changes: Any) -> Topi
             raise ValueError(f"{name} of a topic cannot be changed")
         setattr(locked, name, value)
     _check(locked.name)
+    if locked.basis != before["basis"] or locked.is_double_opt_in < before["is_double_opt_in"]:
+        require(actor, "campaigns:send")
     if (after := _told(locked)) != before:
         locked.save(update_fields=list(CHANGEABLE))
         audit.record(actor, "topic.changed", locked, now=now, before=before, after=after)

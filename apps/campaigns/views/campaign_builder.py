@@ -116,7 +116,7 @@ def test_send(request: HttpRequest, campaign_id: UUID, key: str) -> HttpResponse
     found, form = campaigns.find(campaign_id), forms.TestForm(request.POST)
     if form.is_valid():
         with refusals_in(form):
-            whose = _person(found, request.POST.get("whose", ""))
+            whose = _person(request, request.POST.get("whose", ""))
             to, one = form.cleaned_data["to"], variants.get(found, key)
             preview.send_test(request.actor, found, one, to, now=timezone.now(), whose=whose)
             messages.success(request, f"Variant {key} is on its way to {to}.")
@@ -165,9 +165,9 @@ def ai_draft(request: HttpRequest, campaign_id: UUID, draft_id: UUID) -> HttpRes
 def preview_frame(request: HttpRequest, campaign_id: UUID, key: str) -> HttpResponse:
     """The message itself, for the frame on the page of the builder."""
     found = campaigns.find(campaign_id)
-    one = variants.get(found, key)
+    one, whose = variants.get(found, key), _person(request, request.GET.get("whose", ""))
     try:
-        shown = preview.preview(found, one, _person(found, request.GET.get("whose", "")), now=timezone.now())
+        shown = preview.preview(found, one, whose, now=timezone.now())
     except DomainError as refusal:
         return render(request, "campaigns/builder_broken.html", {"detail": refusal.detail})
     answer = shown.html.decode().replace(DARK, "@media all" if "dark" in request.GET else "@media not all")
@@ -306,8 +306,10 @@ def _who_may_be_shown(request: HttpRequest, found: Campaign) -> list[Person]:
     return list(Person.objects.filter(pk__in=ids).order_by("pk"))
 
 
-def _person(found: Campaign, public_id: str) -> Person | None:
-    """The person to preview as; somebody made up where none is named."""
+def _person(request: HttpRequest, public_id: str) -> Person | None:
+    """The person to preview as, for who may see people; somebody made up where none is named."""
+    if public_id:
+        require(request.actor, "people:read")
     try:
         return Person.objects.filter(public_id=UUID(public_id)).first() if public_id else None
     except ValueError:

@@ -206,3 +206,23 @@ def test_the_longest_loops_stay_small():
 
     assert len(found.html) < 6_000_000
     assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("Hello {{- first_name -}} again", "HelloAdaagain"),
+        ("One {%- if first_name -%} two {%+ endif +%} three", "Onetwo three"),
+        ("{{ first_name -}}\n\n{{- first_name }}", "AdaAda"),
+    ],
+)
+def test_white_space_is_cut_where_a_template_says_so(template, said):
+    assert filled(template, first_name="Ada") == said
+    made = letter(subject="Dear {{- first_name -}} !").render({"first_name": "Ada"}, "t" * 32)
+    assert made.subject == "DearAda!"
+
+
+def test_joined_values_read_as_they_do_alone():
+    values = {"traits": {"a": "b"}, "wedding_date": date(2027, 6, 12)}
+    assert filled("{{ first_name ~ traits ~ wedding_date }}", **values) == "there12 June 2027"
+    assert len(filled("{{ traits.a ~ '!' }}", traits={"a": "x" * 5_000})) <= 1_001

@@ -244,6 +244,15 @@ def test_a_confirmation_by_e_mail_undoes_an_older_no(api: APIClient, actor: Any)
     assert consent.is_given(eve, "news")
 
 
+def test_a_device_cannot_say_that_something_was_confirmed_by_e_mail(api: APIClient) -> None:
+    forged = {"user_id": "eve", "purpose": "news", "granted": True, "source": "the stand, confirmed"}
+
+    answer = send(api, batch(event("consent", forged), word(False, 7_200)))
+
+    assert verdicts(answer) == ["rejected", "accepted"]
+    assert not consent.is_given(people.find(user_id="eve"), "news")
+
+
 def test_events_of_another_workspace_are_not_ours(api: APIClient, other_workspace: Any, now: Any) -> None:
     document = batch(event("event", VISIT))
     send(api, document)
@@ -321,6 +330,15 @@ def test_a_click_without_a_network_is_heard_once(api: APIClient, workspace: Any,
 
     heard = Engagement.objects.get()
     assert (heard.kind, heard.link, heard.occurred_at) == ("clicked", 1, NOW - timedelta(minutes=10))
+
+
+def test_an_edit_that_no_database_keeps_spoils_no_batch(api: APIClient, content: Content) -> None:
+    stale, far = content.campaign.version + 5, 2**40
+
+    answer = send(api, batch(edit(content, "a\0b", stale), edit(content, "ab", far), event("event", VISIT)))
+
+    assert verdicts(answer) == ["conflict", "rejected", "accepted"]
+    assert edited.waiting()[0].fields["subject"] == "ab"
 
 
 def test_an_edit_of_what_somebody_changed_since_waits_for_a_person(

@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from apps.accounts.errors import NotHere
 from apps.accounts.models import Person
+from apps.accounts.permissions import Actor, require
 from apps.campaigns import campaign_reports, campaigns
 from apps.campaigns.content import preview, variants
 from apps.campaigns.models import Audience, Campaign, Content, Topic
@@ -155,7 +156,9 @@ class CampaignCheckSerializer(serializers.Serializer):
 
 class CampaignPreviewAskSerializer(serializers.Serializer):
     content = serializers.CharField(max_length=20, required=False, help_text="A variant's key.")
-    user_id = serializers.CharField(max_length=200, required=False, help_text="As whom; absent: an example.")
+    user_id = serializers.CharField(
+        max_length=200, required=False, help_text="As whom; absent: an example. Needs people:read."
+    )
 
 
 class CampaignPreviewSerializer(serializers.Serializer):
@@ -275,8 +278,13 @@ def _content(campaign: Campaign, key: str | None) -> Content:
     return found[0]
 
 
-def _whose(user_id: str | None) -> Person | None:
-    return _known(Person.objects.filter(external_id=user_id), "person") if user_id else None
+def _whose(actor: Actor, user_id: str | None) -> Person | None:
+    """As whom a message is shown: what is known of them stands in it."""
+    if not user_id:
+        return None
+    require(actor, "people:read")
+    found: Person = _known(Person.objects.filter(external_id=user_id), "person")
+    return found
 
 
 class _View(APIView):
@@ -466,7 +474,8 @@ class CampaignPreviewView(_View):
         """A variant as one person would get it. A POST, since it may show what is known of them."""
         found = campaigns.find(campaign_id)
         given = _given(CampaignPreviewAskSerializer, request.data).validated_data
-        one, whose = _content(found, given.get("content")), _whose(given.get("user_id"))
+        whose = _whose(request._request.actor, given.get("user_id"))
+        one = _content(found, given.get("content"))
         shown = preview.preview(found, one, whose, now=timezone.now())
         told = {"subject": shown.subject, "html": shown.html.decode(), "text": shown.text.decode()}
         return Response(CampaignPreviewSerializer(told).data)
@@ -484,10 +493,9 @@ class CampaignTestView(_View):
         """Send a variant to one address, to look at it there."""
         found = campaigns.find(campaign_id)
         given = _given(CampaignTestSerializer, request.data).validated_data
-        one, whose = _content(found, given.get("content")), _whose(given.get("user_id"))
-        sent = preview.send_test(
-            request._request.actor, found, one, given["to"], now=timezone.now(), whose=whose
-        )
+        actor, one = request._request.actor, _content(found, given.get("content"))
+        whose = _whose(actor, given.get("user_id"))
+        sent = preview.send_test(actor, found, one, given["to"], now=timezone.now(), whose=whose)
         return Response(CampaignTestSentSerializer(sent).data, status=status.HTTP_202_ACCEPTED)
 
 
