@@ -17,7 +17,7 @@ from apps.accounts.models import Workspace
 from apps.accounts.tasks_base import workspace_task
 from apps.attribution import binary_sql, experiment_assignment
 from apps.campaigns import flags
-from apps.campaigns.delivery import counting, rooms, stopping, timing, working
+from apps.campaigns.delivery import counting, queueing, rooms, stopping, timing, working
 from apps.campaigns.delivery.queueing import CHUNK
 from apps.campaigns.models import Campaign, Content, Recipient, SendRun
 
@@ -93,7 +93,7 @@ def take(*, run_id: int) -> int:
 @transaction.atomic
 def step(run_id: int, *, now: datetime, size: int = STEP) -> bool:
     """The next of the people. False when there are no more, or it is paused or stopped."""
-    run: SendRun = SendRun.objects.select_for_update().get(pk=run_id)
+    _, run = queueing.with_campaign(run_id)
     if run.is_paused or run.is_snapshotted or run.finished_at is not None:
         return False
     campaign: Campaign = Campaign.objects.select_related("topic", "audience").get(pk=run.campaign_id)
