@@ -14,7 +14,7 @@ from django.db import connection, transaction
 
 from apps.accounts import scoping
 from apps.accounts.errors import NotHere
-from apps.campaigns import message_tokens
+from apps.campaigns import flags, message_tokens
 from apps.campaigns.engagement.recording import Heard, Kind, record
 from apps.campaigns.maths import machines
 from apps.campaigns.maths.machines import HONEYPOT, Signs
@@ -67,7 +67,8 @@ def follow(token: str, number: int, signs: Signs, *, now: datetime) -> str:
     with scoping.workspace(named.workspace_id), transaction.atomic():
         machine = machines.HONEYPOT_FOLLOWED if number == HONEYPOT else machines.by_signs(signs)
         place = None if number == HONEYPOT else _place(named.recipient_id, number)
-        if place is not None or number == HONEYPOT:
+        is_counted = flags.is_on(flags.TRACKING, named.workspace_id)
+        if is_counted and (place is not None or number == HONEYPOT):
             event_id = f"clicked:{named.recipient_id}:{number}:{_microseconds(now)}"
             heard = Heard(named.recipient_id, Kind.CLICKED, event_id, now, number, machine)
             record([heard], now=now)
@@ -82,7 +83,8 @@ def opened(token: str, signs: Signs, *, now: datetime) -> None:
     with scoping.workspace(named.workspace_id):
         event_id = f"opened:{named.recipient_id}:{_microseconds(now)}"
         machine = machines.by_signs(signs)
-        record([Heard(named.recipient_id, Kind.OPENED, event_id, now, None, machine)], now=now)
+        if flags.is_on(flags.TRACKING, named.workspace_id):
+            record([Heard(named.recipient_id, Kind.OPENED, event_id, now, None, machine)], now=now)
 
 
 def signs_of(method: str, headers: Mapping[str, str]) -> Signs:
