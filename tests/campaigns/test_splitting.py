@@ -314,7 +314,7 @@ def test_one_of_which_nobody_was_left_to_wait_ends_as_well(actor, workspace):
     SendRun.objects.update(is_open=False, finished_at=NOW)
     Campaign.objects.filter(pk=made.pk).update(state="done", finished_at=NOW)
 
-    ended = _look(campaigns.find(made.public_id), LATER)
+    ended = _look(campaigns.find(made.public_id), NOW + timedelta(hours=4))
 
     assert ended.experiment.state == Experiment.State.DECIDED
 
