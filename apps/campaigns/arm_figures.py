@@ -41,14 +41,15 @@ SENT = """
           AND state = 'sent' AND content_id IS NOT NULL
         GROUP BY content_id, person_id)
 """
+# Two who turned out to be one were drawn twice: they count for their first, as in every experiment.
 MEANT = """
     WITH told AS (
-        SELECT v.key AS arm, e.person_id, min(e.first_exposed_at) AS since
+        SELECT DISTINCT ON (e.person_id) v.key AS arm, e.person_id, e.first_exposed_at AS since
         FROM attribution_exposure AS e
         JOIN attribution_variant AS v ON v.workspace_id = e.workspace_id AND v.id = e.variant_id
         WHERE e.workspace_id = (SELECT %(workspace)s::bigint) AND e.experiment_id = %(experiment)s
           AND e.person_id IS NOT NULL
-        GROUP BY v.key, e.person_id)
+        ORDER BY e.person_id, e.first_exposed_at, e.id)
 """
 COLUMNS = ("people", "converted", "conversions", "conversions_squared", "revenue", "revenue_squared")
 NOBODY = (0,) * len(COLUMNS)

@@ -77,10 +77,13 @@ def find(public_id: Any) -> Campaign:
 
 
 def locked(campaign: Campaign) -> Campaign:
-    """The campaign as it is now, and nobody else changes it until the transaction ends."""
+    """The campaign as it is now, and nobody else changes it until the transaction ends.
+
+    Taken before its run and its chunks. Rows that refer to it may still be written.
+    """
     held: Campaign = (
         Campaign.objects.select_related("audience", "topic", "sender", "experiment", "lift")
-        .select_for_update(of=("self",))
+        .select_for_update(no_key=True, of=("self",))
         .get(pk=campaign.pk)
     )
     return held

@@ -124,7 +124,9 @@ def read(campaign: Campaign, *, now: datetime) -> Report:
     progress, reading = delivery.progress(campaign), _reading(campaign, contents, figures, counts)
     variants = _variants(campaign, contents, figures, counts, reading)
     closes = arm_figures.closes_at(campaign)
-    is_final = closes is not None and now > closes
+    read_at = max((one.read_at for one in figures), default=None)
+    # Figures from before the last window was over are no last word, however late it is.
+    is_final = closes is not None and read_at is not None and min(now, read_at) > closes
     return Report(
         campaign=campaign,
         recipients=campaign.recipients,
@@ -143,7 +145,7 @@ def read(campaign: Campaign, *, now: datetime) -> Report:
         reading=reading,
         brought_conversions=_brought(campaign, figures, "conversions", is_final=is_final),
         brought_revenue=_brought(campaign, figures, "revenue", is_final=is_final),
-        read_at=max((one.read_at for one in figures), default=None),
+        read_at=read_at,
         closes_at=closes,
         hours=_hours(campaign, contents),
     )

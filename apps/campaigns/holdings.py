@@ -111,6 +111,7 @@ holds(
         "reason",
         "due_at",
         "is_timed",
+        "is_counted",
         "settled_at",
     ],
 )

@@ -163,7 +163,9 @@ def _variants(campaign: Campaign, people: Integers, *, now: datetime) -> Integer
         return found
     if test.state == Experiment.State.DECIDED and test.winner_id is None:
         keys = np.array([one.pk for one in contents], dtype=np.int64)
-        return np.asarray(keys[_evenly(campaign, people, len(contents))])
+        spread = np.asarray(keys[_evenly(campaign, people, len(contents))])
+        spread[_held_for_good(campaign, people)] = HELD
+        return spread
     drawn = experiments.draw_crowd(test, people, now=now)
     by_key = {one.key: one.pk for one in contents}
     # Of the places -2 and -1 the last two are meant, which is how numpy counts.

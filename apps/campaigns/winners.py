@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.accounts import audit, events, scoping
+from apps.accounts.errors import DomainError
 from apps.accounts.figures import number
 from apps.accounts.models import Workspace
 from apps.accounts.permissions import system
@@ -54,10 +55,17 @@ def look_after() -> None:
     rows = list(known.order_by("-pk")[:SWEEP_BATCH])
     ages = arm_figures.read_at(rows)
     for campaign in rows:
-        if arm_figures.is_due(campaign, read_at=ages.get(campaign.pk), now=now):
-            arm_figures.refresh(campaign, now=now)
-        if campaign.state in JUDGED and campaign.kind == Campaign.Kind.BROADCAST:
-            judge(campaign, now=now)
+        try:
+            _look_after(campaign, read_at=ages.get(campaign.pk), now=now)
+        except DomainError as refusal:  # one that cannot be judged now keeps nobody else waiting
+            log.warning("campaign.not_looked_after", campaign_id=campaign.pk, code=refusal.code)
+
+
+def _look_after(campaign: Campaign, *, read_at: datetime | None, now: datetime) -> None:
+    if arm_figures.is_due(campaign, read_at=read_at, now=now):
+        arm_figures.refresh(campaign, now=now)
+    if campaign.state in JUDGED and campaign.kind == Campaign.Kind.BROADCAST:
+        judge(campaign, now=now)
 
 
 def judge(campaign: Campaign, *, now: datetime) -> bool:
@@ -115,8 +123,8 @@ def _end(campaign: Campaign, winner: str | None, because: str, *, now: datetime)
 
 
 def _release(held: Campaign, winner: str | None, contents: list[Content], *, now: datetime) -> None:
-    if held.test_share >= 1:
-        return  # nobody waits
+    if held.test_share >= 1 or held.state == State.DONE:
+        return  # nobody waits; of a small audience all may have been drawn into the test
     if winner is None:
         splitting.spread_waiting(held, contents)
         delivery.release_waiting(held, None, now=now)

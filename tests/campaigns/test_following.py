@@ -138,6 +138,6 @@ def test_the_link_of_somebody_erased_still_leads_there_and_nothing_is_kept(clien
 
 
 def test_it_is_stored_before_the_answer(client, sent, django_assert_max_num_queries):
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(14):
         _get(client, sent.link(1))
     assert not connection.needs_rollback

@@ -308,6 +308,30 @@ def test_one_that_is_done_before_its_test_is_judged_all_the_same(actor, workspac
     assert (ended.winner, ended.experiment.state) == ("a", Experiment.State.DECIDED)
 
 
+def test_one_of_which_nobody_was_left_to_wait_ends_as_well(actor, workspace):
+    made = _sent(actor, workspace)
+    Recipient.objects.filter(state=STATE.WAITING).delete()
+    SendRun.objects.update(is_open=False, finished_at=NOW)
+    Campaign.objects.filter(pk=made.pk).update(state="done", finished_at=NOW)
+
+    ended = _look(campaigns.find(made.public_id), NOW + timedelta(hours=4))
+
+    assert ended.experiment.state == Experiment.State.DECIDED
+
+
+def test_held_out_for_good_stays_so_after_a_test_without_a_winner(actor, workspace):
+    workspaces.change(actor, now=NOW, settings={"experiments_holdout_share": 0.3})
+    made = _sent(actor, workspace, many=100)
+    people = _people(made)
+    workspace.refresh_from_db()
+    for_good = np.array(experiments.is_held_out([str(one) for one in people], workspace=workspace))
+
+    ended = _look(made, NOW + timedelta(hours=4))
+
+    assert (ended.winner, ended.experiment.state) == ("", Experiment.State.DECIDED)
+    assert (splitting.arms(ended, people, now=LATER) == 0).tolist() == for_good.tolist()
+
+
 def test_figures_are_written_over_and_not_beside(actor, workspace):
     made = _launched(actor, workspace, many=10, hold_out_share=0.3)
     for at in (NOW, LATER):

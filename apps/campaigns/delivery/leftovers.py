@@ -38,6 +38,7 @@ def _skip(campaign_id: int, after: int, through: int) -> int:
         .update(state=State.SKIPPED, reason=CANCELLED, due_at=None, settled_at=timezone.now())
         for state in (State.TO_SEND, State.WAITING)
     }
-    counting.add(campaign_id, {str(state): -people for state, people in skipped.items()})
+    # In the order in which whoever settles a batch locks them: skipped before to_send and waiting.
     counting.add(campaign_id, {str(State.SKIPPED): sum(skipped.values())}, reason=CANCELLED)
+    counting.add(campaign_id, {str(state): -people for state, people in skipped.items()})
     return sum(skipped.values())

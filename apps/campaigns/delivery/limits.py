@@ -3,7 +3,7 @@ to one person in some days. What a workspace sets stands in its settings under "
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -21,17 +21,28 @@ BURST_SECONDS = 60.0
 FIRST_DAY, GROWTH = 50, 1.5
 # From then on a sender counts as known.
 WARM_AFTER_DAYS = 30
+# Counted with the recipient's own mark: whoever is put off, or whose worker dies, is not counted again.
 CAPS = """
-    INSERT INTO campaigns_personday AS kept (workspace_id, person_id, day, messages)
-    SELECT p.workspace_id, p.id, %(day)s::date, 1
-    FROM unnest(%(people)s::bigint[]) AS asked (id)
-    JOIN accounts_person AS p ON p.workspace_id = (SELECT %(workspace)s::bigint) AND p.id = asked.id
-    WHERE {others} + coalesce((SELECT d.messages FROM campaigns_personday AS d
-        WHERE d.workspace_id = p.workspace_id AND d.person_id = p.id AND d.day = %(day)s::date), 0) < %(most)s
-    ORDER BY p.id
-    ON CONFLICT (workspace_id, person_id, day) DO UPDATE SET messages = kept.messages + 1
-    WHERE kept.messages + {kept_others} < %(most)s
-    RETURNING person_id
+    WITH asked AS (
+        SELECT * FROM unnest(%(recipients)s::bigint[], %(people)s::bigint[]) AS asked (recipient, person)
+    ), counted AS (
+        INSERT INTO campaigns_personday AS kept (workspace_id, person_id, day, messages)
+        SELECT p.workspace_id, p.id, %(day)s::date, 1
+        FROM asked
+        JOIN accounts_person AS p
+          ON p.workspace_id = (SELECT %(workspace)s::bigint) AND p.id = asked.person
+        WHERE {others} + coalesce((SELECT d.messages FROM campaigns_personday AS d
+            WHERE d.workspace_id = p.workspace_id AND d.person_id = p.id AND d.day = %(day)s::date), 0)
+            < %(most)s
+        ORDER BY p.id
+        ON CONFLICT (workspace_id, person_id, day) DO UPDATE SET messages = kept.messages + 1
+        WHERE kept.messages + {kept_others} < %(most)s
+        RETURNING person_id
+    )
+    UPDATE campaigns_recipient AS r SET is_counted = true
+    FROM asked JOIN counted ON counted.person_id = asked.person
+    WHERE r.workspace_id = (SELECT %(workspace)s::bigint) AND r.id = asked.recipient
+    RETURNING r.id
 """
 OTHERS = """(SELECT coalesce(sum(d.messages), 0) FROM campaigns_personday AS d
     WHERE d.workspace_id = {of}.workspace_id AND d.person_id = {of}.{key}
@@ -91,26 +102,36 @@ def of_workspace(workspace: Workspace, *, now: datetime) -> Settings:
     )
 
 
-def within_cap(
-    campaign: Campaign, person_ids: Sequence[int], settings: Settings, *, now: datetime
-) -> set[int]:
-    """Who may have one more message, which is counted with that. What people wait for is neither held nor
-    counted.
+def within_cap(campaign: Campaign, recipients: Mapping[int, int], settings: Settings) -> set[int]:
+    """Which recipients may have their message, which is counted with that. What people wait for is neither
+    held nor counted.
+
+    recipients: by Recipient.pk whose it is; nobody who is counted already.
     """
     is_spared = campaign.topic is not None and campaign.topic.basis == Topic.Basis.SERVICE
-    if settings.cap is None or is_spared or not person_ids:
-        return set(person_ids)
-    most, days = settings.cap
+    if settings.cap is None or is_spared:
+        return set(recipients)
+    allowed: set[int] = set()
+    left = dict(recipients)
+    while left:
+        each = {person: key for key, person in left.items()}  # several of one person take turns
+        allowed |= _count({key: person for person, key in each.items()}, settings.cap, settings.zone_day)
+        left = {key: person for key, person in left.items() if each[person] != key}
+    return allowed
+
+
+def _count(recipients: Mapping[int, int], cap: tuple[int, int], day: date) -> set[int]:
     params: dict[str, Any] = {
-        "people": list(person_ids),
+        "recipients": list(recipients),
+        "people": list(recipients.values()),
         "workspace": scoping.current_id(),
-        "day": settings.zone_day,
-        "days": days,
-        "most": most,
+        "day": day,
+        "days": cap[1],
+        "most": cap[0],
     }
     with connection.cursor() as cursor:
         cursor.execute(CAPS, params)
-        return {person for (person,) in cursor.fetchall()}
+        return {key for (key,) in cursor.fetchall()}
 
 
 @dataclass(frozen=True)

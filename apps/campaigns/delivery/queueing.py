@@ -174,7 +174,7 @@ def claim_of(run_id: int, *, worker: UUID, floor: float, horizon: float, now: da
 @transaction.atomic
 def rest(run_id: int, *, now: datetime) -> None:
     """Nothing of it is due: it leaves the queue until something is, or it is over."""
-    run: SendRun = SendRun.objects.select_for_update().select_related("campaign").get(pk=run_id)
+    campaign, run = with_campaign(run_id)
     if not run.is_open:
         return
     chunks = list(
@@ -192,9 +192,17 @@ def rest(run_id: int, *, now: datetime) -> None:
         return
     run.is_open, run.due_at = False, min(moments) if moments else None
     is_over = run.is_snapshotted and not chunks and not moments
-    if is_over and run.campaign.kind == Campaign.Kind.BROADCAST:
+    if is_over and campaign.kind == Campaign.Kind.BROADCAST:
         finish(run, now=now)
     run.save(update_fields=["is_open", "due_at", "finished_at"])
+
+
+def with_campaign(run_id: int) -> tuple[Campaign, SendRun]:
+    """Both, locked in the order in which people's deeds lock them: the campaign first."""
+    found = SendRun.objects.values_list("campaign", flat=True)
+    campaign: Campaign = Campaign.objects.select_for_update(no_key=True).get(pk=found.get(pk=run_id))
+    run: SendRun = SendRun.objects.select_for_update().get(pk=run_id)
+    return campaign, run
 
 
 def finish(run: SendRun, *, now: datetime) -> None:

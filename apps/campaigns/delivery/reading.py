@@ -17,7 +17,8 @@ from apps.integrations.bulk_mail import deliverable
 
 State, Fate = Recipient.State, LedgerEntry.Fate
 OF_CHUNK = """
-    SELECT r.id, r.person_id, coalesce(r.content_id, %(winner)s::bigint), p.traits ->> 'time_zone'
+    SELECT r.id, r.person_id, coalesce(r.content_id, %(winner)s::bigint), p.traits ->> 'time_zone',
+        r.is_counted
     FROM campaigns_recipient AS r
     JOIN accounts_person AS p ON p.workspace_id = (SELECT %(workspace)s::bigint) AND p.id = r.person_id
     WHERE r.workspace_id = (SELECT %(workspace)s::bigint) AND r.campaign_id = %(campaign)s AND {whose}
@@ -36,6 +37,7 @@ class Row:
     person_id: int
     content_id: int | None
     time_zone: str | None
+    is_counted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,9 @@ def sort(
     faults = {key: "" if written[key] else "invalid" if addresses[key] else "no_address" for key in written}
     valid = _apart(reachable, faults, found)
     paced = _within_domains(valid, written, settings, found, now=now)
-    allowed = limits.within_cap(campaign, [one.person_id for one in paced], settings, now=now)
-    capped = {one.id: "" if one.person_id in allowed else "capped" for one in paced}
+    asked = {one.id: one.person_id for one in paced if not one.is_counted}
+    allowed = limits.within_cap(campaign, asked, settings)
+    capped = {one.id: "" if one.is_counted or one.id in allowed else "capped" for one in paced}
     found.now = [
         Addressee(one.id, one.content_id or 0, written[one.id], values[one.person_id])
         for one in _apart(paced, capped, found)

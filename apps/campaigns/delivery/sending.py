@@ -161,11 +161,17 @@ def send(claimed: Claimed, *, clock: Clock = timezone.now) -> int:
     except _Stop as stop:
         if stop.is_mine:
             chunk.end(Chunk.State.OPEN, due_at=stop.again_at)
-        if SendRun.objects.filter(pk=claimed.run_id, finished_at__isnull=False).exists():
-            leftovers.skip(campaign_id=campaign.pk)  # it was cancelled meanwhile
+        _skip_if_cancelled(claimed.campaign_id)
         return 0
     chunk.end(Chunk.State.DONE)
+    _skip_if_cancelled(claimed.campaign_id)
     return len(found.now)
+
+
+def _skip_if_cancelled(campaign_id: int) -> None:
+    """What was put off while somebody cancelled is not to be sent any more."""
+    if SendRun.objects.filter(campaign=campaign_id, finished_at__isnull=False).exists():
+        leftovers.skip(campaign_id=campaign_id)
 
 
 def told_of(

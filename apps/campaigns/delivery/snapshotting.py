@@ -16,7 +16,8 @@ from apps.accounts.errors import DomainError
 from apps.accounts.models import Workspace
 from apps.accounts.tasks_base import workspace_task
 from apps.attribution import binary_sql, experiment_assignment
-from apps.campaigns.delivery import counting, rooms, stopping, timing, working
+from apps.campaigns import flags
+from apps.campaigns.delivery import counting, queueing, rooms, stopping, timing, working
 from apps.campaigns.delivery.queueing import CHUNK
 from apps.campaigns.models import Campaign, Content, Recipient, SendRun
 
@@ -92,7 +93,7 @@ def take(*, run_id: int) -> int:
 @transaction.atomic
 def step(run_id: int, *, now: datetime, size: int = STEP) -> bool:
     """The next of the people. False when there are no more, or it is paused or stopped."""
-    run: SendRun = SendRun.objects.select_for_update().get(pk=run_id)
+    _, run = queueing.with_campaign(run_id)
     if run.is_paused or run.is_snapshotted or run.finished_at is not None:
         return False
     campaign: Campaign = Campaign.objects.select_related("topic", "audience").get(pk=run.campaign_id)
@@ -111,6 +112,8 @@ def _write(one: _Step, *, now: datetime) -> None:
     contents = list(Content.objects.filter(campaign=one.campaign).order_by("position", "pk"))
     campaign, run = one.campaign, one.run
     for_good = experiment_assignment.holdout_share(Workspace.objects.get())
+    if campaign.is_time_optimised and not flags.is_on(flags.TIME_OPTIMISATION, run.workspace_id):
+        campaign.is_time_optimised = False  # unsaved: it holds for the people of this step
     is_drawn = len(contents) != 1 or campaign.hold_out_share > 0 or for_good > 0 or campaign.is_time_optimised
     added = _each(one, now=now) if is_drawn else _all_alike(one, contents[0])
     for state, number in added.items():

@@ -12,6 +12,8 @@ from apps.campaigns.models import Campaign, SendRun
 @transaction.atomic
 def pause(campaign: Campaign, *, reason: str, now: datetime) -> None:
     """Take it out of the queue until somebody resumes it. Audited."""
+    # Before its run, as people's deeds lock them.
+    Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
     going = SendRun.objects.filter(campaign=campaign, is_paused=False, finished_at__isnull=True)
     if not going.update(is_paused=True, is_open=False, due_at=None):
         return

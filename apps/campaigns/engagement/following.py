@@ -70,7 +70,8 @@ def follow(token: str, number: int, signs: Signs, *, now: datetime) -> str:
     with scoping.workspace(named.workspace_id), transaction.atomic():
         machine = machines.HONEYPOT_FOLLOWED if number == HONEYPOT else machines.by_signs(signs)
         place = None if number == HONEYPOT else _place(named.recipient_id, number)
-        if (place is not None or number == HONEYPOT) and flags.is_on(flags.TRACKING, named.workspace_id):
+        is_counted = flags.is_on(flags.TRACKING, named.workspace_id)
+        if is_counted and (place is not None or number == HONEYPOT):
             event_id = f"clicked:{named.recipient_id}:{number}:{_microseconds(now)}"
             heard = Heard(named.recipient_id, Kind.CLICKED, event_id, now, number, machine)
             record([heard], now=now)

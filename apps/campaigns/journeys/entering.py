@@ -12,6 +12,7 @@ from django.db.models import Max
 from django.db.models.functions import Coalesce
 
 from apps.accounts.models import Person, Workspace
+from apps.campaigns import flags
 from apps.campaigns.journeys import counts
 from apps.campaigns.journeys.sources import Happening
 from apps.campaigns.models import Journey, JourneyMove, JourneyRun, JourneyVersion
@@ -23,7 +24,9 @@ ENTER = "enter"
 
 @dataclass
 class Let:
-    """in_: person → run. refused: person → why: known, in_flight, too_soon, over_limit, gone, too_old."""
+    """in_: person → run. refused: person → why: known, in_flight, too_soon, over_limit, gone, too_old,
+    switched_off.
+    """
 
     in_: dict[int, int] = field(default_factory=dict)
     refused: dict[int, str] = field(default_factory=dict)
@@ -38,6 +41,9 @@ def enter(journey_id: int, happenings: Sequence[Happening], *, now: datetime, is
     journey = Journey.objects.select_for_update(no_key=True).get(pk=journey_id)
     let = Let()
     if journey.state != Journey.State.LIVE or not happenings:
+        return let
+    if not flags.is_on(flags.JOURNEYS, journey.workspace_id):
+        let.refused = dict.fromkeys((one.person_id for one in happenings), "switched_off")
         return let
     version = JourneyVersion.objects.get(journey=journey, number=journey.live)
     found = _one_each(happenings, let)

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from apps.accounts import scoping
 from apps.accounts.tasks_base import workspace_task
+from apps.campaigns import flags
 from apps.campaigns.journeys import arrivals, hearing, moving, sources, streams
 from apps.campaigns.models import Journey
 
@@ -42,6 +43,8 @@ def tick() -> int:
     """Read what is new, let people in, and move whoever is due. Two at once share the work."""
     now = timezone.now()
     streams.read_all(now=now)
+    if not flags.is_on(flags.JOURNEYS, scoping.current_id()):
+        return 0  # what is heard is kept for those in flight
     for journey in Journey.objects.filter(state=Journey.State.LIVE).order_by("pk"):
         if arrivals.is_due(journey, now=now):
             arrivals.look(journey.pk, now=now)

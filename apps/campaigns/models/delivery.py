@@ -16,6 +16,7 @@ class Recipient(WorkspaceOwned):
     and is not sent again. occurrence: tells apart what a triggered campaign sends the same person again,
     empty for a broadcast. chunk: with whom it is sent, 0 for nobody yet. due_at: not before then, and by
     itself; empty: with its chunk. is_timed: due_at is the person's own hour (chosen by past clicks).
+    is_counted: the cap of the person counts it already, however often it is tried.
 
     No index looks at what changes while it is sent, and the pages are half empty, so that settling a row
     touches no index (measured: a third of the time).
@@ -59,6 +60,7 @@ class Recipient(WorkspaceOwned):
     reason = models.CharField(max_length=60, blank=True, default="")
     due_at = models.DateTimeField(null=True, blank=True)
     is_timed = models.BooleanField(default=False, db_default=False)
+    is_counted = models.BooleanField(default=False, db_default=False)
     settled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -102,6 +102,22 @@ def test_mailgun_gets_one_message_a_request_and_says_who_is_refused(
     assert all(b"Message-ID: <" in one for one in mailgun.mime)
 
 
+def test_mailgun_asked_again_goes_on_with_those_it_has_not_had(
+    workspace, campaign, people, mailgun, at_mailgun
+):
+    people(3)
+    mailgun.misbehave(Answer(json_reply({"id": "<1@studio.example>", "message": "Queued."}), is_applied=True))
+    mailgun.misbehave(Answer(Reply(429, b"{}", {"Retry-After": "1"})))
+    made = campaign()
+
+    launch(made, now=timezone.now())
+    work()
+
+    addressees = [one.partition(b"\r\nTo: ")[2].partition(b"\r\n")[0] for one in mailgun.mime]
+    assert len(addressees) == len(set(addressees))
+    assert delivery.progress(made).sent == len(addressees) >= 1
+
+
 def test_a_provider_that_takes_nothing_is_passed_over(
     workspace, campaign, people, resend, at_resend, settings, sink
 ):

@@ -161,6 +161,37 @@ def test_a_cap_holds_over_campaigns_and_spares_what_is_waited_for(
     assert delivery.progress(receipt) == delivery.Progress(sent=2)
 
 
+def test_who_is_put_off_is_counted_once(workspace, campaign, people, sink, at_smtp):
+    workspace.settings |= {"delivery": {"cap": {"messages": 1, "days": 1}}}
+    workspace.save(update_fields=["settings"])
+    people(3)
+    made = campaign(rate_per_hour=1)
+    launch(made, now=timezone.now())
+    work()
+    assert delivery.progress(made) == delivery.Progress(sent=1, to_send=2)
+
+    type(made).objects.filter(pk=made.pk).update(rate_per_hour=None)
+    Chunk.objects.update(due_at=None)
+    SendRun.objects.update(is_open=True, due_at=None)
+    work()
+
+    assert delivery.progress(made) == delivery.Progress(sent=3)
+
+
+def test_two_messages_of_one_person_take_turns_under_a_cap(workspace, campaign, people, sink, at_smtp):
+    workspace.settings |= {"delivery": {"cap": {"messages": 1, "days": 1}}}
+    workspace.save(update_fields=["settings"])
+    [one] = people(1)
+    made, now = campaign(kind="triggered"), timezone.now()
+    launch(made, now=now)
+    for visit in ("a", "b"):
+        delivery.enqueue_one(made, one.pk, occurrence=visit, due_at=None, now=now)
+
+    work()
+
+    assert delivery.progress(made) == delivery.Progress(sent=1, skipped={"capped": 1})
+
+
 def test_a_fifth_keeps_the_default_hour(workspace, campaign, people):
     people(100)
     now = timezone.now()

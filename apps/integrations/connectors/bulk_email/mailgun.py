@@ -4,7 +4,9 @@ and then no news says whose message bounced.
 It has no memory for what it took before: one whose answer was lost may have gone.
 """
 
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from apps.integrations import http
 from apps.integrations.client import Client
@@ -46,23 +48,36 @@ class BulkMailgun:
             limits=MAILGUN.limits,
         )
         common = head(envelope, at=self.client.clock())
-        requests = [self._request(common, envelope, one) for one in letters]
-        return self.client.policy.call(operation, lambda seconds: self._attempt(envelope, letters, requests))
+        requests = [(one, self._request(common, envelope, one)) for one in letters]
+        verdicts: list[Verdict] = []
+        answer: Answer[list[Verdict]] = self.client.policy.call(
+            operation, lambda seconds: (self._attempt(envelope, requests, verdicts, seconds), None)
+        )
+        rest = [Verdict(Fate.UNSENT, answer.outcome.reason)] * (len(letters) - len(verdicts))
+        return replace(answer, value=[*verdicts, *rest] if verdicts else None)
 
     def _attempt(
-        self, envelope: Envelope, letters: Sequence[Letter], requests: list[Request]
-    ) -> tuple[Outcome, list[Verdict] | None]:
-        verdicts: list[Verdict] = []
-        for letter, request in zip(letters, requests, strict=True):
+        self,
+        envelope: Envelope,
+        requests: Sequence[tuple[Letter, Request]],
+        verdicts: list[Verdict],
+        seconds: float,
+    ) -> Outcome:
+        """Go on after those who have a verdict: another try must not reach anybody twice.
+
+        Within the seconds, since whoever journalled the batch has it under a lease.
+        """
+        ends_at = time.monotonic() + seconds
+        for letter, request in requests[len(verdicts) :]:
+            if time.monotonic() >= ends_at:
+                return Outcome(kind=Kind.DEADLINE, reason="Mailgun is too slow for a batch.", was_sent=False)
             outcome = self._one(request)
             if (verdict := _of(outcome, message_id_of(envelope, letter))) is None:
-                rest = [Verdict(Fate.UNSENT, outcome.reason)] * (len(letters) - len(verdicts))
-                return outcome, [*verdicts, *rest] if verdicts else None
+                return outcome
             verdicts.append(verdict)
             if verdict.fate == Fate.UNKNOWN:  # what is wrong with one is likely wrong with the next
-                rest = [Verdict(Fate.UNSENT, outcome.reason)] * (len(letters) - len(verdicts))
-                return outcome, [*verdicts, *rest]
-        return OK, verdicts
+                return outcome
+        return OK
 
     def _one(self, request: Request) -> Outcome:
         try:
