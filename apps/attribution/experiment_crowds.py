@@ -53,6 +53,14 @@ def draw_crowd(experiment: Experiment, people: Integers, *, now: datetime) -> Dr
         return _after_the_decision(experiment, people)
     if experiment.state != Experiment.State.RUNNING:
         raise NotRunning("This experiment lets nobody in: it is not running.")
+    return lot_of_crowd(experiment, people, now=now)
+
+
+def lot_of_crowd(experiment: Experiment, people: Integers, *, now: datetime) -> Drawn:
+    """What the lot says, whatever became of the experiment since it began: for what must not change half-way.
+
+    Who has seen something keeps it.
+    """
     phase, split = experiment_assignment.split_at(experiment, now)
     drawn = assignment.places(_units(people), split, hold_out=experiment_assignment.hold_out_of(experiment))
     return Drawn(keys=split.variants, places=_as_seen(experiment, people, split.variants, drawn), phase=phase)

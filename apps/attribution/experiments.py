@@ -9,7 +9,13 @@ experiments.decide(actor, made, winner="b", now=now)
 """
 
 from apps.attribution.experiment_assignment import Assigned, Why, assign, assign_many, is_held_out
-from apps.attribution.experiment_crowds import Drawn, draw_crowd, held_out_crowd, log_crowd
+from apps.attribution.experiment_crowds import (
+    Drawn,
+    draw_crowd,
+    held_out_crowd,
+    log_crowd,
+    lot_of_crowd,
+)
 from apps.attribution.experiment_decisions import NotProven, SampleRatioBroken, decide, settle
 from apps.attribution.experiment_exposures import Logged, NotRunning, Sighting, expose, of_person
 from apps.attribution.experiment_metrics import Asked, Metric, metrics, register_metric
@@ -56,6 +62,7 @@ __all__ = [
     "held_out_crowd",
     "is_held_out",
     "log_crowd",
+    "lot_of_crowd",
     "metrics",
     "of_person",
     "read",

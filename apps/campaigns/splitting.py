@@ -3,7 +3,8 @@
 Two experiments of attribution stand behind it. The test: one variant each, on test_share of the people; the
 others wait for the winner. The lift: a message or nothing, for whoever is in the audience, whatever becomes
 of the message afterwards; what it brought is the difference. Whoever the workspace holds out for good gets
-nothing either, and is in neither.
+nothing either, and is in neither. Who was held out stays so when somebody stops or decides the lift on the
+page of experiments; a test that is stopped there gives the variants in equal shares.
 """
 
 from collections.abc import Mapping, Sequence
@@ -80,7 +81,7 @@ def arms(campaign: Campaign, person_ids: Integers, *, now: datetime) -> Integers
     people = np.asarray(person_ids, dtype=np.int64)
     found = _variants(campaign, people, now=now)
     if campaign.lift is not None:
-        drawn = experiments.draw_crowd(campaign.lift, people, now=now)
+        drawn = experiments.lot_of_crowd(campaign.lift, people, now=now)
         nothing = drawn.keys.index(NOTHING)
         found[(drawn.places == nothing) | (drawn.places == HELD_OUT)] = HELD
     return found
@@ -93,7 +94,7 @@ def expose(campaign: Campaign, person_ids: Integers, arms: Integers, *, now: dat
     """
     people, moments = np.asarray(person_ids, dtype=np.int64), [now] * len(person_ids)
     if campaign.lift is not None:
-        drawn = experiments.draw_crowd(campaign.lift, people, now=now)
+        drawn = experiments.lot_of_crowd(campaign.lift, people, now=now)
         experiments.log_crowd(campaign.lift, people, drawn, moments)
     if campaign.experiment is not None and campaign.kind == Campaign.Kind.TRIGGERED:
         log_variants(campaign, people[arms > HELD], moments[: int((arms > HELD).sum())], now=now)
@@ -161,7 +162,9 @@ def _variants(campaign: Campaign, people: Integers, *, now: datetime) -> Integer
         found = np.full(len(people), contents[0].pk, dtype=np.int64)
         found[_held_for_good(campaign, people)] = HELD
         return found
-    if test.state == Experiment.State.DECIDED and test.winner_id is None:
+    if test.state == Experiment.State.STOPPED or (
+        test.state == Experiment.State.DECIDED and test.winner_id is None
+    ):
         keys = np.array([one.pk for one in contents], dtype=np.int64)
         spread = np.asarray(keys[_evenly(campaign, people, len(contents))])
         spread[_held_for_good(campaign, people)] = HELD

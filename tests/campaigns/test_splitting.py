@@ -62,6 +62,31 @@ def test_it_is_the_same_at_every_call(actor, workspace):
     assert (splitting.arms(made, people[::-1], now=NOW)[::-1] == first).all()
 
 
+@pytest.mark.parametrize("end", ["stop", "decide for the message", "decide for nothing"])
+def test_the_lot_stands_whatever_becomes_of_the_lift(actor, workspace, end):
+    made = _launched(actor, workspace, many=60, hold_out_share=0.2)
+    people = _people(made)
+    before = splitting.arms(made, people, now=NOW)
+
+    experiments.stop(actor, made.lift, now=NOW)
+    if end != "stop":
+        winner = "message" if end.endswith("message") else "nothing"
+        experiments.settle(actor, made.lift, winner=winner, now=NOW, reason="tried")
+    made.refresh_from_db()
+
+    assert (splitting.arms(made, people, now=LATER) == before).all()
+
+
+def test_a_test_that_was_stopped_gives_the_variants_in_equal_shares(actor, workspace):
+    made = _launched(actor, workspace, many=60, test_share=0.5)
+
+    experiments.stop(actor, made.experiment, now=NOW)
+    made.refresh_from_db()
+
+    found = splitting.arms(made, _people(made), now=LATER)
+    assert set(found) == set(Content.objects.values_list("pk", flat=True))
+
+
 def test_both_arms_are_logged_at_the_snapshot(actor, workspace):
     made = _launched(actor, workspace, many=60, hold_out_share=0.2)
 
