@@ -9,7 +9,7 @@ from typing import Any
 from apps.accounts import one_trip
 from apps.accounts.models import Workspace
 from apps.campaigns import reach
-from apps.campaigns.delivery import limits, rooms, timing
+from apps.campaigns.delivery import limits, rooms, timing, withdrawals
 from apps.campaigns.delivery.journal import Told
 from apps.campaigns.delivery.queueing import Claimed
 from apps.campaigns.models import Campaign, LedgerEntry, Recipient
@@ -88,6 +88,8 @@ def sort(
     left = _in_their_hours(campaign, rows, workspace, found, now=now)
     against = reach.against(campaign, [one.person_id for one in left], now=now)
     reasons = {one.id: against.get(one.person_id, "") if one.content_id else "no_content" for one in left}
+    if campaign.kind == Campaign.Kind.TRIGGERED:
+        reasons |= withdrawals.of([one.id for one in left])
     reachable = _apart(left, reasons, found)
     values = rooms.values_of([one.person_id for one in reachable], compiled, now=now)
     addresses = {one.id: str(values.get(one.person_id, {}).get("email") or "") for one in reachable}

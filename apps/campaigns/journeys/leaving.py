@@ -1,6 +1,7 @@
 """Leaving otherwise than by a step: many at once, and people who became one, or are no more."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from apps.accounts import scoping
+from apps.campaigns.delivery import withdrawals
 from apps.campaigns.journeys import counts
 from apps.campaigns.journeys.travellers import LEAVE, Outcome
 from apps.campaigns.models import (
@@ -61,6 +63,24 @@ PRESENT = """
     WHERE p.workspace_id = (SELECT %s::bigint)
     ON CONFLICT (workspace_id, journey_id, entry, person_id) DO NOTHING
 """
+# Whose way ended like this is not to get what it had asked for.
+LEFT = """
+    SELECT r.id FROM campaigns_recipient AS r
+    JOIN campaigns_journeyrun AS j ON j.workspace_id = (SELECT %s::bigint)
+      AND j.id = CASE WHEN r.occurrence ~ '^[0-9]{1,18}-' THEN split_part(r.occurrence, '-', 1)::bigint END
+    WHERE r.workspace_id = (SELECT %s::bigint) AND r.id = ANY(%s)
+      AND NOT j.is_open AND j.outcome = ANY(%s)
+"""
+WITHDRAWS = (Outcome.GOAL, Outcome.REPLIED, Outcome.UNSUBSCRIBED, Outcome.STOPPED, Outcome.MOVED_OUT)
+
+
+@withdrawals.asks
+def withdrawn(recipient_ids: Sequence[int]) -> dict[int, str]:
+    """Those whose journey ended by its goal, a reply, a stop or a move since it asked for their message."""
+    here = scoping.current_id()
+    with connection.cursor() as cursor:
+        cursor.execute(LEFT, [here, here, list(recipient_ids), [str(one) for one in WITHDRAWS]])
+        return {pk: "left_journey" for (pk,) in cursor.fetchall()}
 
 
 def leave_journey(journey_id: int, outcome: str, *, now: datetime) -> int:

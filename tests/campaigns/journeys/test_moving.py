@@ -8,7 +8,8 @@ from django.db import ProgrammingError, transaction
 from apps.accounts import consent, people, privacy
 from apps.accounts.models import OutboxEvent
 from apps.attribution.models import Experiment
-from apps.campaigns.journeys import counts, drafts, moving, switches, transfers
+from apps.campaigns.delivery import withdrawals
+from apps.campaigns.journeys import counts, drafts, leaving, moving, switches, transfers
 from apps.campaigns.journeys.travellers import Outcome
 from apps.campaigns.models import (
     JourneyMove,
@@ -382,3 +383,23 @@ def test_who_fails_again_and_again_is_given_up(road):
     for _ in range(moving.TRIES):
         way.tick(days=2)
     assert way.run_of(ada).outcome == Outcome.FAILED
+
+
+def test_what_waits_to_leave_is_withdrawn_by_the_goal_and_not_by_the_end(road, message):
+    way = road(
+        "hello",
+        {"hello": message("wait"), "wait": {"kind": "wait", "days": 2, "next": ""}},
+        goals=[of_type("booking")],
+    )
+    ada, bob = (way.person(email_index=one) for one in (b"1", b"2"))
+    for one in (ada, bob):
+        way.enter(one)
+    way.tick()
+    asked = {one.person_id: one.pk for one in Recipient.objects.all()}
+    way.hear(ada, "booking")
+    way.tick(minutes=1)
+
+    assert leaving.withdrawn(list(asked.values())) == {asked[ada.pk]: "left_journey"}
+    way.tick(days=3)
+    assert way.run_of(bob).outcome == Outcome.FINISHED
+    assert withdrawals.of(list(asked.values())) == {asked[ada.pk]: "left_journey"}
