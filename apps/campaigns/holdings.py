@@ -20,6 +20,7 @@ from apps.campaigns.models import (
     Change,
     Chunk,
     Content,
+    CustomerValue,
     Device,
     DeviceEvent,
     EditConflict,
@@ -28,6 +29,7 @@ from apps.campaigns.models import (
     EverywhereComplaint,
     EverywhereSuppression,
     FieldStamp,
+    Flag,
     FlagChoice,
     FrequencyWish,
     Journey,
@@ -51,6 +53,7 @@ from apps.campaigns.models import (
     Recommendation,
     RefusedRow,
     ReportSchedule,
+    RoiDay,
     Run,
     RunForecast,
     SendBatch,
@@ -154,6 +157,8 @@ holds(
     on_merge="stay",
 )
 impersonal(ReportSchedule, because="to which colleagues the report goes")
+impersonal(RoiDay, CustomerValue, because="sums over many, by day and by channel")
+impersonal(Flag, because="what is switched on, for all workspaces")
 impersonal(AddressMark, because="keyed hashes of addresses, gone when their owner is erased")
 impersonal(
     EverywhereSuppression,

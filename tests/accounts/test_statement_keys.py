@@ -42,10 +42,26 @@ FORGET = "DELETE FROM accounts_person WHERE id = %s"
 def test_the_large_tables_are_checked_by_statement():
     children = {(key.child, key.column) for key in KEYS}
     assert children == {
-        ("attribution_touchpoint", "person_id"),
-        ("attribution_touchpoint", "source_id"),
         ("attribution_conversion", "person_id"),
         ("attribution_conversionrecord", "conversion_id"),
+        ("attribution_touchpoint", "person_id"),
+        ("attribution_touchpoint", "source_id"),
+        ("campaigns_audiencemember", "person_id"),
+        ("campaigns_engagement", "campaign_id"),
+        ("campaigns_engagement", "person_id"),
+        ("campaigns_journeymove", "journey_id"),
+        ("campaigns_journeymove", "run_id"),
+        ("campaigns_journeynews", "run_id"),
+        ("campaigns_journeypresence", "person_id"),
+        ("campaigns_journeyrun", "journey_id"),
+        ("campaigns_journeyrun", "person_id"),
+        ("campaigns_journeytask", "journey_id"),
+        ("campaigns_journeytask", "person_id"),
+        ("campaigns_journeytask", "run_id"),
+        ("campaigns_ledgerentry", "campaign_id"),
+        ("campaigns_recipient", "campaign_id"),
+        ("campaigns_recipient", "content_id"),
+        ("campaigns_recipient", "person_id"),
     }
 
 
