@@ -120,7 +120,11 @@ def test_pages_carry_the_strict_policy(page):
     assert "unsafe" not in policy
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "templates").rglob("*.html")), ids=lambda path: path.name)
+# Letters carry their styles with them: no page's policy holds in a mailbox.
+PAGES = sorted(path for path in (ROOT / "templates").rglob("*.html") if "email" not in path.parts)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_no_template_breaks_the_policy(path):
     text = path.read_text()
 

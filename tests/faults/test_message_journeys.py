@@ -16,6 +16,7 @@ from apps.campaigns.journeys import drafts, entering, graph, moving
 from apps.campaigns.journeys.sources import Happening
 from apps.campaigns.models import (
     Campaign,
+    Content,
     JourneyCount,
     JourneyMove,
     JourneyRun,
@@ -78,6 +79,8 @@ def _journey(workspace):
     campaign = Campaign.objects.create(
         workspace=workspace, name="Hello", kind="triggered", state="running", topic=topic, changed_at=NOW
     )
+    words = {"key": "a", "position": 1, "subject": "Hello", "body": "Hello"}
+    Content.objects.create(workspace=workspace, campaign=campaign, changed_at=NOW, **words)
     SendRun.objects.create(workspace=workspace, campaign=campaign)
     hello = {"kind": "message", "campaign": str(campaign.public_id), "next": "call"}
     steps = {
