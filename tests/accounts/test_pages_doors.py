@@ -121,10 +121,10 @@ def test_pages_carry_the_strict_policy(page):
 
 
 # Letters carry their styles with them: no page's policy holds in a mailbox.
-PAGES = sorted(path for path in (ROOT / "templates").rglob("*.html") if "email" not in path.parts)
+OF_PAGES = sorted(path for path in (ROOT / "templates").rglob("*.html") if "email" not in path.parts)
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", OF_PAGES, ids=lambda path: path.name)
 def test_no_template_breaks_the_policy(path):
     text = path.read_text()
 
