@@ -94,7 +94,7 @@ def _channels(paper: FPDF, found: Summary) -> None:
 def _segments(paper: FPDF, found: Summary) -> None:
     rows = [
         (
-            one.channel or "no touch before",
+            one.label,
             f"{one.customers:,}",
             words.value(one.value, found.currency),
             words.ends(one.value, found.currency) or DASH,

@@ -65,6 +65,7 @@ class SegmentValue:
     """What a customer of a first channel has been worth so far, on average."""
 
     channel: str
+    label: str
     customers: int
     value: Figure
 
@@ -254,10 +255,15 @@ def acquisition_cost(refreshed_at: datetime | None, *, now: datetime) -> Figure:
 
 
 def _segments(refreshed_at: datetime | None) -> list[SegmentValue]:
-    found = CustomerValue.objects.order_by("-revenue")
+    labels = {one.key: one.label for one in reports.channels()}
     return [
-        SegmentValue(channel=one.channel, customers=one.customers, value=lifetime_value(one, refreshed_at))
-        for one in found
+        SegmentValue(
+            channel=one.channel,
+            label=labels.get(one.channel, one.channel or "No touch before"),
+            customers=one.customers,
+            value=lifetime_value(one, refreshed_at),
+        )
+        for one in CustomerValue.objects.order_by("-revenue")
     ]
 
 
@@ -317,7 +323,7 @@ def as_json(found: Summary) -> dict[str, Any]:
         "figures": {name: vars(one) for name, one in found.figures.items()},
         "channels": [vars(one) for one in found.channels],
         "segments": [
-            {"channel": one.channel, "customers": one.customers, "value": vars(one.value)}
+            {"channel": one.channel, "label": one.label, "customers": one.customers, "value": vars(one.value)}
             for one in found.segments
         ],
         "days": [vars(one) for one in found.days],

@@ -37,10 +37,10 @@ def report(request: HttpRequest) -> HttpResponse:
         "facts": _facts(found),
         "segments": [
             (
-                one.channel,
+                one.label,
                 one.customers,
                 words.value(one.value, found.currency),
-                words.note(one.value, found.currency),
+                words.ends(one.value, found.currency) or "Too few customers to say.",
             )
             for one in found.segments
         ],

@@ -10,6 +10,7 @@ from django.db import connection, connections
 
 from apps.accounts import scoping
 from apps.accounts.models import Workspace
+from apps.accounts.permissions import system
 from apps.attribution.models import Conversion
 from apps.campaigns.bi import figures, pdf, refreshing, schedule
 from apps.campaigns.bi.summary import lifetime_value, summary, wilson
@@ -143,6 +144,8 @@ def test_the_wide_figures_are_refreshed_and_nobody_sees_anothers(
             ("", 2, 0)
         ]
         assert lifetime_value(CustomerValue.objects.get(), NOW).value == 75
+        [segment] = summary(system(workspace.pk), days=30, now=NOW).segments
+        assert (segment.label, segment.customers) == ("No touch before", 2)
     with scoping.workspace(other_workspace):
         assert [one.conversions for one in RoiDay.objects.all()] == [1, 1]
     for wide in ("marketing_roi_summary", "marketing_customer_value"):
