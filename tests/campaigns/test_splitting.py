@@ -307,8 +307,8 @@ def test_a_message_to_the_wrong_half_is_no_difference(actor, workspace):
 def test_the_report_says_each_variant_with_its_odds(actor, workspace):
     made = _sent(actor, workspace, test_share=1.0)
     a, b = splitting.contents_of(made)
-    click(made, a, 40, at=NOW)
-    click(made, b, 60, at=NOW)
+    click(made, a, 20, at=NOW)
+    click(made, b, 80, at=NOW)
     arm_figures.refresh(made, now=LATER)
 
     report = campaign_reports.read(made, now=LATER)
@@ -320,7 +320,7 @@ def test_the_report_says_each_variant_with_its_odds(actor, workspace):
     assert [one.sent for one in report.variants] == [
         Recipient.objects.filter(content=one).count() for one in (a, b)
     ]
-    assert report.hours[0].clicked == {"a": 40, "b": 60}
+    assert report.hours[0].clicked == {"a": 20, "b": 80}
 
 
 def test_one_that_is_done_before_its_test_is_judged_all_the_same(actor, workspace):
