@@ -24,12 +24,13 @@ from django.template import Context, Template  # noqa: E402
 from apps.campaigns.content import headers, merge_fields  # noqa: E402
 from apps.campaigns.content.layout import Frame  # noqa: E402
 from apps.campaigns.content.letters import CONTENT_TYPE, Letter, Words, tracked  # noqa: E402
+from apps.campaigns.message_tokens import Tokens  # noqa: E402
 from benchmarks._measure import keep  # noqa: E402
 
 MOST_MICROSECONDS = 70.0
 ROUNDS = 20
 SITE = "https://mail.example.com"
-TOKEN = "AAAAAQAAAAAAAAAB0123456789-_abcd"  # noqa: S105
+TOKENS = Tokens("AAAAAQAAAAAAAAAB0123456789-_abcd", "AAAAAQAAAAAAAAAB-_dcba9876543210")
 PARAGRAPH = (
     "Hello {{ first_name | default('there') }}, the fields are green again and the barn is open to couples. "
     "There is cake, the band plays in the yard, and you can [see the rooms number %d]"
@@ -43,9 +44,9 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=4_000)
     given = parser.parse_args()
     letter = _letter()
-    example = letter.render(_values(0), TOKEN)
+    example = letter.render(_values(0), TOKENS)
     html, text = example.html.decode(), example.text.decode()
-    size, links = len(html) + len(text), html.count(f"/c/{TOKEN}/")
+    size, links = len(html) + len(text), html.count(f"/c/{TOKENS.message}/")
     ways: dict[str, Callable[[int], object]] = {
         "ours": lambda n: _ours(letter, n),
         "EmailMessage": lambda n: _standard(example.subject, html, text, n),
@@ -66,8 +67,8 @@ def _letter() -> Letter:
         sender="The Studio",
         postal_address="1 High Street\nLondon",
         why="You get this because you asked for it.",
-        unsubscribe=f"{SITE}/u/\0",
-        preferences=f"{SITE}/preferences/\0",
+        unsubscribe=f"{SITE}/u/\1",
+        preferences=f"{SITE}/preferences/\1",
         pixel=f"{SITE}/o/\0.gif",
     )
     words = Words(
@@ -96,8 +97,8 @@ def _heads(subject: str, number: int) -> list[tuple[str, str]]:
         ("From", "The Studio <hello@mail.example.com>"),
         ("To", f"reader-{number}@example.com"),
         ("Subject", subject),
-        ("Message-ID", f"<{TOKEN}@mail.example.com>"),
-        ("List-Unsubscribe", f"<{SITE}/u/{TOKEN}>"),
+        ("Message-ID", f"<{TOKENS.message}@mail.example.com>"),
+        ("List-Unsubscribe", f"<{SITE}/u/{TOKENS.way_out}>"),
         ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
     ]
 
@@ -106,7 +107,7 @@ _FIXED = f"MIME-Version: 1.0\r\nContent-Type: {CONTENT_TYPE}\r\n\r\n".encode()
 
 
 def _ours(letter: Letter, number: int) -> bytes:
-    rendered = letter.render(_values(number), TOKEN)
+    rendered = letter.render(_values(number), TOKENS)
     return headers.block(_heads(rendered.subject, number)) + _FIXED + rendered.mime
 
 

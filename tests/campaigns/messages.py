@@ -64,6 +64,10 @@ class Sent:
     def token(self) -> str:
         return message_tokens.issue(self.recipient.workspace_id, self.recipient.pk)
 
+    @property
+    def way_out(self) -> str:
+        return message_tokens.both(self.recipient.workspace_id, self.recipient.pk).way_out
+
     def link(self, number: int) -> str:
         return f"/c/{self.token}/{number}"
 

@@ -47,11 +47,11 @@ def _allow(actor, person, purpose="news"):
 
 def _save(client, sent, **fields):
     with time_machine.travel(NOW, tick=False):
-        return client.post(f"/preferences/{sent.token}", fields)
+        return client.post(f"/preferences/{sent.way_out}", fields)
 
 
 def test_the_page_shows_a_masked_address_and_the_topics(client, sent):
-    page = client.get(f"/preferences/{sent.token}").content.decode()
+    page = client.get(f"/preferences/{sent.way_out}").content.decode()
 
     assert "a•••@e•••.com" in page
     assert "ada@example.com" not in page

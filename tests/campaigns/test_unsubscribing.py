@@ -45,7 +45,7 @@ def test_one_click_is_enough_and_leaves_a_proof(strict, sent):
     campaign = sent.recipient.campaign
     assert reach.against(campaign, [sent.person.pk], now=NOW) == {}
 
-    answer = strict.post(f"/u/{sent.token}", ONE_CLICK)
+    answer = strict.post(f"/u/{sent.way_out}", ONE_CLICK)
 
     assert answer.status_code == 200
     assert reach.against(campaign, [sent.person.pk], now=NOW) == {sent.person.pk: "unsubscribed"}
@@ -58,26 +58,26 @@ def test_one_click_is_enough_and_leaves_a_proof(strict, sent):
 
 
 def test_as_a_multipart_form_it_works_too(strict, sent):
-    answer = strict.post(f"/u/{sent.token}", ONE_CLICK, content_type="multipart/form-data; boundary=x")
+    answer = strict.post(f"/u/{sent.way_out}", ONE_CLICK, content_type="multipart/form-data; boundary=x")
 
     assert answer.status_code in {200, 400}
-    assert strict.generic("POST", f"/u/{sent.token}", "").status_code == 200
+    assert strict.generic("POST", f"/u/{sent.way_out}", "").status_code == 200
     assert not consent.is_given(sent.person, "news")
 
 
 def test_a_look_changes_nothing(strict, sent):
     for ask in (strict.get, strict.head):
-        answer = ask(f"/u/{sent.token}")
+        answer = ask(f"/u/{sent.way_out}")
         assert answer.status_code == 200
 
-    assert "Take me off the list" in strict.get(f"/u/{sent.token}").content.decode()
+    assert "Take me off the list" in strict.get(f"/u/{sent.way_out}").content.decode()
     assert ConsentRecord.objects.count() == 1
     assert not Engagement.objects.exists()
 
 
 def test_said_again_it_is_answered_and_written_down_once(strict, sent):
     for _ in range(3):
-        assert strict.post(f"/u/{sent.token}", ONE_CLICK).status_code == 200
+        assert strict.post(f"/u/{sent.way_out}", ONE_CLICK).status_code == 200
 
     assert ConsentRecord.objects.filter(is_granted=False).count() == 1
     assert Engagement.objects.count() == 1
@@ -87,7 +87,7 @@ def test_from_everything_nothing_to_many_goes_out(strict, sent, actor, workspace
     messages.topic(workspace, "offers")
     _allow(actor, sent.person, "offers")
 
-    strict.post(f"/u/{sent.token}", {"scope": "everything"})
+    strict.post(f"/u/{sent.way_out}", {"scope": "everything"})
 
     assert Suppression.objects.get().reason == "unsubscribed"
     latest = consent.latest(sent.person)
@@ -99,14 +99,14 @@ def test_from_everything_nothing_to_many_goes_out(strict, sent, actor, workspace
 def test_without_a_topic_it_is_everything(strict, workspace):
     sent = messages.sent(workspace, campaign_=messages.campaign(workspace, topic=None))
 
-    strict.post(f"/u/{sent.token}", ONE_CLICK)
+    strict.post(f"/u/{sent.way_out}", ONE_CLICK)
 
     assert Suppression.objects.get().reason == "unsubscribed"
 
 
 def test_a_message_they_wait_for_still_comes(strict, sent, workspace):
     service = messages.topic(workspace, "service", basis="service")
-    strict.post(f"/u/{sent.token}", {"scope": "everything"})
+    strict.post(f"/u/{sent.way_out}", {"scope": "everything"})
 
     assert reach.against(messages.campaign(workspace, topic=service), [sent.person.pk], now=NOW) == {}
 
@@ -116,7 +116,7 @@ def test_customers_that_were_told_can_leave(strict, workspace):
     sent = messages.sent(workspace, campaign_=messages.campaign(workspace, topic=told))
     assert reach.against(sent.recipient.campaign, [sent.person.pk], now=NOW) == {}
 
-    strict.post(f"/u/{sent.token}", ONE_CLICK)
+    strict.post(f"/u/{sent.way_out}", ONE_CLICK)
 
     assert reach.against(sent.recipient.campaign, [sent.person.pk], now=NOW) == {
         sent.person.pk: "unsubscribed"
@@ -127,7 +127,7 @@ def test_it_counts_for_whoever_they_were_merged_into(strict, sent, workspace, ac
     survivor = messages.person(workspace, "grace@example.com")
     people.merge(actor, survivor, sent.person, reason="same", now=NOW)
 
-    strict.post(f"/u/{sent.token}", {"scope": "everything"})
+    strict.post(f"/u/{sent.way_out}", {"scope": "everything"})
 
     assert not consent.is_given(survivor, "news")
     assert Suppression.objects.count() == 2  # both addresses
@@ -136,7 +136,7 @@ def test_it_counts_for_whoever_they_were_merged_into(strict, sent, workspace, ac
 def test_somebody_erased_is_answered_kindly_and_stays_erased(strict, sent, actor):
     privacy.erase(actor, sent.person, reason="asked", now=NOW)
 
-    assert strict.post(f"/u/{sent.token}", ONE_CLICK).status_code == 200
+    assert strict.post(f"/u/{sent.way_out}", ONE_CLICK).status_code == 200
     assert not Engagement.objects.exists()
     assert not ConsentRecord.objects.filter(occurred_at__gte=NOW).exists()
 
@@ -147,16 +147,41 @@ def test_a_token_that_we_did_not_make(strict, sent):
     assert consent.is_given(sent.person, "news")
 
 
+def test_a_link_that_was_passed_on_takes_nobody_off_and_shows_nothing(strict, sent):
+    for address in ("/u/", "/preferences/"):
+        for answer in (strict.get(address + sent.token), strict.post(address + sent.token, ONE_CLICK)):
+            assert answer.status_code == 404
+            assert "not one of ours" in answer.content.decode()
+
+    assert consent.is_given(sent.person, "news")
+    assert not Engagement.objects.exists()
+
+
+def test_the_way_out_is_no_link_and_no_picture(strict, sent):
+    assert strict.get(f"/c/{sent.way_out}/1").status_code == 404
+    assert strict.get(f"/o/{sent.way_out}.gif").status_code == 404
+    assert not Engagement.objects.exists()
+
+
+def test_a_way_out_made_under_a_key_before_still_leads_out(strict, sent, settings):
+    old = sent.way_out
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another key " * 5
+
+    assert sent.way_out != old
+    assert strict.post(f"/u/{old}", ONE_CLICK).status_code == 200
+    assert not consent.is_given(sent.person, "news")
+
+
 def test_the_page_says_nothing_of_who_it_is(strict, sent):
-    page = strict.get(f"/u/{sent.token}").content.decode()
+    page = strict.get(f"/u/{sent.way_out}").content.decode()
 
     assert "ada" not in page.lower().replace("adata", "")
     assert sent.recipient.campaign.workspace.name in page
-    assert strict.get(f"/u/{sent.token}").headers["X-Robots-Tag"] == "noindex, nofollow"
+    assert strict.get(f"/u/{sent.way_out}").headers["X-Robots-Tag"] == "noindex, nofollow"
 
 
 def test_an_export_shows_what_they_got_and_did(strict, sent, actor):
-    strict.post(f"/u/{sent.token}", ONE_CLICK)
+    strict.post(f"/u/{sent.way_out}", ONE_CLICK)
 
     held = privacy.export(actor, sent.person, now=NOW)["held"]
 

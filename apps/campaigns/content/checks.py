@@ -14,12 +14,15 @@ from apps.campaigns.content.letters import Letter, Rendered
 from apps.campaigns.content.merge_fields import TRAITS
 from apps.campaigns.content.sandbox import BadTemplate, fields_in
 from apps.campaigns.content.totals import MOST_ITEMS
+from apps.campaigns.message_tokens import Tokens
 from apps.campaigns.models import Campaign, Content, Topic
 
 LONG_SUBJECT, LONGEST_SUBJECT = 70, 200
 # Gmail cuts a message here, the unsubscribe link with it.
 CLIPPED_BYTES = 102_400
 LARGEST_BYTES = 1_000_000
+# As long as those of a message.
+EXAMPLE = Tokens("t" * 32, "w" * 32)
 PARTS = ("subject", "preheader", "body", "cta_label")
 WORST = ("<script>alert(1)</script>", "{{ 7 * 7 }}", "\r\nBcc: a@example.com", "W" * 5_000)
 # People of whom the newest tell which traits there are.
@@ -101,7 +104,7 @@ def of_content(
 
 def _as_tracked(url: str) -> str:
     """As long as a link is in a message."""
-    return f"https://example.com/c/{'t' * 32}/1"
+    return f"https://example.com/c/{EXAMPLE.message}/1"
 
 
 def _of_templates(content: Content) -> Iterator[Fault]:
@@ -132,10 +135,10 @@ def _of_samples(letter: Letter) -> list[Fault]:
     """What a reader would see: of each kind of fault the first, with whose message it is in."""
     found: dict[tuple[str, str], Fault] = {}
     for who, values in samples():
-        for fault in _of_rendered(letter.render(values, "t" * 32), who):
+        for fault in _of_rendered(letter.render(values, EXAMPLE), who):
             found.setdefault((fault.severity, fault.where), fault)
     for values in worst_samples():
-        size = len(letter.render(values, "t" * 32).html)
+        size = len(letter.render(values, EXAMPLE).html)
         if size > LARGEST_BYTES:
             words = f"With long values the message has {size:,} bytes. Use | truncate, or fewer places."
             found.setdefault((ERROR, "size"), Fault(ERROR, "size", words))

@@ -15,7 +15,8 @@ from apps.accounts.permissions import Actor
 from apps.campaigns.content import letters, links, merge_fields, sandbox
 from apps.campaigns.content.layout import Frame
 from apps.campaigns.content.letters import CONTENT_TYPE, Letter, Rendered, Words
-from apps.campaigns.content.quoted import TOKEN_MARK
+from apps.campaigns.content.quoted import TOKEN_MARK, WAY_OUT_MARK
+from apps.campaigns.message_tokens import Tokens
 from apps.campaigns.models import Campaign, Content, Topic
 from apps.integrations import mail
 from apps.integrations.models import Connection
@@ -46,9 +47,9 @@ class Compiled:
         trees = (tree for letter in self.letters.values() for tree in letter.trees.values())
         return frozenset[str]().union(*map(sandbox.fields_in, trees))
 
-    def message(self, content_id: int, values: Mapping[str, Any], token: str) -> Rendered:
+    def message(self, content_id: int, values: Mapping[str, Any], tokens: Tokens) -> Rendered:
         """Never fails for what a value is."""
-        return self.letters[content_id].render(values, token)
+        return self.letters[content_id].render(values, tokens)
 
 
 def compiled(campaign: Campaign, contents: Sequence[Content]) -> Compiled:
@@ -119,11 +120,11 @@ def frame_of(campaign: Campaign, *, is_preview: bool = False) -> Frame:
     basis = Topic.Basis(campaign.topic.basis) if campaign.topic else Topic.Basis.CONSENT
     site = settings.SITE_URL
     return Frame(
-        sender=str((sender and sender.options.get("from_name")) or workspace.name),
-        postal_address=postal_address(workspace, sender),
+        sender=sandbox.cleaned(str((sender and sender.options.get("from_name")) or workspace.name)),
+        postal_address=sandbox.cleaned(postal_address(workspace, sender)),
         why=WHY[basis],
-        unsubscribe=f"{site}/" if is_preview else f"{site}/u/{TOKEN_MARK}",
-        preferences=f"{site}/" if is_preview else f"{site}/preferences/{TOKEN_MARK}",
+        unsubscribe=f"{site}/" if is_preview else f"{site}/u/{WAY_OUT_MARK}",
+        preferences=f"{site}/" if is_preview else f"{site}/preferences/{WAY_OUT_MARK}",
         pixel="" if is_preview else f"{site}/o/{TOKEN_MARK}.gif",
     )
 

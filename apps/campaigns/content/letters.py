@@ -16,8 +16,9 @@ from apps.campaigns.content import body, layout, quoted, sandbox
 from apps.campaigns.content.body import CLOSE, OPEN, Marks
 from apps.campaigns.content.layout import Frame
 from apps.campaigns.content.merge_fields import MergeField
-from apps.campaigns.content.quoted import TOKEN_MARK
+from apps.campaigns.content.quoted import TOKEN_MARK, WAY_OUT_MARK
 from apps.campaigns.content.totals import Missing
+from apps.campaigns.message_tokens import Tokens
 
 # "=_" never stands in quoted-printable text, so no content can hold it (RFC 2045, 6.7).
 BOUNDARY = "=_bellwether-part"
@@ -32,6 +33,7 @@ _HTML_HEAD = b"\r\n" + _PART_HEAD.format(BOUNDARY, "html").encode()
 _TAIL = f"\r\n--{BOUNDARY}--\r\n".encode()
 _MARK = re.compile(f"{OPEN}(\\d+){CLOSE}")
 _TOKEN = re.compile(rb"[A-Za-z0-9_-]{1,200}")
+_TOKEN_SLOT, _WAY_OUT_SLOT = TOKEN_MARK.encode(), WAY_OUT_MARK.encode()
 _EMPTY = (None, "")
 
 
@@ -130,19 +132,19 @@ class Letter:
     def _keep_chunk(self, number: str, text: str) -> None:
         self._chunks[number] = quoted.static(text)
 
-    def render(self, values: Mapping[str, Any], token: str) -> Rendered:
-        """Any values: what is not known has its fallback. token: letters, digits, - and _."""
+    def render(self, values: Mapping[str, Any], tokens: Tokens) -> Rendered:
+        """Any values: what is not known has its fallback. tokens: of letters, digits, - and _."""
         told = self._missing | {name: value for name, value in values.items() if value not in _EMPTY}
-        template, raw_token = self._template, token.encode()
-        if not _TOKEN.fullmatch(raw_token):
-            raise ValueError(f"{token[:60]!r} is no token of a message")
+        template, (token, way_out) = self._template, map(_raw, tokens)
         context = template.new_context(told)
         subject, html, text = "".join(template.root_render_func(context)).split(PART)
         known: dict[str, bytes] = {}
         mime = b"".join(
             (_TEXT_HEAD, self._encoded(text, known), _HTML_HEAD, self._encoded(html, known), _TAIL)
         )
-        return Rendered(self._subject(subject), mime.replace(b"\x00", raw_token))
+        return Rendered(
+            self._subject(subject), mime.replace(_TOKEN_SLOT, token).replace(_WAY_OUT_SLOT, way_out)
+        )
 
     def _encoded(self, part: str, known: dict[str, bytes]) -> bytes:
         """known: values of this message that are encoded already; most stand in it more than once."""
@@ -163,6 +165,13 @@ class Letter:
             out.append(self._subjects[number])
             out.append(filled)
         return " ".join("".join(out).split())[:LONGEST_SUBJECT]
+
+
+def _raw(token: str) -> bytes:
+    raw = token.encode()
+    if not _TOKEN.fullmatch(raw):
+        raise ValueError(f"{token[:60]!r} is no token of a message")
+    return raw
 
 
 def tracked(site_url: str, number: int) -> str:

@@ -16,14 +16,15 @@ from apps.accounts.models import AuditEntry, Person, Workspace
 from apps.accounts.permissions import Actor, require
 from apps.campaigns.content import compiling, merge_fields
 from apps.campaigns.content.letters import LONGEST_SUBJECT, Rendered
+from apps.campaigns.message_tokens import Tokens
 from apps.campaigns.models import Campaign, Content
 from apps.integrations import mail
 from apps.integrations.models import EmailDelivery
 
 TESTS_AN_HOUR = 20
 DEED = "content.test_sent"
-# Stands where a token would; a preview shows none.
-_TOKEN = "preview"  # noqa: S105
+# Stand where tokens would; a preview shows none.
+_TOKENS = Tokens("preview", "preview")
 
 
 class TooManyTests(DomainError):
@@ -43,7 +44,7 @@ def preview(
     """
     frame = compiling.frame_of(campaign, is_preview=True)
     letter = compiling.letter_of(content, frame, link=lambda url: url)
-    return letter.render(_values(whose, now), _TOKEN)
+    return letter.render(_values(whose, now), _TOKENS)
 
 
 def _values(whose: Person | Mapping[str, Any] | None, now: datetime | None) -> Mapping[str, Any]:

@@ -3,8 +3,10 @@ once and values in between them as they come.
 """
 
 WIDEST = 76
-# Stands for the token of the message until it is known: one character here, as wide as a token on the line.
-TOKEN_MARK = "\x00"  # noqa: S105
+# Stand for the two tokens of the message until they are known: one character here, as wide as a token on the
+# line.
+TOKEN_MARK, WAY_OUT_MARK = "\x00", "\x01"
+MARKS = {TOKEN_MARK, WAY_OUT_MARK}
 TOKEN_WIDTH = 32
 SOFT = b"=\r\n"
 HARD = b"\r\n"
@@ -28,7 +30,7 @@ def value(text: str) -> bytes:
 
 
 def static(text: str) -> bytes:
-    """A text of lines; ends in a soft break unless it ends a line. The token's mark is kept as it is."""
+    """A text of lines; ends in a soft break unless it ends a line. The tokens' marks are kept as they are."""
     if not text:
         return b""
     encoded = _joined([_units(line) for line in text.split("\n")], HARD)
@@ -36,11 +38,11 @@ def static(text: str) -> bytes:
 
 
 def _units(line: str) -> list[str]:
-    """What may not be broken: a character's bytes, or the token."""
+    """What may not be broken: a character's bytes, or a token."""
     units = []
     for character in line:
-        if character == TOKEN_MARK:
-            units.append(TOKEN_MARK)
+        if character in MARKS:
+            units.append(character)
         else:
             units.append("".join(_TABLE[byte] for byte in character.encode()))
     if units and units[-1] in {" ", "\t"}:
@@ -60,7 +62,7 @@ def _wrapped(units: list[str]) -> list[str]:
     row: list[str] = []
     width = 0
     for unit in units:
-        size = TOKEN_WIDTH if unit == TOKEN_MARK else len(unit)
+        size = TOKEN_WIDTH if unit in MARKS else len(unit)
         if width + size > WIDEST - 1:
             rows.append("".join(row))
             row, width = [], 0

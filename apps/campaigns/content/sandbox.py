@@ -25,7 +25,7 @@ MOST_NODES = 4_000
 DEEPEST = 30
 MOST_NESTED_BLOCKS = 8
 # Not in the source of any template; whatever is marked with them is ours.
-MARKS = "\x00\x1d\x1e\x1f\ue000\ue001"
+MARKS = "\x00\x01\x1d\x1e\x1f\ue000\ue001"
 BLOCKS = (nodes.If, nodes.For)
 ALLOWED = (
     nodes.Template,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from apps.accounts.errors import DomainError, Invalid
 from apps.campaigns import audiences, content, splitting
+from apps.campaigns.message_tokens import Tokens
 from apps.campaigns.models import Audience, Campaign, Content
 from apps.integrations.bulk_mail import Body
 
@@ -22,7 +23,7 @@ class Compiled(Protocol):
     def content_type(self) -> str: ...
     @property
     def fields(self) -> frozenset[str]: ...
-    def message(self, content_id: int, values: Mapping[str, Any], token: str) -> Body: ...
+    def message(self, content_id: int, values: Mapping[str, Any], tokens: Tokens) -> Body: ...
 
 
 class NotAskable(DomainError):

@@ -30,11 +30,12 @@ class Writer:
         return [self._letter(one) for one in people]
 
     def _letter(self, one: Addressee) -> Letter:
-        token = message_tokens.issue(self.workspace_id, one.id)
+        tokens = message_tokens.both(self.workspace_id, one.id)
         headers: tuple[tuple[str, str], ...] = ()
         if self.is_bulk:
-            headers = (("List-Unsubscribe", f"<{settings.SITE_URL}/u/{token}>"), ONE_CLICK)
-        return Letter(token, one.address, self.compiled.message(one.content_id, one.values, token), headers)
+            headers = (("List-Unsubscribe", f"<{settings.SITE_URL}/u/{tokens.way_out}>"), ONE_CLICK)
+        message = self.compiled.message(one.content_id, one.values, tokens)
+        return Letter(tokens.message, one.address, message, headers)
 
 
 def writer(campaign: Campaign, sender: bulk_mail.Sender) -> Writer:

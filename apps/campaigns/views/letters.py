@@ -47,7 +47,7 @@ def opened(request: HttpRequest, token: str) -> HttpResponse:
 @letter_page
 def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     """A mail program posts and is done (RFC 8058); a person who follows the link is shown the button."""
-    named, now = message_tokens.read(token), timezone.now()
+    named, now = message_tokens.read_way_out(token), timezone.now()
     with scoping.workspace(named.workspace_id):
         letter = unsubscribing.letter(named)
         is_all = letter.topic is None or letter.is_kept or request.POST.get("scope") == "everything"
@@ -67,7 +67,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
 @letter_page
 def preferences(request: HttpRequest, token: str) -> HttpResponse:
     """Which topics, how often, and nothing at all. Changes nothing unless it is posted."""
-    named, now = message_tokens.read(token), timezone.now()
+    named, now = message_tokens.read_way_out(token), timezone.now()
     with scoping.workspace(named.workspace_id):
         letter = unsubscribing.letter(named)
         if letter.person is None:

@@ -15,7 +15,7 @@ from apps.campaigns.content.letters import Words
 from apps.campaigns.models import AiDraft, AiSwitch, Content
 from apps.integrations import metrics
 from apps.integrations.monitoring import rules
-from tests.campaigns.content.letters_of import letter
+from tests.campaigns.content.letters_of import TOKENS, letter
 from tests.factories import NOW, member
 from tests.fakes.llm import API_KEY, LanguageModel, completion, error
 from tests.fakes.server import Answer, NotJson, Reply, ResetBefore, Truncated
@@ -86,7 +86,7 @@ def assert_sendable(draft):
     for one in draft.variants:
         assert set(one) == set(variant(1))
         made = letter(subject=one["subject"], preheader=one["preheader"], body=one["body_markdown"])
-        rendered = made.render({}, "t" * 32)
+        rendered = made.render({}, TOKENS)
         assert 0 < len(rendered.subject) <= 110
 
 
@@ -259,10 +259,10 @@ def test_rules_take_a_brief_as_data():
 
     for one in angles.written(brief):
         rendered = letter(subject=one["subject"], preheader=one["preheader"], body=one["body_markdown"])
-        text = rendered.render({}, "t" * 32).text.decode()
+        text = rendered.render({}, TOKENS).text.decode()
         assert "49" not in text
         assert "<script>" not in text
-        assert len(rendered.render({}, "t" * 32).subject) <= contract.LONGEST_SUBJECT
+        assert len(rendered.render({}, TOKENS).subject) <= contract.LONGEST_SUBJECT
 
 
 # The switch

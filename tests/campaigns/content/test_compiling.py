@@ -11,10 +11,12 @@ from apps.accounts.models import Person
 from apps.campaigns import content
 from apps.campaigns.content import compiling, merge_fields
 from apps.campaigns.content.merge_fields import MergeField, phase_of, season_of
+from apps.campaigns.message_tokens import Tokens
 from apps.campaigns.models import Campaign, Link
 from tests.factories import NOW, PersonFactory
 
-TOKEN = "t" * 32
+TOKEN, WAY_OUT = "t" * 32, "w" * 32
+TOKENS = Tokens(TOKEN, WAY_OUT)
 TODAY = date(2026, 11, 20)
 
 
@@ -109,7 +111,7 @@ def test_messages_of_a_campaign(workspace, campaign, content_of, settings):
     two = content_of("b", body="[y](https://b.example)", cta_label="Go", cta_url="https://c.example")
 
     made = content.compiled(campaign, [one, two])
-    first, second = (made.message(one_of.pk, {"first_name": "Ada"}, TOKEN) for one_of in (one, two))
+    first, second = (made.message(one_of.pk, {"first_name": "Ada"}, TOKENS) for one_of in (one, two))
 
     assert dict(Link.objects.values_list("number", "url")) == {
         1: "https://a.example", 2: "https://b.example", 3: "https://c.example"
@@ -120,12 +122,12 @@ def test_messages_of_a_campaign(workspace, campaign, content_of, settings):
     assert f"https://mail.example.com/c/{TOKEN}/3".encode() in second.text
     assert b"The Studio" in first.html
     assert b"1 High Street, London" in first.html
-    assert f"https://mail.example.com/u/{TOKEN}".encode() in first.html
+    assert f"https://mail.example.com/u/{WAY_OUT}".encode() in first.html
     assert made.content_type.startswith("multipart/alternative; boundary=")
 
     compiling._kept.clear()  # as in another process, where all links have their numbers
     again = content.compiled(campaign, [one, two])
-    assert again.message(one.pk, {"first_name": "Ada"}, TOKEN) == first
+    assert again.message(one.pk, {"first_name": "Ada"}, TOKENS) == first
 
 
 def test_a_number_once_given_stays(campaign, content_of):
@@ -171,4 +173,4 @@ def test_the_workspaces_address_stands_in_for_the_senders(workspace, campaign, s
 
     found = content.compiled(campaign, [content_of()])
 
-    assert b"2 Low Road, Leeds" in next(iter(found.letters.values())).render({}, TOKEN).html
+    assert b"2 Low Road, Leeds" in next(iter(found.letters.values())).render({}, TOKENS).html

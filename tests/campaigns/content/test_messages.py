@@ -15,7 +15,8 @@ from apps.campaigns.content.headers import UnsafeHeader, block, line
 from apps.campaigns.content.letters import BOUNDARY, CONTENT_TYPE
 from apps.campaigns.content.sandbox import BadTemplate
 from apps.campaigns.content.totals import shown
-from tests.campaigns.content.letters_of import SITE, TOKEN, letter
+from apps.campaigns.message_tokens import Tokens
+from tests.campaigns.content.letters_of import SITE, TOKEN, TOKENS, WAY_OUT, letter
 
 texts = st.text(st.characters(), max_size=300)
 BODY = """# Dear {{ first_name }}
@@ -50,7 +51,7 @@ def test_any_value_comes_out_as_it_went_in(first, last, plan, season):
         "traits": {"plan": plan},
     }  # fmt: skip
 
-    rendered = made.render(values, TOKEN)
+    rendered = made.render(values, TOKENS)
     raw, message = parsed(rendered)
     text, page = message.iter_parts()
 
@@ -111,7 +112,7 @@ def test_the_name_of_a_header_is_a_name(name):
 
 
 def test_a_value_cannot_slip_into_a_header():
-    rendered = letter(subject="Hi {{ first_name }}").render({"first_name": "A\r\nBcc: x@y.z"}, TOKEN)
+    rendered = letter(subject="Hi {{ first_name }}").render({"first_name": "A\r\nBcc: x@y.z"}, TOKENS)
 
     _, message = parsed(rendered)
     assert rendered.subject == "Hi A Bcc: x@y.z"
@@ -120,8 +121,29 @@ def test_a_value_cannot_slip_into_a_header():
 
 @pytest.mark.parametrize("token", ["", "a b", "a\r\nb", "a=b", "é"])
 def test_a_token_is_letters_and_digits(token):
-    with pytest.raises(ValueError, match="token"):
-        letter().render({}, token)
+    for tokens in (Tokens(token, WAY_OUT), Tokens(TOKEN, token)):
+        with pytest.raises(ValueError, match="token"):
+            letter().render({}, tokens)
+
+
+def test_what_acts_for_the_recipient_stands_in_the_way_out_alone():
+    found = letter(body="[a](https://a.example)", cta_label="Go", cta_url="https://b.example").render(
+        {}, TOKENS
+    )
+
+    for part in (found.html.decode(), found.text.decode()):
+        assert {place.split("/")[-2] for place in re.findall(rf"{SITE}/\w+/{WAY_OUT}", part)} == {
+            "u",
+            "preferences",
+        }
+        assert not re.search(rf"/(u|preferences)/{TOKEN}", part)
+
+
+def test_a_value_that_looks_like_the_place_of_a_token_is_a_value():
+    found = letter(body="Hi {{ first_name }}").render({"first_name": "\x01\x00Ada"}, TOKENS)
+
+    assert found.html.count(WAY_OUT.encode()) == 2
+    assert b"Hi Ada" in found.text
 
 
 def test_links_have_one_number_each_and_lead_through_us():
@@ -130,7 +152,7 @@ def test_links_have_one_number_each_and_lead_through_us():
 
     rendered = letter(
         body=body, cta_label="Go", cta_url="https://c.example", numbers=numbers
-    ).render({}, TOKEN)  # fmt: skip
+    ).render({}, TOKENS)  # fmt: skip
 
     assert numbers == {"https://a.example/?x=1&y=2": 1, "https://b.example": 2, "https://c.example": 3}
     hrefs = re.findall(rb'href="([^"]+)"', rendered.html)
@@ -138,8 +160,8 @@ def test_links_have_one_number_each_and_lead_through_us():
         f"{SITE}/{path}".encode()
         for path in (
             *(f"c/{TOKEN}/{number}" for number in (1, 2, 1, 3)),
-            f"u/{TOKEN}",
-            f"preferences/{TOKEN}",
+            f"u/{WAY_OUT}",
+            f"preferences/{WAY_OUT}",
         )
     ]
     assert f"a ({SITE}/c/{TOKEN}/1) b ({SITE}/c/{TOKEN}/2)".encode() in rendered.text
@@ -170,7 +192,7 @@ def test_what_is_dangerous_in_the_body_is_taken_out():
         "<img src='data:image/png;base64,AAAA' onerror='x()'><iframe src='https://x.example'></iframe>"
         "<style>p{}</style><form action='https://x.example'><input></form>"
     )
-    drawn = letter(body=body).render({}, TOKEN).html.decode().partition("</style>")[2].lower()
+    drawn = letter(body=body).render({}, TOKENS).html.decode().partition("</style>")[2].lower()
 
     for word in ("script", "onclick", "onerror", "iframe", "data:", "<form", "<input", "<style"):
         assert word not in drawn
@@ -184,7 +206,7 @@ def test_blocks_leave_no_gaps_in_the_plain_text():
     made = letter(body=body)
 
     def said(**values):
-        return made.render(values, TOKEN).text.decode().partition("\n\n-- \n")[0]
+        return made.render(values, TOKENS).text.decode().partition("\n\n-- \n")[0]
 
     assert said() == "One.\n\n- a\n- b\n\nFour."
     assert said(season="winter") == "One.\n\nTwo.\n\n- a\n- b\n\nFour."
@@ -197,7 +219,7 @@ def test_the_plain_text_says_what_the_page_says():
         "| 1 | 2 |\n\n"
         "![A hall](https://a.example/i.png)\n\n    code  here\n\n---\n\nEnd."
     )
-    said = letter(body=body).render({}, TOKEN).text.decode().partition("\n\n-- \n")[0]
+    said = letter(body=body).render({}, TOKENS).text.decode().partition("\n\n-- \n")[0]
 
     assert said == (
         "Head\n\nA b c d\ne\n\n1. one\n  - inner\n2. two\n\n"
@@ -226,7 +248,7 @@ class _Nesting(HTMLParser):
 @pytest.mark.parametrize("season", ["", "winter"])
 def test_the_page_is_whole_whatever_is_left_out(season):
     made = letter(body=BODY, preheader="x", cta_label="Go", cta_url="https://a.example")
-    page = made.render({"season": season}, TOKEN).html.decode()
+    page = made.render({"season": season}, TOKENS).html.decode()
 
     reader = _Nesting()
     reader.feed(page)
@@ -235,7 +257,7 @@ def test_the_page_is_whole_whatever_is_left_out(season):
     assert all("alt" in one for one in reader.images)
     assert all(one["role"] == "presentation" for one in reader.tables)
     assert "prefers-color-scheme: dark" in page
-    assert f'href="{SITE}/u/{TOKEN}"' in page
+    assert f'href="{SITE}/u/{WAY_OUT}"' in page
     assert "1 High Street, London" in page
 
 
