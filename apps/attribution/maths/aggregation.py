@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .journeys import Flags, Ints, Journeys, sums_by
+from .journeys import BLOCK, Ints, Journeys, runs_of, sums_by
 from .repeats import repeats
 
 _MOST_BITS = 62  # channels that a set of them is told by, as bits of one number
@@ -85,14 +85,18 @@ def _group(journeys: Journeys, hashes: NDArray[np.uint64]) -> tuple[Ints, Ints]:
 def _path_hashes(journeys: Journeys) -> NDArray[np.uint64]:
     """(n_journeys,) sum of a scrambled (channel, position) over the touches; the empty path is 0."""
     longest = int(journeys.lengths.max(initial=0))
-    position = np.arange(journeys.n_touches) - np.repeat(journeys.offsets[:-1], journeys.lengths)
-    cell = journeys.codes * np.int64(longest) + position
     size = longest * len(journeys.channels)
-    words = _scramble(np.arange(size))[cell] if size <= min(_TABLE, cell.size) else _scramble(cell)
+    words = _scramble(np.arange(size)) if size <= min(_TABLE, journeys.n_touches) else None
     hashes = np.zeros(journeys.n_journeys, dtype=np.uint64)
-    touched = journeys.lengths > 0
-    if touched.any():
-        hashes[touched] = np.add.reduceat(words, journeys.offsets[:-1][touched])
+    for first, last in runs_of(journeys.offsets, most=BLOCK):
+        lengths, starts = journeys.lengths[first:last], journeys.offsets[first:last]
+        codes = journeys.codes[starts[0] : journeys.offsets[last]]
+        position = np.arange(starts[0], journeys.offsets[last]) - np.repeat(starts, lengths)
+        cell = codes * np.int64(longest) + position
+        touched = lengths > 0
+        if len(cell):
+            scrambled = _scramble(cell) if words is None else words[cell]
+            hashes[first:last][touched] = np.add.reduceat(scrambled, starts[touched] - starts[0])
     return hashes
 
 
@@ -130,9 +134,13 @@ def _all_equal(journeys: Journeys, example: Ints) -> bool:
     """Does every journey have the path of its example?"""
     if (journeys.lengths != journeys.lengths[example]).any():
         return False
-    away = np.repeat(journeys.offsets[example] - journeys.offsets[:-1], journeys.lengths)
-    same: Flags = journeys.codes[np.arange(journeys.n_touches) + away] == journeys.codes
-    return bool(same.all())
+    away = journeys.offsets[example] - journeys.offsets[:-1]
+    for first, last in runs_of(journeys.offsets, most=BLOCK):
+        touches = np.arange(*journeys.offsets[[first, last]])
+        touches += np.repeat(away[first:last], journeys.lengths[first:last])
+        if (journeys.codes[touches] != journeys.codes[slice(*journeys.offsets[[first, last]])]).any():
+            return False
+    return True
 
 
 def _same_bytes(journeys: Journeys) -> tuple[Ints, Ints]:

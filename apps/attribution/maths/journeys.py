@@ -15,6 +15,8 @@ Codes = NDArray[np.int32]
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
+BLOCK = 1 << 18  # touches looked at together, where looking takes more memory than they do
+
 
 class NoConversions(ValueError):
     """There is nothing to credit: no journey has a conversion."""

@@ -6,6 +6,7 @@ from hypothesis import given
 
 from apps.attribution.maths import aggregation
 from apps.attribution.maths.aggregation import channel_sets, unique_paths
+from apps.attribution.maths.journeys import BLOCK, Journeys
 
 from .strategies import NAMES, journeys_of, rows
 from .test_transforms import paths_of
@@ -68,3 +69,22 @@ def test_long_paths_of_many_channels_hash_without_a_table():
     merged = unique_paths(journeys_of(found, channels=names))
 
     assert sorted(merged.journeys.conversions) == [1, 2]
+
+
+def test_more_touches_than_are_looked_at_together_merge_to_the_same():
+    few = synthetic()
+    times = 2 * BLOCK // few.n_touches + 2
+    many = Journeys(
+        channels=few.channels,
+        codes=np.tile(few.codes, times),
+        offsets=np.append(0, np.cumsum(np.tile(few.lengths, times))),
+        conversions=np.tile(few.conversions, times),
+        value=np.tile(few.value, times),
+        nulls=np.tile(few.nulls, times),
+    )
+
+    once, often = unique_paths(few), unique_paths(many)
+
+    assert (often.path_of_journey.reshape(times, -1) == once.path_of_journey).all()
+    assert (often.journeys.codes == once.journeys.codes).all()
+    assert often.journeys.nulls == pytest.approx(times * once.journeys.nulls)

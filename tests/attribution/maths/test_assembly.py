@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from apps.attribution.maths import assembly
 from apps.attribution.maths.assembly import (
+    BLOCK,
     MOST_CONVERSIONS,
     MOST_TOUCHES,
     US_PER_DAY,
@@ -216,3 +217,44 @@ def test_a_robots_history_costs_no_more_than_its_rows():
     found = assemble(Touches(person=robot, at_us=robot, channel=robot), bought, channels=CHANNELS)
 
     assert found.journeys.n_touches == MOST_TOUCHES * MOST_CONVERSIONS
+
+
+def test_a_log_larger_than_what_is_looked_at_together_comes_to_the_same():
+    """Each half of the people by itself, in a log in the order of time."""
+    rng = np.random.default_rng(5)
+    count, people = BLOCK * 2 + 7, BLOCK // 8
+    person, at_us = rng.integers(0, people, count), np.sort(rng.integers(0, 100 * US_PER_DAY, count))
+    buyers, bought_us = rng.permutation(people)[:5_000], rng.integers(0, 120 * US_PER_DAY, 5_000)
+
+    def journeys(whose):
+        touched, bought = np.flatnonzero(whose(person)), np.flatnonzero(whose(buyers))
+        found = assemble(
+            Touches(person=person[touched], at_us=at_us[touched], channel=person[touched] % 3),
+            Conversions(person=buyers[bought], at_us=bought_us[bought], value=np.ones(len(bought))),
+            channels=CHANNELS,
+        )
+        cuts = found.journeys.offsets[1:-1]
+        ages = np.split(found.journeys.age_days, cuts)
+        codes = np.split(found.journeys.codes, cuts)
+        places = np.split(touched[found.touch_index], cuts)
+        return sorted(
+            (who, *map(tuple, parts))
+            for who, *parts in zip(found.person.tolist(), places, codes, ages, strict=True)
+        )
+
+    whole = journeys(lambda who: who >= 0)
+    halves = journeys(lambda who: who % 2 == 0) + journeys(lambda who: who % 2 == 1)
+
+    assert whole == sorted(halves)
+    assert max(len(places) for _, places, *_ in whole) > 1
+
+
+def test_who_has_a_number_beyond_all_touches_owns_none():
+    days = np.array([0, 1, 2]) * US_PER_DAY
+    bought = Conversions(person=np.array([2**40, 1]), at_us=days[1:], value=np.ones(2))
+
+    found = assemble(
+        Touches(person=np.array([1, 0, 1]), at_us=days, channel=np.arange(3)), bought, channels=CHANNELS
+    )
+
+    assert listed(found)[:2] == [[], [0, 2]]
