@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
@@ -14,17 +15,19 @@ from django.core import signals
 from django.core.handlers.asgi import ASGIHandler
 from django.db import close_old_connections, connections, reset_queries
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.template.loader import render_to_string
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 # The only pages that take files; a large body elsewhere, such as at the sign-in, would only fill the disk.
-UPLOADS = "/attribution/import/"
+UPLOADS = re.compile(r"/attribution/import/|/campaigns/audiences/[0-9a-f-]{36}/$")
 HOOKS = "/hooks/"
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
+Refuse = Callable[[Send, int, str, str], Awaitable[None]]
 
 
 class ThreadedHandler(ASGIHandler):
@@ -75,9 +78,11 @@ class BodyLimit:
             await send({"type": "websocket.close"})
             return
         limit = _limit_of(scope["path"])
-        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        headers = dict(scope["headers"])
+        refuse = _on_a_page if b"text/html" in headers.get(b"accept", b"") else _in_json
+        declared = headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > limit:
-            await _too_large(send, limit)
+            await _too_large(send, limit, refuse)
             return
         received, is_whole = 0, False
         ends_at = asyncio.get_running_loop().time() + _seconds_of(scope["path"])
@@ -96,22 +101,22 @@ class BodyLimit:
         try:
             await self.app(scope, counted, send)
         except _TooLarge:
-            await _too_large(send, limit)
+            await _too_large(send, limit, refuse)
         except TimeoutError:
             if is_whole:
                 raise
-            await _refuse(send, 408, "too_slow", "The body took too long. Send it again.")
+            await refuse(send, 408, "too_slow", "The body took too long. Send it again.")
 
 
 def _limit_of(path: str) -> int:
     if path.startswith(HOOKS):
         return LARGEST_BODY
-    limit: int = settings.UPLOAD_MAX_BYTES if path.startswith(UPLOADS) else settings.API_BODY_MAX_BYTES
+    limit: int = settings.UPLOAD_MAX_BYTES if UPLOADS.match(path) else settings.API_BODY_MAX_BYTES
     return limit
 
 
 def _seconds_of(path: str) -> float:
-    seconds: float = settings.UPLOAD_SECONDS if path.startswith(UPLOADS) else settings.BODY_SECONDS
+    seconds: float = settings.UPLOAD_SECONDS if UPLOADS.match(path) else settings.BODY_SECONDS
     return seconds
 
 
@@ -119,16 +124,26 @@ class _TooLarge(Exception):
     pass
 
 
-async def _too_large(send: Send, limit: int) -> None:
+async def _too_large(send: Send, limit: int, refuse: Refuse) -> None:
     words = f"The body is larger than {limit:,} bytes. Send it in smaller parts."
-    await _refuse(send, 413, "too_large", words)
+    await refuse(send, 413, "too_large", words)
 
 
-async def _refuse(send: Send, status: int, code: str, detail: str) -> None:
-    body = json.dumps({"detail": detail, "code": code, "errors": {}}).encode()
-    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+async def _in_json(send: Send, status: int, code: str, detail: str) -> None:
+    body = json.dumps({"detail": detail, "code": code, "errors": {}})
+    await _answer(send, status, b"application/json", body)
+
+
+async def _on_a_page(send: Send, status: int, code: str, detail: str) -> None:
+    said = {"status": status, "detail": detail}
+    body = await asyncio.to_thread(render_to_string, "error.html", said)
+    await _answer(send, status, b"text/html; charset=utf-8", body)
+
+
+async def _answer(send: Send, status: int, kind: bytes, body: str) -> None:
+    headers = [(b"content-type", kind), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": body.encode()})
 
 
 async def _lifespan(scope: Message, receive: Receive, send: Send) -> None:

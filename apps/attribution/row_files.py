@@ -6,9 +6,10 @@ CSV, JSON Lines or Parquet, also gzipped.
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -31,6 +32,8 @@ READ_BYTES = 1 << 23
 # Where a file that begins with blanks must have begun.
 HEAD_BYTES = 4_096
 BOM = b"\xef\xbb\xbf"
+# What no name of a column holds: control characters, and bytes that are not UTF-8.
+NO_TEXT = re.compile("[\x00-\x08\x0e-\x1f\ud800-\udfff]")
 _NEWLINE, _QUOTE = b'\n"'
 _MAY_OPEN_AFTER = np.isin(np.arange(256), list(b'\n,"'))
 _MAY_CLOSE_BEFORE = np.isin(np.arange(256), list(b'\r\n,"'))
@@ -122,14 +125,21 @@ def blocks(path: Path, *, size: int) -> Iterator[Table | list[Row]]:
                 packed = cast(IO[bytes], gzip.GzipFile(fileobj=raw))
                 yield from _texts(packed if head.startswith(GZIP_MAGIC) else raw, size)
     except (OSError, EOFError, gzip.BadGzipFile, zlib.error, pa.ArrowException) as error:
-        raise UnreadableFile(f"{path.name} cannot be read: {error}.") from error
+        raise UnreadableFile(f"The file cannot be read: {error}.") from error
 
 
 def columns(path: Path) -> list[str]:
-    """The names that the first row has."""
-    first = next(rows(path), None)
+    """The names that the first row has, of those that can be read."""
+    some = list(islice(rows(path), 1_000))
+    first = next((row for row in some if not row.fault), None)
     if first is None:
-        raise UnreadableFile(f"{path.name} holds no rows.")
+        why = (
+            f"Line {some[0].line}: {some[0].fault}"
+            if some
+            else "Its first line names columns, no row follows."
+        )
+        raise UnreadableFile(f"The file holds no rows that can be read. {why}")
+    _check_texts(first.values)
     return list(first.values)
 
 
@@ -325,9 +335,15 @@ def _check_header(header: list[str]) -> None:
         raise UnreadableFile("The file is empty. Its first line should name the columns.")
     if len(header) > MAX_COLUMNS:
         raise UnreadableFile(f"Line 1 names {len(header):,} columns; a file may have {MAX_COLUMNS:,}.")
+    _check_texts(header)
     twice = sorted(name for name, times in Counter(header).items() if times > 1)
     if twice:
         raise UnreadableFile(f"Line 1 names {', '.join(map(repr, twice))} twice. Rename one of the columns.")
+
+
+def _check_texts(names: Iterable[str]) -> None:
+    if any(NO_TEXT.search(name) for name in names):
+        raise UnreadableFile("Line 1 is not text in UTF-8. Bring CSV in UTF-8, JSON Lines or Parquet.")
 
 
 def _csv_row(line: int, header: list[str], cells: list[str]) -> Row:

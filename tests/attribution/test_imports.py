@@ -111,6 +111,9 @@ def test_a_column_can_be_mapped_by_hand(workspace, tmp_path):
     [
         (b"", "empty"),
         (b"user_id,user_id\n1,2\n", "twice"),
+        (b"\xd0\x1b\xcf,\xff\nu1,1\n", "not text"),
+        (b"user_id,pr\xe9nom\nu1,1\n", "not text"),
+        (b"user_id,a\x00\nu1,1\n", "not text"),
         (b"\x1f\x8bnot gzip at all", "cannot be read"),
         (b"PAR1 not parquet", "cannot be read"),
         (b"user_id,a\nu1," + b"a" * 1_000_001 + b"\n", "a row of more than 1,000,000 characters"),

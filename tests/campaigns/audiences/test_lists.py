@@ -167,6 +167,14 @@ def test_a_file_of_which_nobody_knows_who_is_meant(actor, fair, text, mapping, s
     assert not [one for one in Path(configured.MEDIA_ROOT).rglob("*") if one.is_file()]
 
 
+@pytest.mark.parametrize("content", [b"email\n", b'{"\\ud800": 1}\n', bytes(range(128, 256)) * 400])
+def test_a_file_without_rows_or_words(actor, fair, content):
+    with pytest.raises(UnreadableFile, match=r"^The file holds no rows|^Line 1 is not text"):
+        list_files.bring(actor, fair, file_name="a.csv", chunks=[content], now=NOW)
+
+    assert not ListFile.objects.exists()
+
+
 def test_an_empty_file(actor, fair):
     with pytest.raises(UnreadableFile):
         list_files.bring(actor, fair, file_name="a.csv", chunks=[b""], now=NOW)
