@@ -87,6 +87,59 @@ def test_words_are_kept_approved_and_taken_away(page, workspace):
     assert [one.key for one in Content.objects.all()] == ["b"]
 
 
+def _words(page, address):
+    """What the form of the first variant would send."""
+    shown = page.get(address).content.decode()
+    read_at = re.search(r'name="read_at" value="([^"]+)"', shown).group(1)
+    one = Content.objects.order_by("pk").first()
+    return {"subject": one.subject, "body": one.body, "read_at": read_at, "do": "save"}
+
+
+def test_two_tabs_on_the_same_words_overwrite_nothing_of_each_other(page, workspace):
+    made = ready(workspace, many=3)
+    address = f"/campaigns/{made.public_id}/build/content/"
+    to = f"/campaigns/{made.public_id}/contents/a/"
+    first, second = _words(page, address), _words(page, address)
+
+    kept = page.post(to, {**first, "subject": "From the first"}, **HTMX)
+    refused = page.post(to, {**second, "body": "From the second"}, **HTMX)
+    on_a_page = page.post(to, {**second, "body": "From the second"})
+
+    one = Content.objects.get(key="a", campaign=made)
+    assert (one.subject, one.body) == ("From the first", first["body"])
+    assert "Somebody changed variant a meanwhile" in _text(refused)
+    assert "From the second" in on_a_page.content.decode()
+    assert on_a_page.status_code == 400
+    again = re.search(r'name="read_at"\s+id="id_read_at"\s+value="([^"]+)"', kept.content.decode()).group(1)
+    page.post(to, {**first, "read_at": again, "subject": "And once more"}, **HTMX)
+    one.refresh_from_db()
+    assert one.subject == "And once more"
+
+
+@pytest.mark.parametrize("read_at", ["yesterday", "2026-13-01T00:00:00+00:00"])
+def test_a_page_that_does_not_say_what_was_read_changes_nothing(page, workspace, read_at):
+    made = ready(workspace, many=3)
+    words = {"subject": "New", "body": "New", "read_at": read_at}
+
+    answer = page.post(f"/campaigns/{made.public_id}/contents/a/", words)
+
+    assert answer.status_code == 400
+    assert "Load the page again" in _text(answer)
+    assert not Content.objects.filter(subject="New").exists()
+
+
+@pytest.mark.parametrize("version", ["", "x", "-1", "²", "9" * 30])
+def test_a_version_that_is_none_changes_nothing(page, workspace, version):
+    made = ready(workspace, many=3)
+    given = {"version": version, "name": "Summer", "audience": str(made.audience.public_id)}
+
+    answer = page.post(f"/campaigns/{made.public_id}/build/audience/", given)
+
+    assert answer.status_code == 400
+    assert "meanwhile. Load it again" in _text(answer)
+    assert not Campaign.objects.filter(name="Summer").exists()
+
+
 def test_the_preview_may_be_framed_here_and_nowhere_else(page, workspace):
     made = ready(workspace, many=1)
 

@@ -39,6 +39,13 @@ class NotADraft(DomainError):
     status = 409
 
 
+class WordsChangedMeanwhile(DomainError):
+    """Somebody else has written something else since they were read."""
+
+    code = "words_changed_meanwhile"
+    status = 409
+
+
 @transaction.atomic
 def add(actor: Actor, campaign: Campaign, *, now: datetime, **words: Any) -> Content:
     """Another variant, under the next free letter. Audited. Raises Invalid or NotADraft."""
@@ -58,14 +65,25 @@ def add(actor: Actor, campaign: Campaign, *, now: datetime, **words: Any) -> Con
 
 
 @transaction.atomic
-def change(actor: Actor, content: Content, *, now: datetime, **words: Any) -> Content:
-    """Say it otherwise. Words that differ withdraw the approval. Audited. Raises Invalid or NotADraft."""
+def change(
+    actor: Actor, content: Content, *, now: datetime, read_at: datetime | None = None, **words: Any
+) -> Content:
+    """Say it otherwise. Words that differ withdraw the approval. Audited.
+
+    read_at: the changed_at of the words that were read; who passes it overwrites nobody else's.
+    Raises Invalid, NotADraft, WordsChangedMeanwhile.
+    """
     require(actor, "campaigns:write")
     _open(content.campaign)
     kept = get(content.campaign, content.key)
     before = {name: getattr(kept, name) for name in WORDS}
     _say(kept, words)
     if differing := [name for name in WORDS if before[name] != getattr(kept, name)]:
+        if read_at not in (None, kept.changed_at):
+            raise WordsChangedMeanwhile(
+                f"Somebody changed variant {kept.key} meanwhile. Yours is not kept: take a copy of it, "
+                "load the page again, and make your change on top."
+            )
         kept.approved_at, kept.approved_by, kept.prediction = None, "", {}
         kept.changed_at = now
     kept.save()

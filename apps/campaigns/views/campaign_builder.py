@@ -97,7 +97,7 @@ def content_change(request: HttpRequest, campaign_id: UUID, key: str) -> HttpRes
         variants.remove(request.actor, one, now=timezone.now())
         messages.success(request, f"Variant {key} is gone.")
         return redirect("campaigns:build", campaign_id=campaign_id, step="content")
-    form = forms.WordsForm(request.POST)
+    form = forms.ChangedWordsForm(request.POST)
     if form.is_valid():
         with refusals_in(form):
             one = variants.change(request.actor, one, now=timezone.now(), **form.cleaned_data)
@@ -106,7 +106,7 @@ def content_change(request: HttpRequest, campaign_id: UUID, key: str) -> HttpRes
                 require(request.actor, "campaigns:send")
                 variants.approve(request.actor, one, now=timezone.now())
                 messages.success(request, f"Variant {key} is approved.")
-            return _saved(request, found) if request.htmx else _to_variant(found, key)
+            return _saved(request, found, one=one) if request.htmx else _to_variant(found, key)
     return _saved(request, found, form) if request.htmx else _contents(request, found, key=key, form=form)
 
 
@@ -177,8 +177,11 @@ def preview_frame(request: HttpRequest, campaign_id: UUID, key: str) -> HttpResp
 def _keep(request: HttpRequest, found: Campaign, step: str, form: Any) -> HttpResponse:
     if form.is_valid():
         with refusals_in(form):
-            version = int(request.POST.get("version") or 0)
-            campaigns.change(request.actor, found, version=version, now=timezone.now(), **form.changes())
+            version = _version(request.POST.get("version", ""))
+            try:
+                campaigns.change(request.actor, found, version=version, now=timezone.now(), **form.changes())
+            except campaigns.ChangedMeanwhile as meanwhile:
+                form.add_error(None, meanwhile.detail)
     if request.htmx:
         return _saved(request, found, form)
     if form.errors:
@@ -187,11 +190,19 @@ def _keep(request: HttpRequest, found: Campaign, step: str, form: Any) -> HttpRe
     return redirect("campaigns:build", campaign_id=found.public_id, step=names[names.index(step) + 1])
 
 
-def _saved(request: HttpRequest, found: Campaign, form: Any = None) -> HttpResponse:
+def _version(text: str) -> int:
+    """The version that the page was made of; 0, which no campaign has, where it does not say."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def _saved(
+    request: HttpRequest, found: Campaign, form: Any = None, *, one: Content | None = None
+) -> HttpResponse:
     """What htmx puts beside the form: that it is kept, or what is wrong; and how many it would reach."""
     fresh = campaigns.find(found.public_id)
     context = {
         "found": fresh,
+        "one": one,
         "errors": dict(form.errors) if form is not None else {},
         "now": timezone.now(),
         "people": _people(fresh),
@@ -273,10 +284,9 @@ def _people(found: Campaign) -> int | None:
     return None if found.audience is None else campaigns.people_of(found.audience, now=timezone.now())
 
 
-def _words(one: Content) -> forms.WordsForm:
-    return forms.WordsForm(
-        initial={name: getattr(one, name) for name in forms.WordsForm.base_fields}, auto_id="id_%s"
-    )
+def _words(one: Content) -> forms.ChangedWordsForm:
+    words = {name: getattr(one, name) for name in forms.WordsForm.base_fields}
+    return forms.ChangedWordsForm(initial={**words, "read_at": one.changed_at.isoformat()})
 
 
 def _weigh(request: HttpRequest, one: Content) -> None:

@@ -1,5 +1,6 @@
 """What the builder of campaigns reads; the verbs judge it."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -191,6 +192,24 @@ class WordsForm(forms.Form):
     )
     cta_label = forms.CharField(label="Button", max_length=120, required=False)
     cta_url = forms.CharField(label="It leads to", max_length=2_000, required=False)
+
+
+class MomentField(forms.CharField):
+    """A moment as the page was given it, to the microsecond."""
+
+    widget = forms.HiddenInput
+
+    def clean(self, value: Any) -> datetime | None:
+        try:
+            return datetime.fromisoformat(value) if value else None
+        except ValueError:
+            raise forms.ValidationError("Load the page again.") from None
+
+
+class ChangedWordsForm(WordsForm):
+    """The same of a variant that is there. read_at: when the words that were read had been written."""
+
+    read_at = MomentField(required=False)
 
 
 class WeightForm(forms.Form):
