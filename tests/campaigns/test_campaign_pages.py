@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from apps.campaigns import arm_figures, campaigns, splitting
-from apps.campaigns.models import Campaign, Content, FlagChoice, Recipient
+from apps.campaigns.content import ai
+from apps.campaigns.models import AiDraft, Campaign, Content, FlagChoice, Recipient
 from tests.campaigns.built import click, convert, launched, ready, send_all
 from tests.factories import NOW, PersonFactory, member
 
@@ -138,6 +139,35 @@ def test_a_version_that_is_none_changes_nothing(page, workspace, version):
     assert answer.status_code == 400
     assert "meanwhile. Load it again" in _text(answer)
     assert not Campaign.objects.filter(name="Summer").exists()
+
+
+def test_variants_that_were_written_are_weighed_and_the_chosen_ones_are_taken(page, workspace):
+    made = ready(workspace, many=3)
+    Content.objects.filter(campaign=made).delete()
+    asked = page.post(f"/campaigns/{made.public_id}/variants/", {"about": "The barn is open on 6 June."})
+    address = asked.headers["Location"]
+    [draft] = AiDraft.objects.all()
+    waiting = page.get(address)
+
+    ai.write(draft, now=NOW)
+    shown = page.get(address, **HTMX)
+    boxes = re.findall(r'name="variant"\s+value="(\d)"', shown.content.decode())
+    taken = page.post(address, {"variant": boxes[1:3]})
+
+    assert "Five variants are being written" in _text(waiting)
+    assert 'id="question" hx-swap-oob="true">Which of them do you want?' in shown.content.decode()
+    assert _text(shown).count("prior only: by what is usual elsewhere") == 5
+    assert taken.headers["Location"] == f"/campaigns/{made.public_id}/build/content/"
+    subjects = Content.objects.filter(campaign=made).order_by("position").values_list("subject", flat=True)
+    assert list(subjects) == [one["subject"] for one in draft.variants[1:3]]
+
+
+def test_what_a_variant_may_come_to_stands_beside_its_words(page, workspace):
+    made = ready(workspace, many=3)
+
+    shown = _text(page.get(f"/campaigns/{made.public_id}/build/content/"))
+
+    assert re.search(r"Foretold: \d+\.\d % click \d", shown)
 
 
 def test_the_preview_may_be_framed_here_and_nowhere_else(page, workspace):

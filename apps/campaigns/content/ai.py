@@ -18,7 +18,7 @@ from apps.accounts import audit, jobs
 from apps.accounts.errors import Invalid, NotHere
 from apps.accounts.models import Job
 from apps.accounts.permissions import Actor, require
-from apps.campaigns.content import ai_switch, angles, briefs, contract, variants
+from apps.campaigns.content import ai_switch, angles, briefs, contract, predictions, variants
 from apps.campaigns.content.briefs import Brief
 from apps.campaigns.content.contract import Unusable, Variant
 from apps.campaigns.models import AiDraft, Campaign, Content
@@ -155,6 +155,23 @@ def get(public_id: UUID | str) -> AiDraft:
     if found is None:
         raise NotHere("There is no such draft.")
     return found
+
+
+def proposals(draft: AiDraft, *, now: datetime) -> list[dict[str, Any]]:
+    """The draft's variants, each with what it may come to under `foretold`."""
+    brief = briefs.of(draft.brief)
+    texts = [
+        Content(
+            subject=one["subject"],
+            preheader=one["preheader"],
+            body=one["body_markdown"],
+            cta_label=one["cta_label"],
+            cta_url=brief.url(one["cta_link_id"]),
+        )
+        for one in draft.variants
+    ]
+    told = predictions.foretell(draft.campaign, texts, now=now)
+    return [{**one, "foretold": foretold} for one, foretold in zip(draft.variants, told, strict=True)]
 
 
 @transaction.atomic

@@ -18,7 +18,7 @@ from apps.accounts.models import Person
 from apps.accounts.permissions import may, require
 from apps.campaigns import campaigns, flags
 from apps.campaigns.campaigns import Checked
-from apps.campaigns.content import ai, preview, variants
+from apps.campaigns.content import ai, predictions, preview, variants
 from apps.campaigns.models import Campaign, Content
 from apps.campaigns.views import campaign_forms as forms
 
@@ -150,7 +150,11 @@ def ai_draft(request: HttpRequest, campaign_id: UUID, draft_id: UUID) -> HttpRes
             request, f"{len(made)} taken. Read them, change what is not right, and approve them."
         )
         return redirect("campaigns:build", campaign_id=campaign_id, step="content")
-    context = {"draft": draft, "is_done": draft.state == draft.State.DONE}
+    context = {
+        "draft": draft,
+        "is_done": draft.state == draft.State.DONE,
+        "proposals": ai.proposals(draft, now=timezone.now()),
+    }
     if request.htmx:
         return render(request, "campaigns/builder_ai_part.html", {"found": found, **context})
     return _shown(request, found, "content", context, template="builder_ai.html")
@@ -230,6 +234,7 @@ def _contents(
     context = {
         "rows": rows,
         "chosen": None if is_new else chosen,
+        "foretold": {} if is_new else _foretold(found, chosen),
         "form": form or (_words(chosen) if chosen is not None and not is_new else None),
         "new": new or (forms.WordsForm() if is_new else None),
         "brief": brief or forms.BriefForm(),
@@ -298,6 +303,13 @@ def _weigh(request: HttpRequest, one: Content) -> None:
 def _to_variant(found: Campaign, key: str) -> HttpResponse:
     address = reverse("campaigns:build", args=[found.public_id, "content"])
     return redirect(f"{address}?variant={key}")
+
+
+def _foretold(found: Campaign, chosen: Content | None) -> dict[str, Any]:
+    """As it was when it was approved; before that, as it is now."""
+    if chosen is None or chosen.prediction:
+        return {} if chosen is None else chosen.prediction
+    return predictions.foretell(found, [chosen], now=timezone.now())[0]
 
 
 def _frame(found: Campaign, chosen: Content | None, *, whose: str, dark: bool) -> str:

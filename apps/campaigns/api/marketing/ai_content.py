@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -54,6 +54,9 @@ class AiVariantSerializer(serializers.Serializer):
     cta_link_id = serializers.CharField(help_text="link_1 is the brief's first link; none: no button.")
     merge_fields = serializers.ListField(child=serializers.CharField())
     rationale = serializers.CharField()
+    foretold = serializers.JSONField(
+        help_text="click and open: low, middle, high (10, 50, 90 %); campaigns; is_prior_only."
+    )
 
 
 class AiDraftSerializer(serializers.Serializer):
@@ -67,9 +70,13 @@ class AiDraftSerializer(serializers.Serializer):
     reason = serializers.CharField(allow_blank=True, help_text="The same in a sentence.")
     model = serializers.CharField(allow_blank=True)
     tokens = serializers.IntegerField()
-    variants = AiVariantSerializer(many=True)
+    variants = serializers.SerializerMethodField()
     asked_at = serializers.DateTimeField()
     done_at = serializers.DateTimeField(allow_null=True)
+
+    @extend_schema_field(AiVariantSerializer(many=True))
+    def get_variants(self, draft: AiDraft) -> Any:
+        return AiVariantSerializer(ai.proposals(draft, now=timezone.now()), many=True).data
 
 
 class AiAskedSerializer(serializers.Serializer):
