@@ -6,10 +6,10 @@ journal at most fifty messages before these leave. Nothing is lost; what may hav
 as uncertain.
 """
 
+from apps.campaigns.delivery.enqueueing import Asked, enqueue_many
 from apps.campaigns.delivery.progress import Progress, faults, progress
 from apps.campaigns.delivery.running import (
     cancel,
-    enqueue_one,
     pause,
     release_waiting,
     resume,
@@ -17,9 +17,10 @@ from apps.campaigns.delivery.running import (
 )
 
 __all__ = [
+    "Asked",
     "Progress",
     "cancel",
-    "enqueue_one",
+    "enqueue_many",
     "faults",
     "pause",
     "progress",

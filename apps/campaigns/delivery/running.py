@@ -1,30 +1,12 @@
-"""Start, pause, resume and stop a campaign's run; add somebody to it; let the winner go to those who wait."""
+"""Start, pause, resume and stop a campaign's run; let the winner go to those who wait."""
 
 from datetime import datetime
 
-import numpy as np
-from django.db import connection, transaction
-from django.db.models import Q
+from django.db import transaction
 
-from apps.accounts import scoping
-from apps.accounts.errors import DomainError
-from apps.campaigns.delivery import counting, leftovers, rooms, snapshotting, working
-from apps.campaigns.models import Campaign, Chunk, Content, Recipient, SendRun
-
-State = Recipient.State
-ENQUEUE = """
-    INSERT INTO campaigns_recipient
-        (workspace_id, campaign_id, person_id, content_id, occurrence, chunk, state, reason, due_at)
-    SELECT (SELECT %s::bigint), %s, p.id, %s, %s, 0, %s, '', %s
-    FROM accounts_person AS p WHERE p.workspace_id = (SELECT %s::bigint) AND p.id = %s
-    ON CONFLICT (workspace_id, campaign_id, person_id, occurrence) DO NOTHING
-    RETURNING id
-"""
-
-
-class NotRunning(DomainError):
-    code = "campaign_not_running"
-    status = 409
+from apps.campaigns.delivery import leftovers, snapshotting, working
+from apps.campaigns.delivery.enqueueing import NotRunning
+from apps.campaigns.models import Campaign, Chunk, Content, SendRun
 
 
 @transaction.atomic
@@ -78,44 +60,6 @@ def cancel(campaign: Campaign, *, now: datetime) -> None:
         state=Chunk.State.DONE, lease_until=None, leased_by=None, due_at=None
     )
     leftovers.skip.delay_on_commit(workspace_id=campaign.workspace_id, campaign_id=campaign.pk)
-
-
-@transaction.atomic
-def enqueue_one(
-    campaign: Campaign, person_id: int, *, occurrence: str, due_at: datetime | None, now: datetime
-) -> None:
-    """Have a triggered campaign reach somebody, once per occurrence. Nothing for a campaign that is over."""
-    run = SendRun.objects.filter(campaign=campaign, finished_at__isnull=True).first()
-    if run is None:
-        raise NotRunning("This campaign is not running. Launch it first.")
-    people = np.array([person_id], dtype=np.int64)
-    drawn = rooms.arms(campaign, people, now=now)
-    arm = max(int(drawn[0]), 0)
-    state = State.HELD_OUT if arm == 0 else State.TO_SEND
-    due = None if arm == 0 else due_at or now
-    workspace_id = scoping.current_id()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            ENQUEUE,
-            [workspace_id, campaign.pk, arm or None, occurrence, state, due, workspace_id, person_id],
-        )
-        if cursor.fetchone() is None:
-            return
-    rooms.expose(campaign, people, drawn, now=now)
-    counting.add(campaign.pk, {str(state): 1})
-    if due is not None:
-        wake(run.pk, due, now=now)
-
-
-def wake(run_id: int, due: datetime, *, now: datetime) -> None:
-    """Have the run back in the queue by then."""
-    resting = SendRun.objects.filter(
-        pk=run_id, is_open=False, is_paused=False, finished_at__isnull=True
-    ).filter(Q(due_at__isnull=True) | Q(due_at__gt=due))
-    if due > now:
-        resting.update(due_at=due)
-    elif resting.update(due_at=None, is_open=True):
-        working.deliver.delay_on_commit()
 
 
 @transaction.atomic

@@ -16,6 +16,7 @@ from django.db import DatabaseError, connection, transaction
 from apps.accounts import events, scoping
 from apps.accounts.errors import DomainError
 from apps.accounts.models import Person, Workspace
+from apps.campaigns import delivery
 from apps.campaigns.events import JourneyLeft
 from apps.campaigns.journeys import counts, effects, leaving, zones
 from apps.campaigns.journeys.hearing import GRACE
@@ -90,6 +91,7 @@ def move(journey_id: int, *, now: datetime, only: int | None = None) -> int:
     walking = [one for one in travellers if _take_up(one, now)]
     while walking:
         walking = _walk(walking, now)
+    delivery.enqueue_many([ask for one in travellers for ask in one.asked], now=now)
     _write_back(travellers)
     _tell(travellers)
     return len(claimed)

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from apps.accounts.models import Person
+from apps.campaigns.delivery import Asked
 from apps.campaigns.journeys import sources, waits, wheres
 from apps.campaigns.journeys.hearing import GRACE
 from apps.campaigns.journeys.steps import KINDS, THEN
@@ -32,7 +33,7 @@ class Move:
 
 @dataclass
 class Traveller:
-    """graph: of the run's version. news: by when it happened."""
+    """graph: of the run's version. news: by when it happened. asked: the messages for them, not enqueued yet."""
 
     run: JourneyRun
     graph: dict[str, Any]
@@ -40,6 +41,7 @@ class Traveller:
     zone: ZoneInfo
     news: list[JourneyNews] = field(default_factory=list)
     moves: list[Move] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
     outcome: str = ""
     because: str = ""
 

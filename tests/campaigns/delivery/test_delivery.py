@@ -283,7 +283,8 @@ def test_a_triggered_campaign_reaches_somebody_once_an_occurrence(workspace, cam
     delivery.start(made, now=timezone.now())
 
     for occurrence in ("1", "1", "2"):
-        delivery.enqueue_one(made, one.pk, occurrence=occurrence, due_at=None, now=timezone.now())
+        asked = delivery.Asked(campaign=made, person_id=one.pk, occurrence=occurrence)
+        delivery.enqueue_many([asked], now=timezone.now())
     work()
 
     assert [address for address, _ in sink.stored] == ["p0@example.com"] * 2

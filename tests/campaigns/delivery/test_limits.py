@@ -184,8 +184,8 @@ def test_two_messages_of_one_person_take_turns_under_a_cap(workspace, campaign, 
     [one] = people(1)
     made, now = campaign(kind="triggered"), timezone.now()
     launch(made, now=now)
-    for visit in ("a", "b"):
-        delivery.enqueue_one(made, one.pk, occurrence=visit, due_at=None, now=now)
+    asked = [delivery.Asked(campaign=made, person_id=one.pk, occurrence=visit) for visit in ("a", "b")]
+    delivery.enqueue_many(asked, now=now)
 
     work()
 
