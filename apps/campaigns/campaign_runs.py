@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 State = Campaign.State
 SCHEDULE = "The schedule"
-SWITCHED_OFF = "Sending is switched off; it goes on once it is on again."
+SWITCHED_OFF = flags.SENDING_IS_OFF
 # An audience that has grown by more than this since somebody said yes is another audience.
 GROWTH = 1.2
 SWEEP_BATCH = 1_000

@@ -16,6 +16,7 @@ SKIPPED = {
     "cancelled": "were left when it was cancelled",
     "frequency": "had enough messages lately",
     "held_out": "are held out",
+    "merged": "turned out to be somebody who gets it",
 }
 # Below this chance of being the best nobody is said to be ahead.
 AHEAD = 0.6

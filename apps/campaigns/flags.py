@@ -53,6 +53,8 @@ def _content() -> bool:
 
 
 SENDING, AI, JOURNEYS = "campaigns.sending", "campaigns.ai", "campaigns.journeys"
+# What a campaign says that was paused for that alone.
+SENDING_IS_OFF = "Sending is switched off; it goes on once it is on again."
 TIME_OPTIMISATION, TRACKING = "campaigns.time_optimisation", "campaigns.tracking"
 CAPABILITIES = {
     one.name: one

@@ -6,11 +6,14 @@ from typing import Any
 
 import structlog
 from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
 
 from apps.accounts import audit, scoping
 from apps.accounts.errors import DomainError
 from apps.accounts.models import Workspace
 from apps.accounts.permissions import Actor, require, system
+from apps.accounts.tasks_base import workspace_task
 from apps.campaigns import campaigns, flags
 from apps.campaigns.content import ai
 from apps.campaigns.models import Campaign, FlagChoice
@@ -18,6 +21,8 @@ from apps.campaigns.models import Campaign, FlagChoice
 log = structlog.get_logger(__name__)
 
 SWITCHES = "The switches"
+# So many obey before the switch answers, and so many are looked at at once.
+AT_ONCE = 50
 
 
 @ai.holds
@@ -28,12 +33,20 @@ def _no_models() -> str:
     return "the flag for language models is off."
 
 
-@transaction.atomic
 def turn(actor: Actor, name: str, *, is_on: bool, now: datetime, reason: str = "") -> FlagChoice:
     """Switch a capability. Needs workspace:manage. Raises NotHere for none of ours. Audited.
 
-    What runs is paused, or goes on, in the same transaction.
+    From then on nothing begins. What runs is paused, or goes on, one by one: some of it before this answers,
+    the rest by a task.
     """
+    choice = _choose(actor, name, is_on=is_on, now=now, reason=reason)
+    if obey(Workspace.objects.get(), now=now, most=AT_ONCE) >= AT_ONCE:
+        obey_all.delay_on_commit(workspace_id=actor.workspace_id)
+    return choice
+
+
+@transaction.atomic
+def _choose(actor: Actor, name: str, *, is_on: bool, now: datetime, reason: str) -> FlagChoice:
     require(actor, "workspace:manage")
     flags.find(name)
     values = {"is_on": is_on, "reason": reason[:300], "changed_by": actor.label, "changed_at": now}
@@ -51,21 +64,38 @@ def turn(actor: Actor, name: str, *, is_on: bool, now: datetime, reason: str = "
         after=_told(name, is_on),
         reason=reason,
     )
-    obey(Workspace.objects.get(), now=now)
     return choice
 
 
-def obey(workspace: Workspace, *, now: datetime) -> int:
-    """Pause what runs while sending is off, and let go on what was paused for that alone. Answers how many.
+@workspace_task(name="campaigns.switches.obey")
+def obey_all() -> int:
+    return obey(Workspace.objects.get(), now=timezone.now())
+
+
+def obey(workspace: Workspace, *, now: datetime, most: int | None = None) -> int:
+    """Pause what runs while sending is off, and let go on what was paused for that alone: each campaign a
+    transaction of its own. Answers how many, which is no more than about `most`.
 
     The house's flags and the operator's word change outside a workspace; beat comes by for those.
     """
-    actor = system(workspace.pk, SWITCHES)
+    done, after = 0, 0
+    while most is None or done < most:
+        deed, how, others = _wanted(workspace)
+        found = list(others.filter(pk__gt=after).order_by("pk")[:AT_ONCE])
+        if not found:
+            break
+        done += sum(_done(deed, system(workspace.pk, SWITCHES), one, now=now, **how) for one in found)
+        after = found[-1].pk
+    return done
+
+
+def _wanted(workspace: Workspace) -> tuple[Callable[..., Campaign], dict[str, str], QuerySet[Campaign]]:
+    """What is to be done, and with which campaigns; the switch is read each time, for it may have turned."""
     if flags.is_on(flags.SENDING, workspace):
         waiting = Campaign.objects.filter(state=Campaign.State.PAUSED, state_reason=campaigns.SWITCHED_OFF)
-        return sum(_done(campaigns.resume, actor, one, now=now) for one in waiting)
+        return campaigns.resume, {}, waiting
     running = Campaign.objects.filter(state=Campaign.State.RUNNING)
-    return sum(_done(campaigns.pause, actor, one, now=now, reason=campaigns.SWITCHED_OFF) for one in running)
+    return campaigns.pause, {"reason": campaigns.SWITCHED_OFF}, running
 
 
 def _done(deed: Callable[..., Campaign], actor: Actor, campaign: Campaign, **how: Any) -> bool:

@@ -2,14 +2,17 @@
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.utils import timezone
 
 from apps.accounts import scoping
 from apps.accounts.errors import NotHere
 from apps.accounts.models import AuditEntry, Workspace
 from apps.accounts.permissions import Actor
 from apps.campaigns import campaigns, flags, switches, winners
+from apps.campaigns.delivery import sending, snapshotting
+from apps.campaigns.delivery.queueing import Queue
 from apps.campaigns.flags import AI, JOURNEYS, SENDING, SwitchedOff
-from apps.campaigns.models import Campaign, Flag
+from apps.campaigns.models import Campaign, Flag, FlagChoice, SendBatch, SendRun
 from tests.campaigns.built import ready
 from tests.factories import NOW
 
@@ -82,6 +85,35 @@ def test_what_runs_pauses_and_goes_on(actor, workspace):
     runs.refresh_from_db()
     by_hand.refresh_from_db()
     assert (runs.state, by_hand.state) == (State.RUNNING, State.PAUSED)
+
+
+def test_many_obey_a_few_at_a_time(actor, workspace, monkeypatch, django_capture_on_commit_callbacks):
+    monkeypatch.setattr(switches, "AT_ONCE", 2)
+    first = campaigns.launch(actor, ready(workspace, many=3), now=NOW)
+    for _ in range(4):
+        campaigns.launch(actor, ready(workspace, audience=first.audience), now=NOW)
+
+    with django_capture_on_commit_callbacks() as callbacks:
+        switches.turn(actor, SENDING, is_on=False, now=NOW)
+    assert Campaign.objects.filter(state=State.PAUSED).count() == 2
+    for callback in callbacks:
+        callback()
+
+    assert Campaign.objects.filter(state=State.PAUSED, state_reason=campaigns.SWITCHED_OFF).count() == 5
+
+
+def test_a_chunk_taken_after_the_switch_sends_nothing(actor, workspace):
+    campaigns.launch(actor, ready(workspace, many=3), now=NOW)
+    run = SendRun.objects.get()
+    snapshotting.take(run_id=run.pk)
+    claimed = Queue().claim(now=timezone.now())
+    FlagChoice.objects.create(workspace=workspace, name=SENDING, is_on=False, changed_at=NOW)
+
+    sending.send(claimed)
+
+    held = Campaign.objects.get()
+    assert (held.state, held.state_reason) == (State.PAUSED, campaigns.SWITCHED_OFF)
+    assert not SendBatch.objects.exists()
 
 
 def test_beat_obeys_the_operator(actor, workspace, settings):

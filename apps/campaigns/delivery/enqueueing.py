@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from django.db import connection, transaction
@@ -89,7 +90,7 @@ def _written(
 ) -> list[tuple[int, str, datetime | None]]:
     """Those who were not asked for before: person, state and when due."""
     people = [roots[one.person_id] for one in asked]
-    columns = [
+    columns: list[list[Any]] = [
         people,
         [arms[person] for person in people],
         [one.occurrence for one in asked],

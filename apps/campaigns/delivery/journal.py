@@ -48,6 +48,7 @@ SETTLE = """
     ), batch AS (
         UPDATE campaigns_sendbatch SET settled_at = %(now)s::timestamptz
         WHERE workspace_id = (SELECT %(workspace)s::bigint) AND key = %(key)s::uuid AND settled_at IS NULL
+          AND %(is_over)s
     ), written AS (
         INSERT INTO campaigns_ledgerentry
             (workspace_id, campaign_id, recipient_id, batch, fate, reason, provider, provider_id)
@@ -91,6 +92,13 @@ END = """
       AND finished_at IS NULL AND EXISTS (SELECT FROM chunk)
     RETURNING id
 """
+# Nothing of it can leave before then.
+REST = """
+    UPDATE campaigns_sendrun SET is_open = false, due_at = %(until)s::timestamptz
+    WHERE workspace_id = (SELECT %(workspace)s::bigint) AND id = %(run)s AND is_open AND NOT is_paused
+      AND finished_at IS NULL
+    RETURNING id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +132,21 @@ def begin(
 
 
 def settle(
-    campaign_id: int, told: Sequence[Told], *, key: UUID | None = None, provider: str = "", now: datetime
+    campaign_id: int,
+    told: Sequence[Told],
+    *,
+    key: UUID | None = None,
+    is_over: bool = True,
+    provider: str = "",
+    now: datetime,
 ) -> Statement:
-    """Into the ledger, the recipients and the counts. key: of the batch, which is over with this."""
+    """Into the ledger, the recipients and the counts. key: of the batch. is_over: all of it is known now."""
     return SETTLE, {
         "workspace": scoping.current_id(),
         "campaign": campaign_id,
         "is_again": False,
         "key": key,
+        "is_over": is_over,
         "provider": provider,
         "now": now,
         "ids": _array([one.id for one in told]),
@@ -147,6 +162,11 @@ def settle(
 def end(claimed: Claimed, *, state: str, due_at: datetime | None = None) -> Statement:
     """Give the chunk back: done, or open for whoever comes after due_at."""
     return END, _place(claimed) | {"state": state, "due": due_at}
+
+
+def rest(claimed: Claimed, *, until: datetime) -> Statement:
+    """Take the campaign out of the queue until then."""
+    return REST, _place(claimed) | {"until": until}
 
 
 def write(statements: Sequence[Statement]) -> list[list[tuple[Any, ...]]]:

@@ -6,7 +6,7 @@ from django.utils import timezone
 from apps.accounts import scoping
 from apps.accounts.tasks_base import workspace_task
 from apps.campaigns.delivery import counting
-from apps.campaigns.models import Recipient, SendBatch
+from apps.campaigns.models import Recipient, SendBatch, SendRun
 
 State = Recipient.State
 SPAN = """
@@ -25,6 +25,12 @@ def skip(*, campaign_id: int, step: int = 50_000) -> int:
     if first is None:
         return 0
     return sum(_skip(campaign_id, start, start + step) for start in range(first - 1, last, step))
+
+
+def skip_if_cancelled(campaign_id: int) -> None:
+    """What was put off, or settled, while somebody cancelled is not to be sent any more."""
+    if SendRun.objects.filter(campaign=campaign_id, finished_at__isnull=False).exists():
+        skip(campaign_id=campaign_id)
 
 
 @transaction.atomic

@@ -1,26 +1,19 @@
-"""How much may leave: of a campaign in an hour, of a sender in an hour and while it is new, to a domain, and
-to one person in some days. What a workspace sets stands in its settings under "delivery".
+"""What a workspace sets for how much may leave, in its settings under "delivery"; and how many messages one
+person may have in some days. Rates and ramps are paces.py.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 
 from apps.accounts import scoping, workspace_settings
 from apps.accounts.models import Workspace
 from apps.accounts.permissions import Actor
-from apps.campaigns.maths import pace
-from apps.campaigns.models import Campaign, Pace, Topic
+from apps.campaigns.models import Campaign, Topic
 
-# How far ahead of its rate something may be: a batch is not sent one by one.
-BURST_SECONDS = 60.0
-FIRST_DAY, GROWTH = 50, 1.5
-# From then on a sender counts as known.
-WARM_AFTER_DAYS = 30
 # Counted with the recipient's own mark: whoever is put off, or whose worker dies, is not counted again.
 CAPS = """
     WITH asked AS (
@@ -132,68 +125,3 @@ def _count(recipients: Mapping[int, int], cap: tuple[int, int], day: date) -> se
     with connection.cursor() as cursor:
         cursor.execute(CAPS, params)
         return {key for (key,) in cursor.fetchall()}
-
-
-@dataclass(frozen=True)
-class Granted:
-    """How many may leave now, and when more may."""
-
-    number: int
-    more_at: datetime | None = None
-
-
-def grant(campaign: Campaign, sender_id: int, wanted: int, settings: Settings, *, now: datetime) -> Granted:
-    """So many of the wanted may leave now, which are counted with that."""
-    granted = Granted(wanted)
-    if settings.warms_up:
-        granted = _warm_up(f"warm-up:{sender_id}", granted, settings.zone_day, now=now)
-    rates = {
-        f"campaign:{campaign.pk}": campaign.rate_per_hour,
-        f"sender:{sender_id}": settings.sender_per_hour,
-    }
-    for key, per_hour in rates.items():
-        if per_hour and granted.number:
-            granted = _at_rate(key, granted, per_hour, now=now)
-    return granted
-
-
-def of_domains(domains: Counter[str], settings: Settings, *, now: datetime) -> dict[str, Granted]:
-    """For each receiving domain that has a limit how many may leave now; the others are not in it."""
-    limits = settings.domains_per_hour or {}
-    return {
-        name: _at_rate(f"domain:{name}", Granted(domains[name]), limits[name], now=now)
-        for name in sorted(limits.keys() & domains.keys())
-    }
-
-
-@transaction.atomic
-def _at_rate(key: str, before: Granted, per_hour: int, *, now: datetime) -> Granted:
-    row = _row(key)
-    number, row.full_at, more_at = pace.grant(
-        row.full_at, now=now, wanted=before.number, per_hour=per_hour, burst_seconds=BURST_SECONDS
-    )
-    row.save(update_fields=["full_at"])
-    return Granted(number, more_at or before.more_at)
-
-
-@transaction.atomic
-def _warm_up(key: str, before: Granted, today: date, *, now: datetime) -> Granted:
-    """full_at of this row is when the sender first sent; used counts today's."""
-    row = _row(key)
-    row.full_at = row.full_at or now
-    if row.day != today:
-        row.day, row.used = today, 0
-    age = max((now - row.full_at) // timedelta(days=1), 0)
-    most = pace.warm_up_limit(age, first=FIRST_DAY, growth=GROWTH)
-    number = before.number if age >= WARM_AFTER_DAYS else min(before.number, max(most - row.used, 0))
-    row.used += number
-    row.save(update_fields=["full_at", "day", "used"])
-    return Granted(number, before.more_at if number == before.number else now + timedelta(hours=1))
-
-
-def _row(key: str) -> Pace:
-    found = Pace.objects.select_for_update().filter(key=key)
-    if (row := found.first()) is None:
-        Pace.objects.bulk_create([Pace(workspace_id=scoping.current_id(), key=key)], ignore_conflicts=True)
-        row = found.get()
-    return row

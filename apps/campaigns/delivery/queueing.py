@@ -16,7 +16,7 @@ from django.db import connection, transaction
 
 from apps.accounts import events, one_trip, scoping
 from apps.campaigns.events import CampaignFinished
-from apps.campaigns.models import Campaign, Chunk, Recipient, SendRun
+from apps.campaigns.models import Campaign, Chunk, Recipient, SendBatch, SendRun
 
 CHUNK = 500
 LEASE = timedelta(seconds=120)
@@ -188,6 +188,8 @@ def rest(run_id: int, *, now: datetime) -> None:
     recipients = Recipient.objects.filter(campaign_id=run.campaign_id, due_at__isnull=False)
     first = recipients.order_by("due_at").values_list("due_at", flat=True).first()
     moments += [first] if first is not None else []
+    under_way = SendBatch.objects.filter(campaign_id=run.campaign_id, settled_at__isnull=True)
+    moments += under_way.values_list("lease_until", flat=True)
     if moments and min(moments) <= now:
         return
     run.is_open, run.due_at = False, min(moments) if moments else None

@@ -1,6 +1,5 @@
 """The recipients of a chunk that are still to be sent to, and which of them may be now."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,17 +15,51 @@ from apps.campaigns.models import Campaign, LedgerEntry, Recipient
 from apps.integrations.bulk_mail import deliverable
 
 State, Fate = Recipient.State, LedgerEntry.Fate
+# Who is in a batch without an end waits for its end. Picked out first: sorted by their keys they would be
+# looked for in all of the table.
 OF_CHUNK = """
-    SELECT r.id, r.person_id, coalesce(r.content_id, %(winner)s::bigint), p.traits ->> 'time_zone',
-        r.is_counted
-    FROM campaigns_recipient AS r
-    JOIN accounts_person AS p ON p.workspace_id = (SELECT %(workspace)s::bigint) AND p.id = r.person_id
-    WHERE r.workspace_id = (SELECT %(workspace)s::bigint) AND r.campaign_id = %(campaign)s AND {whose}
-      AND r.chunk = %(number)s AND r.state IN ('to_send', 'waiting')
-    ORDER BY r.id
+    WITH mine AS MATERIALIZED (
+        SELECT r.id, r.person_id, coalesce(r.content_id, %(winner)s::bigint) AS content_id,
+            p.traits ->> 'time_zone' AS time_zone, r.is_counted, p.merged_into_id IS NOT NULL AS is_merged
+        FROM campaigns_recipient AS r
+        JOIN accounts_person AS p ON p.workspace_id = (SELECT %(workspace)s::bigint) AND p.id = r.person_id
+        WHERE r.workspace_id = (SELECT %(workspace)s::bigint) AND r.campaign_id = %(campaign)s AND {whose}
+          AND r.chunk = %(number)s AND r.state IN ('to_send', 'waiting')
+    ), under_way AS MATERIALIZED (
+        SELECT unnest(b.recipient_ids) AS id FROM campaigns_sendbatch AS b
+        WHERE b.workspace_id = (SELECT %(workspace)s::bigint) AND b.settled_at IS NULL
+          AND b.campaign_id = %(campaign)s
+    )
+    SELECT * FROM mine WHERE id > %(after)s AND id NOT IN (SELECT id FROM under_way)
+    ORDER BY id LIMIT %(most)s
 """
 BETWEEN = OF_CHUNK.format(whose="r.person_id BETWEEN %(first)s AND %(last)s AND r.occurrence = ''")
 NAMED = OF_CHUNK.format(whose="r.id = ANY(%(ids)s::bigint[])")
+# Who has become one with somebody else is written to as the survivor: by themselves, since chunks go by
+# people; unless the survivor has a message of this occasion already. Two at once that meet here are told
+# apart by the constraint, and the one that comes second looks again when its lease has run out.
+FOLLOW = """
+    WITH moving AS (
+        SELECT DISTINCT ON (p.merged_into_id, r.occurrence) r.id, p.merged_into_id AS survivor
+        FROM campaigns_recipient AS r
+        JOIN accounts_person AS p ON p.workspace_id = (SELECT %(workspace)s::bigint) AND p.id = r.person_id
+        WHERE r.workspace_id = (SELECT %(workspace)s::bigint) AND r.id = ANY(%(merged)s::bigint[])
+          AND p.merged_into_id IS NOT NULL AND r.state IN ('to_send', 'waiting')
+          AND EXISTS (
+              SELECT FROM campaigns_chunk AS c
+              WHERE c.workspace_id = (SELECT %(workspace)s::bigint) AND c.id = %(chunk_id)s
+                AND c.state = 'leased' AND c.leased_by = %(worker)s::uuid)
+          AND NOT EXISTS (
+              SELECT FROM campaigns_recipient AS o
+              WHERE o.workspace_id = (SELECT %(workspace)s::bigint) AND o.campaign_id = r.campaign_id
+                AND o.person_id = p.merged_into_id AND o.occurrence = r.occurrence)
+        ORDER BY p.merged_into_id, r.occurrence, r.id
+    )
+    UPDATE campaigns_recipient AS r
+    SET person_id = moving.survivor, chunk = 0, due_at = %(now)s::timestamptz
+    FROM moving WHERE r.workspace_id = (SELECT %(workspace)s::bigint) AND r.id = moving.id
+    RETURNING r.id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +71,16 @@ class Row:
     content_id: int | None
     time_zone: str | None
     is_counted: bool
+    is_merged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some of a chunk. through: the last that was looked at. is_all: nobody comes after."""
+
+    here: list[Row]
+    through: int
+    is_all: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +92,10 @@ class Addressee:
     address: str
     values: dict[str, Any]
 
+    @property
+    def domain(self) -> str:
+        return self.address.rpartition("@")[2].lower()
+
 
 @dataclass
 class Sorted:
@@ -58,7 +105,8 @@ class Sorted:
     apart: list[Told] = field(default_factory=list)
 
 
-def rows_of(claimed: Claimed) -> list[Row]:
+def rows_of(claimed: Claimed, *, after: int, most: int, now: datetime) -> Rows:
+    """At most so many, after a recipient. Those who were merged are left to their survivors."""
     params = {
         "workspace": claimed.workspace_id,
         "campaign": claimed.campaign_id,
@@ -67,11 +115,29 @@ def rows_of(claimed: Claimed) -> list[Row]:
         "first": claimed.first_person,
         "last": claimed.last_person,
         "ids": claimed.recipient_ids,
+        "after": after,
+        "most": most + 1,
     }
     [found] = one_trip.fetch_all(
         [(BETWEEN if claimed.recipient_ids is None else NAMED, params)], is_prepared=True
     )
-    return [Row(*one) for one in found]
+    rows = [Row(*one) for one in found[:most]]
+    merged = [one for one in rows if one.is_merged]
+    moved = _follow(claimed, [one.id for one in merged], now=now) if merged else set()
+    here = [one for one in rows if one.id not in moved]
+    return Rows(here, rows[-1].id if rows else after, len(found) <= most)
+
+
+def _follow(claimed: Claimed, merged: list[int], *, now: datetime) -> set[int]:
+    params = {
+        "workspace": claimed.workspace_id,
+        "chunk_id": claimed.chunk_id,
+        "worker": claimed.worker,
+        "merged": merged,
+        "now": now,
+    }
+    [moved] = one_trip.fetch_all([(FOLLOW, params)])
+    return {key for (key,) in moved}
 
 
 def sort(
@@ -87,7 +153,7 @@ def sort(
     found = Sorted()
     left = _in_their_hours(campaign, rows, workspace, found, now=now)
     against = reach.against(campaign, [one.person_id for one in left], now=now)
-    reasons = {one.id: against.get(one.person_id, "") if one.content_id else "no_content" for one in left}
+    reasons = {one.id: _reason(one, against) for one in left}
     if campaign.kind == Campaign.Kind.TRIGGERED:
         reasons |= withdrawals.of([one.id for one in left])
     reachable = _apart(left, reasons, found)
@@ -96,15 +162,20 @@ def sort(
     written = {key: deliverable(address) for key, address in addresses.items()}
     faults = {key: "" if written[key] else "invalid" if addresses[key] else "no_address" for key in written}
     valid = _apart(reachable, faults, found)
-    paced = _within_domains(valid, written, settings, found, now=now)
-    asked = {one.id: one.person_id for one in paced if not one.is_counted}
+    asked = {one.id: one.person_id for one in valid if not one.is_counted}
     allowed = limits.within_cap(campaign, asked, settings)
-    capped = {one.id: "" if one.is_counted or one.id in allowed else "capped" for one in paced}
+    capped = {one.id: "" if one.is_counted or one.id in allowed else "capped" for one in valid}
     found.now = [
         Addressee(one.id, one.content_id or 0, written[one.id], values[one.person_id])
-        for one in _apart(paced, capped, found)
+        for one in _apart(valid, capped, found)
     ]
     return found
+
+
+def _reason(one: Row, against: dict[int, str]) -> str:
+    if one.is_merged:
+        return "merged"
+    return against.get(one.person_id, "") if one.content_id else "no_content"
 
 
 def _in_their_hours(
@@ -126,24 +197,3 @@ def _apart(rows: Sequence[Row], reasons: dict[int, str], found: Sorted) -> list[
                 Told(one.id, one.content_id, fate=Fate.SKIPPED, reason=reason, state=State.SKIPPED)
             )
     return [one for one in rows if not reasons[one.id]]
-
-
-def _within_domains(
-    rows: Sequence[Row], written: dict[int, str], settings: limits.Settings, found: Sorted, *, now: datetime
-) -> list[Row]:
-    """Put off who would be too many for the server that receives for them."""
-    if not settings.domains_per_hour:
-        return list(rows)
-    domain = {one.id: written[one.id].rpartition("@")[2].lower() for one in rows}
-    granted = limits.of_domains(Counter(domain.values()), settings, now=now)
-    left = {name: grant.number for name, grant in granted.items()}
-    kept = []
-    for one in rows:
-        name = domain[one.id]
-        if left.get(name, 1) > 0:
-            kept.append(one)
-            if name in left:
-                left[name] -= 1
-        else:
-            found.apart.append(Told(one.id, one.content_id, due_at=granted[name].more_at))
-    return kept

@@ -1,38 +1,43 @@
-"""What a worker that died had in hand: its batch first, then its chunk.
+"""What a worker that died had in hand: its chunk, and its batch.
 
 A batch without an end may have left. Where the provider drops what it has had under the same key it is sent
-again, word by word, under that key. Elsewhere its messages are uncertain: they are in the ledger as that, and
-then go again or stay, as the campaign says.
+again, word by word, under that key, unless its campaign is paused or over; without those who may not be
+written to any more: a provider that had it with them refuses it without them. Elsewhere its messages are
+uncertain: they are in the ledger as that, and then go again, by themselves, or stay, as the campaign says.
 """
 
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from apps.accounts import one_trip, scoping
 from apps.accounts.tasks_base import workspace_task
-from apps.campaigns.delivery import journal, rooms, sending, working, writing
+from apps.campaigns import reach
+from apps.campaigns.delivery import (
+    journal,
+    leftovers,
+    rooms,
+    sending,
+    waking,
+    withdrawals,
+    working,
+    writing,
+)
 from apps.campaigns.delivery.journal import Told
 from apps.campaigns.delivery.queueing import LEASE
 from apps.campaigns.delivery.reading import Addressee
 from apps.campaigns.models import Campaign, LedgerEntry, Recipient, SendBatch, SendRun
 from apps.integrations import bulk_mail
-from apps.integrations.bulk_mail import Fate
 
 State, Entry = Recipient.State, LedgerEntry.Fate
 LOST = "Its worker died, or its answer was lost."
-# Chunks whose batches are all settled go back into the queue.
+# Who is in a batch without an end is passed over by whoever takes the chunk next.
 REOPEN = """
     WITH freed AS (
         UPDATE campaigns_chunk AS c SET state = 'open', lease_until = NULL, leased_by = NULL
         WHERE c.workspace_id = (SELECT %(workspace)s::bigint) AND c.state = 'leased'
           AND c.lease_until <= %(now)s::timestamptz
-          AND NOT EXISTS (
-              SELECT FROM campaigns_sendbatch AS b
-              WHERE b.workspace_id = (SELECT %(workspace)s::bigint) AND b.campaign_id = c.campaign_id
-                AND b.chunk = c.number AND b.settled_at IS NULL)
         RETURNING c.campaign_id
     )
     UPDATE campaigns_sendrun AS r SET is_open = true, due_at = NULL
@@ -68,72 +73,99 @@ def _take(*, now: datetime) -> SendBatch | None:
 
 def _settle(batch: SendBatch, *, now: datetime) -> None:
     campaign: Campaign = Campaign.objects.select_related("topic", "sender").get(pk=batch.campaign_id)
+    run: SendRun = SendRun.objects.get(campaign=campaign)
     door = bulk_mail.door_of(batch.connection_id)
-    if door is not None and door.repeats and now - batch.begun_at < bulk_mail.KEY_KEPT:
-        writer = writing.writer(campaign, bulk_mail.sender(campaign.sender))
-        people = _people(batch, writer)
-        if people is not None:
-            _again(batch, campaign, door, writer, people, now=now)
-            return
-    _give_up(batch, campaign, now=now)
+    repeats = door is not None and door.repeats and now - batch.begun_at < bulk_mail.KEY_KEPT
+    if not repeats or door is None or run.finished_at is not None:
+        _give_up(batch, run, campaign, now=now)
+    elif not run.is_paused:
+        _again(batch, run, campaign, door, now=now)
 
 
 def _again(
-    batch: SendBatch,
-    campaign: Campaign,
-    door: bulk_mail.Door,
-    writer: writing.Writer,
-    people: list[Addressee],
-    *,
-    now: datetime,
+    batch: SendBatch, run: SendRun, campaign: Campaign, door: bulk_mail.Door, *, now: datetime
 ) -> None:
     """Under the same key. While its fate stays open it stays as it is, until it is asked again."""
+    writer = writing.writer(campaign, bulk_mail.sender(campaign.sender))
+    people, barred = _people(batch, run, campaign, writer, now=now)
+    if not people:
+        _give_up(batch, run, campaign, now=now)
+        return
     answer = door.send(writer.envelope, writer.letters(people), key=str(batch.key))
     verdicts = answer.value
-    if verdicts is None:
+    if verdicts is None or any(one.fate in sending.OPEN and not sending.is_had(one) for one in verdicts):
         return
-    is_open = any(one.fate in {Fate.UNKNOWN, Fate.UNSENT} for one in verdicts)
-    if is_open and not sending.seen_before(verdicts):
-        return
-    told = sending.told_of(campaign, people, verdicts, now=now)
-    sending.suppress(people, verdicts, told_by=batch.provider, now=now)
-    _write(batch, told, now=now)
+    still = {key for key, *_ in _rows(batch, is_open=True)}
+    found = sending.told_of(campaign, people, verdicts, now=now)
+    told = [one for one in found if one.id in still]
+    told += _of_barred(barred, any(map(sending.is_had, verdicts)), now=now)
+    sending.suppress_addresses(people, verdicts, told_by=batch.provider, now=now)
+    _write(batch, run, told, now=now)
 
 
-def _give_up(batch: SendBatch, campaign: Campaign, *, now: datetime) -> None:
-    """Uncertain, each of them. One that goes again goes with its chunk."""
-    is_over = SendRun.objects.filter(campaign=campaign, finished_at__isnull=False).exists()
-    is_resent = campaign.after_crash == Campaign.AfterCrash.RESEND and not is_over
-    found = Recipient.objects.filter(pk__in=batch.recipient_ids).values_list("pk", "content_id", "due_at")
+def _of_barred(barred: dict[int, int | None], is_had: bool, *, now: datetime) -> list[Told]:
+    """What was had may have been had with them; else they go the usual way, which says why not."""
+    if is_had:
+        return [
+            Told(key, content, Entry.UNCERTAIN, LOST, state=State.UNCERTAIN)
+            for key, content in barred.items()
+        ]
+    return [Told(key, content, due_at=now) for key, content in barred.items()]
+
+
+def _give_up(batch: SendBatch, run: SendRun, campaign: Campaign, *, now: datetime) -> None:
+    """Uncertain, each of them. One that goes again goes by themselves: its chunk may be over."""
+    is_resent = campaign.after_crash == Campaign.AfterCrash.RESEND and run.finished_at is None
     told = [
-        Told(key, content_id, Entry.UNCERTAIN, LOST, state="" if is_resent else State.UNCERTAIN, due_at=due)
-        for key, content_id, due in found
+        Told(
+            key,
+            content_id,
+            Entry.UNCERTAIN,
+            LOST,
+            state="" if is_resent else State.UNCERTAIN,
+            due_at=now if is_resent else None,
+        )
+        for key, _, content_id in _rows(batch, is_open=True)
     ]
-    _write(batch, told, now=now)
+    _write(batch, run, told, now=now)
 
 
-def _write(batch: SendBatch, told: list[Told], *, now: datetime) -> None:
+def _rows(batch: SendBatch, *, is_open: bool = False) -> list[tuple[int, int, int | None]]:
+    """Recipient, person and content of each of the batch. is_open: of those whose fate is not known yet."""
+    found = Recipient.objects.filter(pk__in=batch.recipient_ids)
+    if is_open:
+        found = found.filter(state__in=[State.TO_SEND, State.WAITING])
+    return list(found.order_by("pk").values_list("pk", "person_id", "content_id"))
+
+
+def _write(batch: SendBatch, run: SendRun, told: list[Told], *, now: datetime) -> None:
+    """And have the run looked at again: for those who go once more, or because this was the last of it."""
     one_trip.fetch_all(
         [journal.settle(batch.campaign_id, told, key=batch.key, provider=batch.provider, now=now)]
     )
+    waking.wake(run.pk, now, now=now)
+    leftovers.skip_if_cancelled(batch.campaign_id)
 
 
-def _people(batch: SendBatch, writer: writing.Writer) -> list[Addressee] | None:
-    """Everybody of the batch with the words of that day, or None when somebody cannot be told any more."""
-    rows: dict[int, Any] = {
-        key: (person, content)
-        for key, person, content in Recipient.objects.filter(pk__in=batch.recipient_ids).values_list(
-            "pk", "person_id", "content_id"
-        )
-    }
-    winner = SendRun.objects.get(campaign_id=batch.campaign_id).winner_id
-    asked = [person for person, _ in rows.values()]
-    values = rooms.values_of(asked, writer.compiled, now=batch.begun_at)
-    found = []
-    for key in batch.recipient_ids:
-        person, content = rows.get(key, (0, None))
+def _people(
+    batch: SendBatch, run: SendRun, campaign: Campaign, writer: writing.Writer, *, now: datetime
+) -> tuple[list[Addressee], dict[int, int | None]]:
+    """Those of the batch who may still be written to, with the words of that day; and who may not, with
+    their contents.
+
+    Whose fate is known already stands with the others again: the provider knows them by the whole.
+    """
+    rows, still = _rows(batch), {key: person for key, person, _ in _rows(batch, is_open=True)}
+    against = reach.against(campaign, list(still.values()), now=now)
+    withdrawn = withdrawals.of(list(still))
+    values = rooms.values_of([person for _, person, _ in rows], writer.compiled, now=batch.begun_at)
+    people, barred = [], {}
+    for key, person, content in rows:
+        content_id = content or run.winner_id
         address = bulk_mail.deliverable(str(values.get(person, {}).get("email") or ""))
-        if not address or (content or winner) is None:
-            return None
-        found.append(Addressee(key, content or winner, address, values[person]))
-    return found
+        is_barred = key in still and (person in against or key in withdrawn)
+        if address and content_id is not None and not is_barred:
+            people.append(Addressee(key, content_id, address, values[person]))
+        elif key in still:
+            barred[key] = content
+    return people, barred

@@ -2,25 +2,30 @@
 
 In batches of at most fifty: journalled, sent, and settled together with the journal of the next. Before each
 the run is asked whether it still goes on. A provider that takes nothing is passed over for the next; one
-whose answer is lost is not.
+whose answer is lost is not. No more people are read than may be written to now.
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Count
 from django.utils import timezone
 
 from apps.accounts import one_trip
 from apps.accounts.models import Workspace
 from apps.accounts.one_trip import Statement
-from apps.campaigns.delivery import journal, leftovers, limits, reading, stopping, writing
+from apps.campaigns import flags
+from apps.campaigns.delivery import journal, leftovers, limits, paces, reading, stopping, writing
 from apps.campaigns.delivery.journal import Told
-from apps.campaigns.delivery.queueing import Claimed
+from apps.campaigns.delivery.queueing import CHUNK, Claimed
 from apps.campaigns.delivery.reading import Addressee
-from apps.campaigns.models import Campaign, Chunk, LedgerEntry, Recipient, SendRun
+from apps.campaigns.models import Campaign, Chunk, LedgerEntry, Recipient
 from apps.integrations import bulk_mail, suppressions
 from apps.integrations.bulk_mail import Door, Fate, Verdict
 from apps.integrations.ids import uuid7
@@ -33,19 +38,29 @@ SHORTEST_WAIT = timedelta(seconds=5)
 DEFAULT_WAIT = timedelta(seconds=30)
 Clock = Callable[[], datetime]
 State, Entry = Recipient.State, LedgerEntry.Fate
+# Of these nothing is known yet.
+OPEN = {Fate.UNKNOWN, Fate.UNSENT}
 
 
 @dataclass
 class _Stop(Exception):
-    """The chunk goes no further. again_at: when the rest is tried again; None: it is in other hands."""
+    """The chunk goes no further. again_at: when the rest is tried again. is_for_all: nothing else of the
+    campaign can leave before then either.
+    """
 
-    again_at: datetime | None = None
-    is_mine: bool = True
+    again_at: datetime
+    is_for_all: bool = False
+
+
+class _TakenMeanwhile(Exception):
+    """Somebody else has used up what was to be taken of an allowance."""
 
 
 @dataclass
 class Chunked:
-    """The chunk in hand. told: what the next transaction writes first."""
+    """The chunk in hand. told: what the next transaction writes first. taken: those for whom an allowance is
+    counted, and who have not been sent to.
+    """
 
     claimed: Claimed
     campaign: Campaign
@@ -55,6 +70,20 @@ class Chunked:
     settings: limits.Settings
     clock: Clock
     told: list[Statement] = field(default_factory=list)
+    taken: dict[int, str] = field(default_factory=dict)
+    put_off: Counter[str] = field(default_factory=Counter)
+
+    @cached_property
+    def limits(self) -> list[paces.Limit]:
+        return paces.of_run(self.campaign, self.sender.connection.pk, self.settings)
+
+    def room(self, wanted: int) -> int:
+        """How many of the wanted may leave now. Raises _Stop when none."""
+        now = self.clock()
+        granted = paces.room(self.limits, wanted, now=now) if self.limits else paces.Granted(wanted)
+        if not granted.number:
+            raise _Stop(max(granted.more_at or now, now + SHORTEST_WAIT), is_for_all=True)
+        return granted.number
 
     def send(self, people: Sequence[Addressee]) -> None:
         for some in batched_list(people, BATCH):
@@ -62,14 +91,34 @@ class Chunked:
 
     def _send_some(self, people: list[Addressee]) -> None:
         while people:
-            now = self.clock()
-            granted = limits.grant(
-                self.campaign, self.sender.connection.pk, len(people), self.settings, now=now
-            )
-            if not granted.number:
-                raise _Stop(max(granted.more_at or now, now + SHORTEST_WAIT))
-            self._through_doors(people[: granted.number])
-            people = people[granted.number :]
+            people = self._within_domains(people)
+            if not people:
+                return
+            number = self.room(len(people))
+            with suppress(_TakenMeanwhile):
+                self._through_doors(people[:number])
+                people = people[number:]
+
+    def _within_domains(self, people: list[Addressee]) -> list[Addressee]:
+        """Put off who would be too many for the server that receives for them, each until their turn."""
+        if not self.settings.domains_per_hour:
+            return people
+        now, kept, later = self.clock(), [], []
+        by_domain: dict[str, list[Addressee]] = defaultdict(list)
+        for one in people:
+            by_domain[one.domain].append(one)
+        for name, those in by_domain.items():
+            limit = paces.of_domain(name, self.settings)
+            granted = paces.Granted(len(those)) if limit is None else paces.room([limit], len(those), now=now)
+            kept += those[: granted.number]
+            for one in those[granted.number :]:
+                seconds = self.put_off[name] * (limit.seconds if limit else 0.0)
+                self.put_off[name] += 1
+                due = (granted.more_at or now) + timedelta(seconds=seconds)
+                later.append(Told(one.id, one.content_id, due_at=due))
+        if later:
+            self.told.append(journal.settle(self.campaign.pk, later, now=now))
+        return kept
 
     def _through_doors(self, people: list[Addressee]) -> None:
         """Raises _Stop while nobody takes what is left of them."""
@@ -88,7 +137,7 @@ class Chunked:
             if bulk_mail.needs_patience(answer):
                 break
         if not waits:
-            self._write()
+            self._write(*self._given_back())
             stopping.pause(self.campaign, reason=trouble, now=self.clock())
             raise _Stop(self.clock())
         raise _Stop(min(waits))
@@ -102,17 +151,31 @@ class Chunked:
         self._begin(key, door, people)
         answer = door.send(self.writer.envelope, letters, key=str(key))
         verdicts = answer.value or [Verdict(Fate.UNSENT, answer.outcome.reason)] * len(people)
-        is_open = any(one.fate == Fate.UNKNOWN for one in verdicts)
-        if door.repeats and is_open and not seen_before(verdicts):
-            raise _Stop(is_mine=False)  # its lease runs out, and it is asked again under the same key
-        provider = door.client.connection.service
-        outcome = told_of(self.campaign, people, verdicts, now=self.clock())
-        self.told.append(
-            journal.settle(self.campaign.pk, outcome, key=key, provider=provider, now=self.clock())
-        )
-        suppress(people, verdicts, told_by=provider, now=self.clock())
+        stays_open = door.repeats and any(one.fate == Fate.UNKNOWN and not is_had(one) for one in verdicts)
+        self._settle(key, door, people, verdicts, is_over=not stays_open)
         pairs = zip(people, verdicts, strict=True)
-        return [one for one, verdict in pairs if verdict.fate == Fate.UNSENT], answer
+        unsent = [] if stays_open else [one for one, verdict in pairs if verdict.fate == Fate.UNSENT]
+        if self.taken:
+            self.taken = {one.id: self.taken[one.id] for one in unsent}
+        if stays_open:  # it is asked again under the same key; the others do not wait for it
+            raise _Stop(self.clock() + DEFAULT_WAIT)
+        return unsent, answer
+
+    def _settle(
+        self, key: UUID, door: Door, people: list[Addressee], verdicts: list[Verdict], *, is_over: bool
+    ) -> None:
+        provider, now = door.client.connection.service, self.clock()
+        if not is_over:
+            known = [place for place, one in enumerate(verdicts) if one.fate not in OPEN]
+            people, verdicts = [people[place] for place in known], [verdicts[place] for place in known]
+        outcome = told_of(self.campaign, people, verdicts, now=now)
+        if outcome or is_over:
+            self.told.append(
+                journal.settle(
+                    self.campaign.pk, outcome, key=key, is_over=is_over, provider=provider, now=now
+                )
+            )
+        suppress_addresses(people, verdicts, told_by=provider, now=now)
 
     def _begin(self, key: UUID, door: Door, people: list[Addressee]) -> None:
         connection = door.client.connection
@@ -124,8 +187,32 @@ class Chunked:
             connection_id=connection.pk,
             now=self.clock(),
         )
-        if not self._write(begun):
+        if not (self._write_paced(begun, people) if self._is_paced else self._write(begun)):
             raise _Stop(self.clock())
+
+    @property
+    def _is_paced(self) -> bool:
+        return bool(self.limits or self.settings.domains_per_hour)
+
+    def _write_paced(self, begun: Statement, people: list[Addressee]) -> bool:
+        """With what it takes of each allowance, in one transaction."""
+        self._write()
+        asked = {one.id: one.domain for one in people if one.id not in self.taken}
+        wanted = paces.of_people(self.limits, list(asked.values()), self.settings)
+        with transaction.atomic():
+            if not paces.take(wanted, now=self.clock()):
+                raise _TakenMeanwhile
+            [rows] = one_trip.fetch_all([begun])
+            if not rows:
+                transaction.set_rollback(True)
+                return False
+        self.taken |= asked
+        return True
+
+    def _given_back(self) -> list[Statement]:
+        taken = paces.of_people(self.limits, list(self.taken.values()), self.settings)
+        self.taken = {}
+        return [paces.give_back(taken, self.settings.zone_day)] if taken else []
 
     def _write(self, *more: Statement) -> bool:
         """In one transaction what has become of the batch before, and what follows. Whether that answered."""
@@ -135,7 +222,15 @@ class Chunked:
         return bool(journal.write(statements)[-1])
 
     def end(self, state: str, *, due_at: datetime | None = None) -> None:
-        self._write(journal.end(self.claimed, state=state, due_at=due_at))
+        self._write(*self._given_back(), journal.end(self.claimed, state=state, due_at=due_at))
+
+    def stop(self, stop: _Stop) -> None:
+        """Give the chunk back; where nothing else can leave either, the campaign rests as well."""
+        if not stop.is_for_all:
+            self.end(Chunk.State.OPEN, due_at=stop.again_at)
+            return
+        over = journal.end(self.claimed, state=Chunk.State.OPEN)
+        self._write(*self._given_back(), over, journal.rest(self.claimed, until=stop.again_at))
 
 
 def send(claimed: Claimed, *, clock: Clock = timezone.now) -> int:
@@ -145,33 +240,41 @@ def send(claimed: Claimed, *, clock: Clock = timezone.now) -> int:
     campaign: Campaign = Campaign.objects.select_related("topic", "sender").get(pk=claimed.campaign_id)
     workspace, now = Workspace.objects.get(), clock()
     sender = bulk_mail.sender(campaign.sender)
-    if sender.trouble:
+    trouble = sender.trouble if flags.is_on(flags.SENDING, workspace) else flags.SENDING_IS_OFF
+    if trouble:
         one_trip.fetch_all([journal.end(claimed, state=Chunk.State.OPEN)])
-        stopping.pause(campaign, reason=sender.trouble, now=now)
+        stopping.pause(campaign, reason=trouble, now=now)
         return 0
     settings = limits.of_workspace(workspace, now=now)
     writer = writing.writer(campaign, sender)
-    rows = reading.rows_of(claimed)
-    found = reading.sort(campaign, rows, writer.compiled, settings, workspace, now=now)
     chunk = Chunked(claimed, campaign, sender, writer, bulk_mail.doors(), settings, clock)
-    if found.apart:
-        chunk.told.append(journal.settle(campaign.pk, found.apart, now=now))
+    sent = 0
     try:
-        chunk.send(found.now)
+        for rows in _parts(chunk):
+            found = reading.sort(campaign, rows, writer.compiled, settings, workspace, now=now)
+            if found.apart:
+                chunk.told.append(journal.settle(campaign.pk, found.apart, now=now))
+            chunk.send(found.now)
+            sent += len(found.now)
     except _Stop as stop:
-        if stop.is_mine:
-            chunk.end(Chunk.State.OPEN, due_at=stop.again_at)
-        _skip_if_cancelled(claimed.campaign_id)
-        return 0
-    chunk.end(Chunk.State.DONE)
-    _skip_if_cancelled(claimed.campaign_id)
-    return len(found.now)
+        chunk.stop(stop)
+    else:
+        chunk.end(Chunk.State.DONE)
+    leftovers.skip_if_cancelled(claimed.campaign_id)
+    return sent
 
 
-def _skip_if_cancelled(campaign_id: int) -> None:
-    """What was put off while somebody cancelled is not to be sent any more."""
-    if SendRun.objects.filter(campaign=campaign_id, finished_at__isnull=False).exists():
-        leftovers.skip(campaign_id=campaign_id)
+def _parts(chunk: Chunked) -> Iterator[list[reading.Row]]:
+    """Those of the chunk who are still to be sent to, as many at a time as may be. Raises _Stop."""
+    after = 0
+    while True:
+        most = chunk.room(CHUNK)
+        rows = reading.rows_of(chunk.claimed, after=after, most=most, now=chunk.clock())
+        if rows.here:
+            yield rows.here
+        if rows.is_all:
+            return
+        after = rows.through
 
 
 def told_of(
@@ -188,7 +291,7 @@ def told_of(
         entry, state, due_at = _FATES.get(verdict.fate, (Entry.LATER, "", now + LATER))
         if verdict.fate == Fate.LATER and tries.get(one.id, 0) + 1 >= MOST_TRIES:
             entry, state, due_at = Entry.REFUSED, State.REFUSED, None
-        elif verdict.fate == Fate.UNKNOWN and is_resent and not seen_before([verdict]):
+        elif verdict.fate == Fate.UNKNOWN and is_resent and not is_had(verdict):
             state, due_at = "", now + LATER
         found.append(Told(one.id, one.content_id, entry, verdict.reason, verdict.provider_id, state, due_at))
     return found
@@ -201,12 +304,12 @@ _FATES: dict[Fate, tuple[str, str, datetime | None]] = {
 }
 
 
-def seen_before(verdicts: Sequence[Verdict]) -> bool:
-    """Whether the provider says that it had the batch, with other words: sending it again is no help."""
-    return any(one.reason == bulk_mail.ANOTHER_PAYLOAD for one in verdicts)
+def is_had(verdict: Verdict) -> bool:
+    """Whether the provider says that it had it, with other words: sending it again is no help."""
+    return verdict.reason == bulk_mail.ANOTHER_PAYLOAD
 
 
-def suppress(
+def suppress_addresses(
     people: Sequence[Addressee], verdicts: Sequence[Verdict], *, told_by: str, now: datetime
 ) -> None:
     """Nobody writes again to an address that does not exist."""

@@ -40,9 +40,7 @@ def _message(step: dict[str, Any], group: Sequence[Traveller], now: datetime) ->
             continue
         ways[one.run.pk] = THEN
         if campaign.state in SENDS:
-            one.asked.append(
-                delivery.Asked(campaign=campaign, person_id=one.person.pk, occurrence=one.visit)
-            )
+            one.asked.append(delivery.Asked(campaign=campaign, person_id=one.person.pk, occurrence=one.visit))
         else:
             one.because = f"Nothing was sent: the campaign is {campaign.state}."
     return ways

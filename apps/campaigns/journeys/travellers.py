@@ -33,7 +33,7 @@ class Move:
 
 @dataclass
 class Traveller:
-    """graph: of the run's version. news: by when it happened. asked: the messages for them, not enqueued yet."""
+    """graph: of the run's version. news: by when it happened. asked: messages, not enqueued yet."""
 
     run: JourneyRun
     graph: dict[str, Any]

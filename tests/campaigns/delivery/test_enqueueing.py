@@ -79,7 +79,9 @@ def test_two_who_ask_for_the_same_people_in_other_orders_never_wait_for_each_oth
                 for number in range(10):
                     start.wait(20)
                     asked = [
-                        ask for one in both[:: 1 if turn else -1] for ask in asked_for(one, order, str(number))
+                        ask
+                        for one in both[:: 1 if turn else -1]
+                        for ask in asked_for(one, order, str(number))
                     ]
                     with transaction.atomic():
                         delivery.enqueue_many(asked, now=timezone.now())

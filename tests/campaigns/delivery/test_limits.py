@@ -5,18 +5,21 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.accounts import one_trip
 from apps.campaigns import delivery
-from apps.campaigns.delivery import journal
+from apps.campaigns.delivery import journal, reading, sending
 from apps.campaigns.delivery.queueing import Queue
 from apps.campaigns.maths import pace, send_times
 from apps.campaigns.maths.send_windows import opens_at
-from apps.campaigns.models import Chunk, Recipient, SendRun
+from apps.campaigns.models import Campaign, Chunk, Pace, Recipient, SendRun
 from tests.campaigns.delivery.conftest import launch, work
+from tests.fakes.server import Answer, json_reply
 
 LONDON, NEW_YORK = ZoneInfo("Europe/London"), ZoneInfo("America/New_York")
 
@@ -220,3 +223,81 @@ def test_campaigns_share_by_weight(workspace, campaign, people):
 
     assert taken.count(light.pk) == 5
     assert taken.count(heavy.pk) == 15
+
+
+def test_what_a_provider_did_not_take_counts_in_no_allowance(workspace, campaign, people, resend, at_resend):
+    workspace.settings |= {
+        "delivery": {"warm_up": True, "sender_per_hour": 600, "domains_per_hour": {"example.com": 6_000}}
+    }
+    workspace.save(update_fields=["settings"])
+    people(30)
+    refusal = {"statusCode": 403, "name": "invalid_api_key", "message": "No."}
+    resend.misbehave(Answer(json_reply(refusal, status=403)), times=3)
+    made, now = campaign(), timezone.now()
+    launch(made, now=now)
+    work()
+
+    assert Campaign.objects.get().state == "paused"
+    assert Pace.objects.get(key__startswith="warm-up").used == 0
+    assert all(one.full_at <= timezone.now() for one in Pace.objects.exclude(key__startswith="warm-up"))
+
+
+def test_one_allowance_counts_no_more_than_another_lets_through(workspace, campaign, people, sink, at_smtp):
+    workspace.settings |= {"delivery": {"warm_up": True}}
+    workspace.save(update_fields=["settings"])
+    people(40)
+
+    launch(campaign(rate_per_hour=600), now=timezone.now())
+    work()
+
+    assert len(sink.stored) == 11
+    assert Pace.objects.get(key__startswith="warm-up").used == 11
+
+
+def test_a_pause_right_before_a_batch_takes_nothing(workspace, campaign, people, sink, at_smtp):
+    workspace.settings |= {"delivery": {"warm_up": True}}
+    workspace.save(update_fields=["settings"])
+    people(5)
+    made, now = campaign(), timezone.now()
+    launch(made, now=now)
+    claimed = Queue().claim(now=now)
+
+    delivery.pause(made, now=now)
+    sending.send(claimed)
+
+    assert sink.stored == []
+    assert not Pace.objects.filter(used__gt=0).exists()
+
+
+def test_a_slow_rate_reads_no_more_people_than_may_leave_and_rests(
+    workspace, campaign, people, sink, at_smtp
+):
+    people(30)
+    made, now = campaign(rate_per_hour=60), timezone.now()
+    launch(made, now=now)
+    claimed = Queue().claim(now=now)
+    assert len(reading.rows_of(claimed, after=0, most=2, now=now).here) == 2
+
+    sending.send(claimed)
+
+    run = SendRun.objects.get()
+    assert (len(sink.stored), run.is_open, Chunk.objects.get().state) == (2, False, "open")
+    assert now + timedelta(seconds=50) < run.due_at < now + timedelta(seconds=70)
+    SendRun.objects.update(is_open=True, due_at=None)
+    with CaptureQueriesContext(connection) as taken:
+        sending.send(Queue().claim(now=now))
+    assert not [one for one in taken if "accounts_person" in one["sql"]]
+    assert len(sink.stored) == 2
+
+
+def test_who_is_put_off_for_a_domain_comes_back_one_by_one(workspace, campaign, people, sink, at_smtp):
+    workspace.settings |= {"delivery": {"domains_per_hour": {"example.com": 60}}}
+    workspace.save(update_fields=["settings"])
+    people(60)
+
+    launch(campaign(), now=timezone.now())
+    work()
+
+    dues = sorted(Recipient.objects.exclude(due_at=None).values_list("due_at", flat=True))
+    assert len(dues) == 58
+    assert dues[-1] - dues[0] > timedelta(minutes=55)

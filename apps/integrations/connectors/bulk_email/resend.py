@@ -1,12 +1,15 @@
 """Many messages through Resend: up to a hundred in one request, under one key that it keeps for 24 hours.
 
-A batch with an address that it does not take is refused as a whole, so it is halved until that address
-stands alone; the parts have keys of their own, the same whenever it is done again.
+A batch with an address that it does not take is refused as a whole, so it is parted until that address
+stands alone; the parts have keys of their own, the same whenever it is done again. Who is in which part says
+the letter's own token, so that a letter that is left out by then moves no other.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from apps.integrations.client import Client
@@ -21,6 +24,10 @@ from apps.integrations.resilience.policy import Answer
 OF_A_LETTER = {400, 422}
 # It was had before, with other words: so it was sent.
 ANOTHER_PAYLOAD = "invalid_idempotent_request"
+# Of a batch with all its parts: well within the lease of whoever sends it.
+BATCH_SECONDS, LEAST_SECONDS = 75.0, 2.0
+# Fifty letters stand alone long before.
+DEEPEST = 64
 
 
 class BulkResend:
@@ -32,7 +39,12 @@ class BulkResend:
         self.client = client
 
     def send(self, envelope: Envelope, letters: Sequence[Letter], *, key: str) -> "Answer[list[Verdict]]":
-        answer = self._ask(envelope, letters, key)
+        return self._send(envelope, letters, key, time.monotonic() + BATCH_SECONDS)
+
+    def _send(
+        self, envelope: Envelope, letters: Sequence[Letter], key: str, ends_at: float, depth: int = 0
+    ) -> "Answer[list[Verdict]]":
+        answer = self._ask(envelope, letters, key, ends_at - time.monotonic())
         outcome = answer.outcome
         if outcome.is_good and answer.value is not None:
             if len(answer.value) != len(letters):
@@ -43,27 +55,37 @@ class BulkResend:
         if answer.is_fate_open or outcome.kind == Kind.UNKNOWN:
             return _all(answer, letters, Verdict(Fate.UNKNOWN, outcome.reason))
         if outcome.kind == Kind.PERMANENT_DATA and outcome.status in OF_A_LETTER:
-            return self._of_parts(envelope, letters, key, outcome)
+            if len(letters) == 1 or depth == DEEPEST:
+                verdict = Verdict(Fate.REFUSED, outcome.reason, is_bad_address=outcome.code == RECIPIENT)
+                return Answer(outcome=Outcome(kind=Kind.OK), value=[verdict] * len(letters))
+            return self._of_parts(envelope, letters, key, ends_at, depth)
         return _with(answer, None)
 
     def _of_parts(
-        self, envelope: Envelope, letters: Sequence[Letter], key: str, outcome: Outcome
+        self, envelope: Envelope, letters: Sequence[Letter], key: str, ends_at: float, depth: int
     ) -> "Answer[list[Verdict]]":
-        if len(letters) == 1:
-            is_bad = outcome.code == RECIPIENT
-            verdict = Verdict(Fate.REFUSED, outcome.reason, is_bad_address=is_bad)
-            return Answer(outcome=Outcome(kind=Kind.OK), value=[verdict])
-        middle = len(letters) // 2
-        first = self.send(envelope, letters[:middle], key=f"{key}.0")
-        second = self.send(envelope, letters[middle:], key=f"{key}.1")
-        unsent = Verdict(Fate.UNSENT, "The other part of its batch had trouble.")
-        if first.value is None and second.value is None:
-            return first
-        found = first.value or [unsent] * middle, second.value or [unsent] * (len(letters) - middle)
-        worst = next((one for one in (first, second) if not one.outcome.is_good), second)
-        return Answer(outcome=worst.outcome, value=[*found[0], *found[1]])
+        """While whoever journalled the batch has it under a lease; who is left then is unsent."""
+        sides = [_side(one, depth) for one in letters]
+        verdicts = [Verdict(Fate.UNSENT, "The other part of its batch had trouble.")] * len(letters)
+        answers = []
+        for side in sorted(set(sides)):
+            places = [place for place, one in enumerate(sides) if one == side]
+            part = [letters[place] for place in places]
+            answer = self._send(envelope, part, f"{key}.{side}", ends_at, depth + 1)
+            answers.append(answer)
+            for place, verdict in zip(places, answer.value or [], strict=False):
+                verdicts[place] = verdict
+        if all(one.value is None for one in answers):
+            return answers[0]
+        worst = next((one for one in answers if not one.outcome.is_good), answers[-1])
+        return Answer(outcome=worst.outcome, value=verdicts)
 
-    def _ask(self, envelope: Envelope, letters: Sequence[Letter], key: str) -> "Answer[list[str]]":
+    def _ask(
+        self, envelope: Envelope, letters: Sequence[Letter], key: str, seconds: float
+    ) -> "Answer[list[str]]":
+        if seconds < LEAST_SECONDS:
+            late = Outcome(kind=Kind.DEADLINE, reason="Resend is too slow for a batch.", was_sent=False)
+            return Answer(outcome=late)
         request = Request(
             method="POST",
             url="/emails/batch",
@@ -77,9 +99,14 @@ class BulkResend:
             is_idempotent=True,
             read=_ids,
             classify=_classify,
-            timeout_seconds=20.0,
-            deadline_seconds=45.0,
+            timeout_seconds=min(20.0, seconds),
+            deadline_seconds=min(45.0, seconds),
         )
+
+
+def _side(letter: Letter, depth: int) -> int:
+    """The part to which it belongs, of two."""
+    return int.from_bytes(sha256(letter.token.encode()).digest()[:8], "big") >> depth & 1
 
 
 def _classify(response: Response, is_idempotent: bool, now: datetime) -> Outcome:
