@@ -341,3 +341,25 @@ def test_the_sweep_starts_a_campaign_when_its_time_has_come(workspace, campaign,
     assert not SendRun.objects.get().is_snapshotted
     SendRun.objects.filter(pk=run.pk).update(due_at=timezone.now())
     assert [pk for _, pk in sweeping._unwritten(timezone.now()).values_list("workspace_id", "pk")] == [run.pk]
+
+
+def becomes(absorbed, survivor):
+    Person.objects.filter(pk=absorbed.pk).update(merged_into=survivor)
+
+
+def test_who_was_merged_is_written_to_as_the_survivor_once(workspace, campaign, people, sink):
+    one, other, third, fourth = people(4)
+    made = campaign()
+    launch(made, now=timezone.now())
+    late = people(1, first=9)[0]  # came after the snapshot
+    becomes(one, survivor=other)
+    becomes(third, survivor=late)
+    becomes(fourth, survivor=late)
+
+    work()
+
+    got = Counter(address for address, _ in sink.stored)
+    assert got == {"p1@example.com": 1, "p9@example.com": 1}
+    assert delivery.progress(made) == delivery.Progress(sent=2, skipped={"merged": 2})
+    assert Campaign.objects.get().state == "done"
+    agrees(made)

@@ -6,12 +6,14 @@ from threading import Event
 
 from django.utils import timezone
 
-from apps.campaigns import delivery
+from apps.accounts.models import ConsentRecord, Person
+from apps.campaigns import delivery, message_tokens
 from apps.campaigns.delivery import recovering
 from apps.campaigns.models import Campaign, Chunk, Content, LedgerEntry, Recipient, SendBatch, SendRun
+from apps.integrations.connectors.bulk_email import resend as bulk_resend
 from apps.integrations.models import Suppression
 from tests.campaigns.delivery.conftest import launch, work
-from tests.fakes.server import Answer, Reply, ResetAfter, json_reply
+from tests.fakes.server import Answer, Reply, ResetAfter, ResetBefore, Slow, json_reply
 from tests.integrations.connected import connection_to
 
 
@@ -164,3 +166,152 @@ def test_where_only_a_person_can_help_the_campaign_is_paused(workspace, campaign
     assert "provider" in paused.state_reason
     assert SendRun.objects.get().is_paused
     assert Recipient.objects.filter(state="to_send").count() == 3
+
+
+def lost(resend, made, people, count):
+    """A batch of which nobody knows whether it left."""
+    people(count)
+    resend.misbehave(ResetAfter(), times=3)
+    launch(made, now=timezone.now())
+    work()
+    resend.behave()
+    assert SendBatch.objects.filter(settled_at__isnull=True).count() == 1
+
+
+def test_a_batch_of_unknown_fate_holds_up_nobody_else(workspace, campaign, people, resend, at_resend):
+    made = campaign()
+    lost(resend, made, people, 120)
+
+    Event().wait(2.1)
+    Chunk.objects.update(due_at=None)
+    SendRun.objects.update(is_open=True, due_at=None)
+    work()
+
+    assert len(resend.sent) == 120
+    assert delivery.progress(made) == delivery.Progress(sent=70, to_send=50)
+    assert Campaign.objects.get().state == "running"
+    come_back(made)
+    assert len(resend.sent) == 120
+    assert delivery.progress(made) == delivery.Progress(sent=120)
+    assert Campaign.objects.get().state == "done"
+    assert list(delivery.faults(made)) == []
+
+
+def test_what_is_known_of_a_batch_does_not_wait_for_what_is_not(
+    workspace, campaign, people, resend, at_resend
+):
+    people(12)
+    made = campaign()
+    launch(made, now=timezone.now())
+    sides = {one: bulk_resend.side(message_tokens.issue(workspace.pk, one.pk), 0) for one in recipients()}
+    parted = [one for one in sides if sides[one]]
+    resend.refuses = {f"{parted[0].person.external_id}@example.com"}
+    resend.misbehave(Slow(0), times=2)  # the whole is refused, and one part is taken
+    resend.misbehave(ResetAfter(), times=3)
+
+    work()
+    assert delivery.progress(made) == delivery.Progress(sent=12 - len(parted), to_send=len(parted))
+
+    resend.behave()
+    come_back(made)
+    come_back(made)
+    assert delivery.progress(made) == delivery.Progress(sent=11, refused=1)
+    assert Counter(one["to"][0] for one in resend.sent.values()).most_common(1)[0][1] == 1
+    assert LedgerEntry.objects.count() == 12
+    assert list(delivery.faults(made)) == []
+
+
+def recipients():
+    return Recipient.objects.select_related("person").order_by("pk")
+
+
+def test_a_paused_campaign_repeats_nothing_until_it_goes_on(workspace, campaign, people, resend, at_resend):
+    made = campaign()
+    lost(resend, made, people, 3)
+    asked = len(resend.asked("POST", "/emails/batch"))
+
+    delivery.pause(made, now=timezone.now())
+    come_back_paused()
+    assert len(resend.asked("POST", "/emails/batch")) == asked
+
+    delivery.resume(made, now=timezone.now())
+    come_back(made)
+    assert delivery.progress(made) == delivery.Progress(sent=3)
+
+
+def come_back_paused():
+    SendBatch.objects.update(lease_until=timezone.now() - timedelta(minutes=1))
+    recovering.recover()
+
+
+def test_nor_does_one_that_was_cancelled(workspace, campaign, people, resend, at_resend):
+    made = campaign()
+    lost(resend, made, people, 3)
+    asked = len(resend.asked("POST", "/emails/batch"))
+
+    delivery.cancel(made, now=timezone.now())
+    come_back_paused()
+
+    assert len(resend.asked("POST", "/emails/batch")) == asked
+    assert delivery.progress(made) == delivery.Progress(uncertain=3)
+    assert list(delivery.faults(made)) == []
+
+
+def unsubscribes(workspace, person):
+    ConsentRecord.objects.create(
+        workspace=workspace,
+        person=person,
+        purpose="news",
+        is_granted=False,
+        source="page",
+        occurred_at=timezone.now(),
+    )
+
+
+def test_who_unsubscribed_meanwhile_is_not_in_what_is_repeated(
+    workspace, campaign, people, resend, at_resend
+):
+    made = campaign()
+    people(3)
+    resend.misbehave(ResetBefore(), times=3)  # it never had them
+    launch(made, now=timezone.now())
+    work()
+    resend.behave()
+
+    unsubscribes(workspace, Person.objects.get(external_id="p1"))
+    come_back(made)
+
+    assert {one["to"][0] for one in resend.sent.values()} == {"p0@example.com", "p2@example.com"}
+    assert delivery.progress(made) == delivery.Progress(sent=2, skipped={"unsubscribed": 1})
+    assert list(delivery.faults(made)) == []
+
+
+def test_and_what_was_had_with_them_is_not_sent_again_without(workspace, campaign, people, resend, at_resend):
+    made = campaign()
+    lost(resend, made, people, 3)
+
+    unsubscribes(workspace, Person.objects.get(external_id="p1"))
+    come_back(made)
+
+    assert len(resend.sent) == 3
+    assert delivery.progress(made) == delivery.Progress(uncertain=3)
+
+
+def test_the_parts_of_a_batch_end_within_its_lease(
+    workspace, campaign, people, resend, at_resend, monkeypatch
+):
+    monkeypatch.setattr(bulk_resend, "BATCH_SECONDS", 2.2)
+    people(8)
+    resend.refuses = {"p3@example.com"}
+    resend.misbehave(Slow(0.4))
+    made = campaign()
+    launch(made, now=timezone.now())
+
+    work()
+
+    assert len(resend.asked("POST", "/emails/batch")) == 1
+    assert SendBatch.objects.filter(settled_at__isnull=False).count() == 1
+    assert delivery.progress(made) == delivery.Progress(to_send=8)
+    monkeypatch.undo()
+    come_back(made)
+    assert delivery.progress(made) == delivery.Progress(sent=7, refused=1)

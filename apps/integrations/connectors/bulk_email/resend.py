@@ -65,13 +65,13 @@ class BulkResend:
         self, envelope: Envelope, letters: Sequence[Letter], key: str, ends_at: float, depth: int
     ) -> "Answer[list[Verdict]]":
         """While whoever journalled the batch has it under a lease; who is left then is unsent."""
-        sides = [_side(one, depth) for one in letters]
+        sides = [side(one.token, depth) for one in letters]
         verdicts = [Verdict(Fate.UNSENT, "The other part of its batch had trouble.")] * len(letters)
         answers = []
-        for side in sorted(set(sides)):
-            places = [place for place, one in enumerate(sides) if one == side]
+        for part_of in sorted(set(sides)):
+            places = [place for place, one in enumerate(sides) if one == part_of]
             part = [letters[place] for place in places]
-            answer = self._send(envelope, part, f"{key}.{side}", ends_at, depth + 1)
+            answer = self._send(envelope, part, f"{key}.{part_of}", ends_at, depth + 1)
             answers.append(answer)
             for place, verdict in zip(places, answer.value or [], strict=False):
                 verdicts[place] = verdict
@@ -104,9 +104,9 @@ class BulkResend:
         )
 
 
-def _side(letter: Letter, depth: int) -> int:
-    """The part to which it belongs, of two."""
-    return int.from_bytes(sha256(letter.token.encode()).digest()[:8], "big") >> depth & 1
+def side(token: str, depth: int) -> int:
+    """The part to which a letter of that token belongs, of two."""
+    return int.from_bytes(sha256(token.encode()).digest()[:8], "big") >> depth & 1
 
 
 def _classify(response: Response, is_idempotent: bool, now: datetime) -> Outcome:
