@@ -12,14 +12,14 @@ from apps.accounts.errors import DomainError, Invalid, NotHere
 from apps.accounts.models import AuditEntry
 from apps.accounts.permissions import Actor, require
 from apps.campaigns import splitting
-from apps.campaigns.models import Audience, Campaign, Content, Topic
+from apps.campaigns.content.variants import COUNTED, WEIGHTS
+from apps.campaigns.models import Audience, Campaign, Topic
 from apps.integrations import mail
 from apps.integrations.models import Connection
 
 State = Campaign.State
-# Deeds that leave the version as it is, and those of words that count it up.
+# Deeds that leave the version as it is.
 NOT_COUNTED = ("campaign.created", "campaign.duplicated", "campaign.archived")
-COUNTED = ("content.added", "content.changed", "content.removed")
 FIELDS = frozenset(
     {
         "name",
@@ -46,10 +46,12 @@ LIMITS: dict[str, tuple[float, float]] = {
     "hold_out_share": (0, 0.5),
     "test_share": (0.01, 1),
     "test_hours": (0.02, 168),
-    "weight": (1, 100),
+    "weight": WEIGHTS,
     "send_from_hour": (0, 23),
     "send_until_hour": (1, 24),
 }
+# Of a conflict, how many deeds are told at most.
+MOST_TOLD = 50
 COPIED = FIELDS - {"starts_at"}
 
 
@@ -115,16 +117,18 @@ def create(actor: Actor, *, name: str, now: datetime, **chosen: Any) -> Campaign
 
 @transaction.atomic
 def change(actor: Actor, campaign: Campaign, *, version: int, now: datetime, **changes: Any) -> Campaign:
-    """Change a draft. version: the one that was read; another one by now is ChangedMeanwhile, naming what was
-    changed. Needs campaigns:write. Raises Invalid, NotInThatState. Audited.
+    """Change a draft. version: the one that was read; where another one stands by now and something would
+    change, ChangedMeanwhile names what was changed. Needs campaigns:write. Raises Invalid, NotInThatState.
+    Audited.
     """
     require(actor, "campaigns:write")
     held = locked(campaign)
     expect(held, State.DRAFT)
-    _guard(held, version)
     before = {name: _plain(getattr(held, name)) for name in _known(changes)}
     for name, value in changes.items():
         setattr(held, name, value)
+    if any(_plain(getattr(held, name)) != before[name] for name in changes):
+        guard(held, version)
     _clean(held)
     after = {name: _plain(getattr(held, name)) for name in changes}
     changed = {name for name in after if after[name] != before[name]}
@@ -155,7 +159,7 @@ def duplicate(actor: Actor, campaign: Campaign, *, now: datetime) -> Campaign:
     )
     made.save(force_insert=True)
     for one in splitting.contents_of(campaign):
-        one.pk, one.campaign, one.changed_at = None, made, now
+        one.pk, one.campaign, one.changed_at, one.version = None, made, now, made.version
         one._state.adding = True
         one.approved_at, one.approved_by, one.prediction = None, "", {}
         one.save(force_insert=True)
@@ -177,37 +181,17 @@ def archive(actor: Actor, campaign: Campaign, *, now: datetime) -> Campaign:
     return held
 
 
-@transaction.atomic
-def weigh(actor: Actor, found: Content, weight: int, *, now: datetime) -> Content:
-    """Say what part of those on whom variants are tried gets this one. Needs campaigns:write. Audited."""
-    require(actor, "campaigns:write")
-    held = locked(found.campaign)
-    expect(held, State.DRAFT)
-    low, high = LIMITS["weight"]
-    if not low <= weight <= high:
-        raise Invalid({"weight": [f"Give a number from {low:g} to {high:g}."]})
-    one: Content = Content.objects.select_for_update().get(pk=found.pk)
-    if one.weight != weight:
-        before, one.weight = one.weight, weight
-        one.save(update_fields=["weight"])
-        touch(held, now=now)
-        held.save(update_fields=["version", "changed_at"])
-        after = {"key": one.key, "weight": weight}
-        audit.record(actor, "campaign.weighed", held, now=now, before={"weight": before}, after=after)
-    return one
-
-
 def touch(held: Campaign, *, now: datetime) -> None:
     """A change counts the version up; unsaved."""
     held.version += 1
     held.changed_at = now
 
 
-def _guard(held: Campaign, version: int) -> None:
+def guard(held: Campaign, version: int) -> None:
     """Raise ChangedMeanwhile with what was changed since, and by whom."""
     if held.version == version:
         return
-    since = _deeds(held, max(0, held.version - version))
+    since = _deeds(held, max(0, min(held.version - version, MOST_TOLD)))
     names = sorted({name for one in since for name in _fields_of(one)})
     who = " and ".join(sorted({one.actor_label for one in since})) or "Somebody"
     what = ", ".join(names).replace("_", " ") or "it"
@@ -228,7 +212,7 @@ def _fields_of(one: AuditEntry) -> set[str]:
     after = one.after or {}
     if one.deed == "campaign.changed":
         return set(after) - {"version"}
-    if one.deed == "campaign.weighed" or one.target_kind == "content":
+    if one.target_kind == "content":
         return {f"variant {after.get('key', '')}"}
     return {"state"}
 

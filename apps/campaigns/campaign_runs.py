@@ -19,7 +19,7 @@ from apps.accounts.permissions import Actor, require, system
 from apps.accounts.tasks_base import workspace_task
 from apps.campaigns import campaign_checks, delivery, flags, splitting
 from apps.campaigns.campaign_checks import Checked
-from apps.campaigns.campaign_drafts import expect, locked, touch
+from apps.campaigns.campaign_drafts import expect, guard, locked, touch
 from apps.campaigns.events import CampaignLaunched, CampaignStateChanged
 from apps.campaigns.models import Campaign
 
@@ -49,16 +49,24 @@ class NeedsConfirmation(DomainError):
 
 @transaction.atomic
 def launch(
-    actor: Actor, campaign: Campaign, *, now: datetime, confirmed_people: int | None = None
+    actor: Actor,
+    campaign: Campaign,
+    *,
+    now: datetime,
+    confirmed_people: int | None = None,
+    version: int | None = None,
 ) -> Campaign:
     """Let it leave: now, or at starts_at where that is to come. Needs campaigns:send.
 
-    confirmed_people: how many somebody has said yes to, required above the workspace's limit. Raises
-    NotReady, NeedsConfirmation, NotInThatState, SwitchedOff. Audited with the number of people.
+    confirmed_people: how many somebody has said yes to, required above the workspace's limit. version: the
+    one that was looked at; absent, it leaves as it is now. Raises NotReady, NeedsConfirmation,
+    NotInThatState, ChangedMeanwhile, SwitchedOff. Audited with the number of people.
     """
     require(actor, "campaigns:send")
     held = locked(campaign)
     expect(held, State.DRAFT)
+    if version is not None:
+        guard(held, version)
     flags.require(flags.SENDING, held.workspace_id)
     checked = campaign_checks.check(held, now=now)
     _refuse(checked, confirmed_people)

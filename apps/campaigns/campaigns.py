@@ -16,7 +16,6 @@ from apps.campaigns.campaign_drafts import (
     create,
     duplicate,
     find,
-    weigh,
 )
 from apps.campaigns.campaign_runs import (
     SWITCHED_OFF,
@@ -55,5 +54,4 @@ __all__ = [
     "start",
     "start_all_due",
     "start_due",
-    "weigh",
 ]

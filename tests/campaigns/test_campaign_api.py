@@ -27,13 +27,16 @@ def test_from_the_first_word_to_the_figures(api, page, workspace, actor):
     assert made.status_code == 201
     address = f"{URL}/{made.json()['id']}"
     words = {"subject": "Summer is near", "body": "Hello", "weight": 3}
-    assert _post(api, f"{address}/contents", words).json()["weight"] == 3
+    said = _post(api, f"{address}/contents", words).json()
+    assert said["weight"] == 3
     held = api.get(f"{address}/check").json()
     assert (held["is_ready"], held["people"]) == (False, 8)
     assert _post(api, f"{address}/launch").status_code == 409
-    assert _post(api, f"{address}/contents/a/approve").status_code == 403
+    seen = {"version": said["version"]}
+    assert _post(api, f"{address}/contents/a/approve", seen).status_code == 403
 
-    assert page.post(f"{address}/contents/a/approve", content_type="application/json").status_code == 200
+    assert page.post(f"{address}/contents/a/approve", content_type="application/json").status_code == 400
+    assert page.post(f"{address}/contents/a/approve", seen, "application/json").status_code == 200
     assert api.get(f"{address}/check").json()["is_ready"]
     answer = _post(api, f"{address}/launch")
 
@@ -61,6 +64,44 @@ def test_a_change_names_what_was_changed_meanwhile(api):
     assert second.status_code == 409
     assert second.json()["code"] == "campaign_changed_meanwhile"
     assert second.json()["errors"] == {"goal": ["Changed meanwhile."]}
+
+
+def test_a_text_that_was_replaced_meanwhile_is_neither_approved_nor_overwritten(api, page):
+    address = f"{URL}/{_post(api, URL, {'name': 'Spring'}).json()['id']}"
+    seen = _post(api, f"{address}/contents", {"subject": "Text A", "body": "Hello"}).json()["version"]
+    address = f"{address}/contents/a"
+    changed = api.patch(address, {"version": seen, "subject": "Text B", "weight": 2}, format="json")
+
+    approved = page.post(f"{address}/approve", {"version": seen}, "application/json")
+    stale = api.patch(address, {"version": seen, "subject": "Text C"}, format="json")
+    gone = api.delete(f"{address}?version={seen}")
+
+    assert (changed.status_code, changed.json()["version"] > seen) == (200, True)
+    assert [one.status_code for one in (approved, stale, gone)] == [409, 409, 409]
+    assert stale.json()["code"] == "content_changed_meanwhile"
+    assert set(stale.json()["errors"]) == {"subject", "weight"}
+    kept = api.get(address).json()
+    assert (kept["subject"], kept["weight"], kept["approved_at"]) == ("Text B", 2, None)
+    assert api.patch(address, {"subject": "Text C"}, format="json").status_code == 400
+    assert api.delete(f"{address}?version={kept['version']}").status_code == 204
+
+
+def test_what_was_looked_at_is_what_is_launched(api, workspace):
+    made = ready(workspace, many=2)
+    address = f"{URL}/{made.public_id}"
+    api.patch(address, {"version": made.version, "goal": "purchase"}, format="json")
+
+    stale = _post(api, f"{address}/launch", {"version": made.version})
+
+    assert (stale.status_code, stale.json()["code"]) == (409, "campaign_changed_meanwhile")
+    assert _post(api, f"{address}/launch", {"version": made.version + 1}).json()["state"] == "running"
+
+
+def test_a_version_that_never_was_is_a_conflict_or_refused(api):
+    address = f"{URL}/{_post(api, URL, {'name': 'Spring'}).json()['id']}"
+
+    assert api.patch(address, {"version": -(10**30), "name": "x"}, format="json").status_code == 400
+    assert api.patch(address, {"version": 2**31 - 1, "name": "x"}, format="json").status_code == 409
 
 
 def test_the_addresses_without_a_version_are_the_same_views(api):
@@ -115,6 +156,7 @@ def test_what_is_sent_is_not_changed(api, workspace, actor):
     address = f"{URL}/{made.public_id}"
 
     assert api.patch(address, {"version": made.version, "name": "x"}, format="json").status_code == 409
-    assert api.patch(f"{address}/contents/a", {"subject": "x"}, format="json").status_code == 409
-    assert api.delete(f"{address}/contents/a").status_code == 409
+    change = {"version": 1, "subject": "x"}
+    assert api.patch(f"{address}/contents/a", change, format="json").status_code == 409
+    assert api.delete(f"{address}/contents/a?version=1").status_code == 409
     assert Content.objects.filter(subject="x").count() == 0

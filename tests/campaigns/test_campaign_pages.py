@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from apps.campaigns import arm_figures, campaigns, splitting
-from apps.campaigns.content import ai
+from apps.campaigns.content import ai, variants
 from apps.campaigns.models import AiDraft, Campaign, Content, FlagChoice, Recipient
 from tests.campaigns.built import click, convert, launched, ready, send_all
 from tests.factories import NOW, PersonFactory, member
@@ -78,22 +78,23 @@ def test_words_are_kept_approved_and_taken_away(page, workspace):
     made = ready(workspace, many=3)
     address = f"/campaigns/{made.public_id}/contents/a/"
     words = {"subject": "Other words", "body": "Hello", "weight": "2"}
+    seen = Content.objects.get(key="a").version
 
-    page.post(address, {**words, "do": "save"})
+    page.post(address, {**words, "do": "save", "version": seen})
     one = Content.objects.get(key="a")
     assert (one.subject, one.weight, one.approved_at) == ("Other words", 2, None)
-    page.post(address, {**words, "do": "approve"})
+    page.post(address, {**words, "do": "approve", "version": one.version})
     assert Content.objects.get(key="a").approved_at is not None
-    page.post(address, {"do": "remove"})
+    page.post(address, {"do": "remove", "version": one.version})
     assert [one.key for one in Content.objects.all()] == ["b"]
 
 
 def _words(page, address):
     """What the form of the first variant would send."""
     shown = page.get(address).content.decode()
-    read_at = re.search(r'name="read_at" value="([^"]+)"', shown).group(1)
+    version = re.search(r'name="version"\s+id="id_version"\s+value="([^"]+)"', shown).group(1)
     one = Content.objects.order_by("pk").first()
-    return {"subject": one.subject, "body": one.body, "read_at": read_at, "do": "save"}
+    return {"subject": one.subject, "body": one.body, "version": version, "do": "save"}
 
 
 def test_two_tabs_on_the_same_words_overwrite_nothing_of_each_other(page, workspace):
@@ -108,19 +109,19 @@ def test_two_tabs_on_the_same_words_overwrite_nothing_of_each_other(page, worksp
 
     one = Content.objects.get(key="a", campaign=made)
     assert (one.subject, one.body) == ("From the first", first["body"])
-    assert "Somebody changed variant a meanwhile" in _text(refused)
+    assert "changed variant a (subject) meanwhile" in _text(refused)
     assert "From the second" in on_a_page.content.decode()
     assert on_a_page.status_code == 400
-    again = re.search(r'name="read_at"\s+id="id_read_at"\s+value="([^"]+)"', kept.content.decode()).group(1)
-    page.post(to, {**first, "read_at": again, "subject": "And once more"}, **HTMX)
+    again = re.search(r'id="id_version"\s+value="([^"]+)"', kept.content.decode()).group(1)
+    page.post(to, {**first, "version": again, "subject": "And once more"}, **HTMX)
     one.refresh_from_db()
     assert one.subject == "And once more"
 
 
-@pytest.mark.parametrize("read_at", ["yesterday", "2026-13-01T00:00:00+00:00"])
-def test_a_page_that_does_not_say_what_was_read_changes_nothing(page, workspace, read_at):
+@pytest.mark.parametrize("version", ["yesterday", "", "-1", "9" * 30])
+def test_a_page_that_does_not_say_what_was_read_changes_nothing(page, workspace, version):
     made = ready(workspace, many=3)
-    words = {"subject": "New", "body": "New", "read_at": read_at}
+    words = {"subject": "New", "body": "New", "version": version}
 
     answer = page.post(f"/campaigns/{made.public_id}/contents/a/", words)
 
@@ -168,6 +169,30 @@ def test_what_a_variant_may_come_to_stands_beside_its_words(page, workspace):
     shown = _text(page.get(f"/campaigns/{made.public_id}/build/content/"))
 
     assert re.search(r"Foretold: \d+\.\d % click \d", shown)
+
+
+def test_an_approval_of_words_that_were_replaced_shows_both_and_loses_none(page, actor, workspace):
+    made = ready(workspace, many=3)
+    address = f"/campaigns/{made.public_id}/contents/a/"
+    seen = Content.objects.get(key="a")
+    variants.change(actor, seen, now=NOW, subject="Text B", body="Theirs")
+    mine = {"subject": "Text A", "body": "Mine", "version": seen.version, "weight": "1"}
+
+    refused = page.post(address, {**mine, "do": "approve"})
+
+    shown, now_there = _text(refused), Content.objects.get(key="a")
+    assert refused.status_code == 400
+    assert (now_there.subject, now_there.approved_at) == ("Text B", None)
+    assert all(one in shown for one in ("Text B", "Theirs", "Mine", "meanwhile"))
+    assert 'value="Text A"' in refused.content.decode()
+    assert f'value="{now_there.version}"' in refused.content.decode()
+    kept = page.post(address, {**mine, "version": seen.version}, **HTMX)
+    assert "meanwhile" in _text(kept)
+    page.post(address, {**mine, "do": "approve", "version": now_there.version})
+    assert Content.objects.get(key="a").subject == "Text A"
+    assert Content.objects.get(key="a").approved_at is not None
+    assert page.post(address, {**mine, "do": "remove", "version": "x"}).status_code == 302
+    assert Content.objects.filter(key="a").exists()
 
 
 def test_the_preview_may_be_framed_here_and_nowhere_else(page, workspace):

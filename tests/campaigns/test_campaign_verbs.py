@@ -77,7 +77,7 @@ def test_other_words_wait_for_a_yes_again(actor, workspace):
     made = ready(workspace, many=1, variants=1)
     one = Content.objects.get()
 
-    campaigns.weigh(actor, one, 2, now=LATER)
+    one = variants.change(actor, one, now=LATER, weight=2)
     assert Content.objects.get().approved_at is not None
     variants.change(actor, one, now=LATER, subject="Summer")
 
@@ -236,8 +236,8 @@ def test_what_runs_is_not_changed_any_more(actor, workspace):
 
     with pytest.raises(NotInThatState):
         campaigns.change(actor, made, version=made.version, now=NOW, name="Summer")
-    with pytest.raises(NotInThatState):
-        campaigns.weigh(actor, Content.objects.first(), 2, now=NOW)
+    with pytest.raises(variants.NotADraft):
+        variants.change(actor, Content.objects.first(), now=NOW, weight=2)
     with pytest.raises(NotInThatState):
         campaigns.archive(actor, made, now=NOW)
 

@@ -37,7 +37,7 @@ def test_one_variant_goes_to_everybody(actor, workspace):
 
 def test_the_shares_are_kept(actor, workspace):
     made = ready(workspace, many=400, hold_out_share=0.25, test_share=0.5)
-    campaigns.weigh(actor, variants.get(made, "b"), 3, now=NOW)
+    variants.change(actor, variants.get(made, "b"), now=NOW, weight=3)
     made = launched(actor, made)
 
     states = {

@@ -10,6 +10,8 @@ class Content(WorkspaceOwned):
 
     subject, preheader, body: templates (Jinja in a sandbox; the body is Markdown). made_by: a person, a
     model, or our own rules where no model answered; what a person changed is theirs to approve all the same.
+    version: the campaign's when this was last changed, so that of two texts under one letter none has the
+    other's.
     """
 
     class MadeBy(models.TextChoices):
@@ -20,6 +22,7 @@ class Content(WorkspaceOwned):
     campaign = WorkspaceForeignKey(Campaign, on_delete=models.CASCADE, db_index=False)
     # Of the variant in the experiment.
     key = models.SlugField(max_length=20)
+    version = models.PositiveIntegerField(default=1, db_default=1)
     position = models.PositiveSmallIntegerField()
     # Of the people whom variants are tried on, on any scale.
     weight = models.PositiveSmallIntegerField(default=1, db_default=1)

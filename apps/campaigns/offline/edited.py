@@ -44,7 +44,8 @@ def _edited(actor: Actor, event: OfflineEvent, now: datetime) -> Verdict:
         return _conflict(actor, event, content)
     try:
         with transaction.atomic():
-            variants.change(actor, content, now=now, **event.payload["fields"])
+            seen = variants.get(held, content.key)
+            variants.change(actor, seen, now=now, **event.payload["fields"])
     except variants.NotADraft:
         return _conflict(actor, event, content)
     except DomainError as error:
@@ -92,10 +93,13 @@ def waiting() -> list[EditConflict]:
 
 
 @transaction.atomic
-def decide(actor: Actor, public_id: UUID, *, take_it: bool, now: datetime) -> EditConflict:
+def decide(
+    actor: Actor, public_id: UUID, *, take_it: bool, now: datetime, version: int | None = None
+) -> EditConflict:
     """Take the device's text, or leave the present one. Audited.
 
-    Raises NotHere, AlreadyDecided or NotADraft.
+    version: of the present text that was seen beside it. Raises NotHere, AlreadyDecided, NotADraft or
+    ChangedMeanwhile.
     """
     require(actor, "campaigns:write")
     found = EditConflict.objects.select_for_update().filter(public_id=public_id).first()
@@ -104,7 +108,7 @@ def decide(actor: Actor, public_id: UUID, *, take_it: bool, now: datetime) -> Ed
     if found.state != State.OPEN:
         raise AlreadyDecided(f"{found.decided_by} has decided this already.")
     if take_it:
-        variants.change(actor, found.content, now=now, **found.fields)
+        variants.change(actor, found.content, version=version, now=now, **found.fields)
     found.state = State.TAKEN if take_it else State.DROPPED
     found.decided_at, found.decided_by = now, actor.label[:200]
     found.save(update_fields=["state", "decided_at", "decided_by"])

@@ -1,5 +1,7 @@
 """The builder: audience, content, schedule, goal and test, checks, launch; kept as one goes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -66,8 +68,7 @@ def launch(request: HttpRequest, campaign_id: UUID) -> HttpResponse:
     found, form = campaigns.find(campaign_id), forms.LaunchForm(request.POST)
     if form.is_valid():
         with refusals_in(form):
-            confirmed = form.cleaned_data["confirmed_people"]
-            launched = campaigns.launch(request.actor, found, now=timezone.now(), confirmed_people=confirmed)
+            launched = campaigns.launch(request.actor, found, now=timezone.now(), **form.cleaned_data)
             when = "leaves at its time" if launched.state == State.SCHEDULED else "is on its way"
             messages.success(request, f"{launched.name} {when}.")
             return redirect("campaigns:campaign", campaign_id=campaign_id)
@@ -94,19 +95,18 @@ def content_change(request: HttpRequest, campaign_id: UUID, key: str) -> HttpRes
     found = campaigns.find(campaign_id)
     one, deed = variants.get(found, key), request.POST.get("do", "save")
     if deed == "remove":
-        variants.remove(request.actor, one, now=timezone.now())
+        variants.remove(request.actor, one, version=forms.seen_version(request), now=timezone.now())
         messages.success(request, f"Variant {key} is gone.")
         return redirect("campaigns:build", campaign_id=campaign_id, step="content")
-    form = forms.ChangedWordsForm(request.POST)
+    form = forms.VariantForm(request.POST)
     if form.is_valid():
-        with refusals_in(form):
+        with refusals_in(form), _conflicts_in(form):
             one = variants.change(request.actor, one, now=timezone.now(), **form.cleaned_data)
-            _weigh(request, one)
             if deed == "approve":
                 require(request.actor, "campaigns:send")
                 variants.approve(request.actor, one, now=timezone.now())
                 messages.success(request, f"Variant {key} is approved.")
-            return _saved(request, found, one=one) if request.htmx else _to_variant(found, key)
+            return _saved(request, found, version=one.version) if request.htmx else _to_variant(found, key)
     return _saved(request, found, form) if request.htmx else _contents(request, found, key=key, form=form)
 
 
@@ -180,12 +180,9 @@ def preview_frame(request: HttpRequest, campaign_id: UUID, key: str) -> HttpResp
 
 def _keep(request: HttpRequest, found: Campaign, step: str, form: Any) -> HttpResponse:
     if form.is_valid():
-        with refusals_in(form):
-            version = _version(request.POST.get("version", ""))
-            try:
-                campaigns.change(request.actor, found, version=version, now=timezone.now(), **form.changes())
-            except campaigns.ChangedMeanwhile as meanwhile:
-                form.add_error(None, meanwhile.detail)
+        version = forms.seen_version(request)
+        with refusals_in(form), _conflicts_in(form):
+            campaigns.change(request.actor, found, version=version, now=timezone.now(), **form.changes())
     if request.htmx:
         return _saved(request, found, form)
     if form.errors:
@@ -194,19 +191,23 @@ def _keep(request: HttpRequest, found: Campaign, step: str, form: Any) -> HttpRe
     return redirect("campaigns:build", campaign_id=found.public_id, step=names[names.index(step) + 1])
 
 
-def _version(text: str) -> int:
-    """The version that the page was made of; 0, which no campaign has, where it does not say."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+@contextmanager
+def _conflicts_in(form: Any) -> Iterator[None]:
+    """Say in one sentence who changed what meanwhile."""
+    try:
+        yield
+    except (campaigns.ChangedMeanwhile, variants.ChangedMeanwhile) as meanwhile:
+        form.add_error(None, meanwhile.detail)
 
 
-def _saved(
-    request: HttpRequest, found: Campaign, form: Any = None, *, one: Content | None = None
-) -> HttpResponse:
-    """What htmx puts beside the form: that it is kept, or what is wrong; and how many it would reach."""
+def _saved(request: HttpRequest, found: Campaign, form: Any = None, *, version: int = 0) -> HttpResponse:
+    """What htmx puts beside the form: that it is kept, or what is wrong; and how many it would reach.
+    version: of the variant that was kept.
+    """
     fresh = campaigns.find(found.public_id)
     context = {
         "found": fresh,
-        "one": one,
+        "version": version or fresh.version,
         "errors": dict(form.errors) if form is not None else {},
         "now": timezone.now(),
         "people": _people(fresh),
@@ -236,6 +237,7 @@ def _contents(
         "chosen": None if is_new else chosen,
         "foretold": {} if is_new else _foretold(found, chosen),
         "form": form or (_words(chosen) if chosen is not None and not is_new else None),
+        "present": form.present(chosen) if form is not None and chosen is not None else [],
         "new": new or (forms.WordsForm() if is_new else None),
         "brief": brief or forms.BriefForm(),
         "ai_is_on": flags.is_on(flags.AI, request.workspace),
@@ -289,15 +291,10 @@ def _people(found: Campaign) -> int | None:
     return None if found.audience is None else campaigns.people_of(found.audience, now=timezone.now())
 
 
-def _words(one: Content) -> forms.ChangedWordsForm:
-    words = {name: getattr(one, name) for name in forms.WordsForm.base_fields}
-    return forms.ChangedWordsForm(initial={**words, "read_at": one.changed_at.isoformat()})
-
-
-def _weigh(request: HttpRequest, one: Content) -> None:
-    form = forms.WeightForm(request.POST)
-    if form.is_valid():
-        campaigns.weigh(request.actor, one, form.cleaned_data["weight"], now=timezone.now())
+def _words(one: Content) -> forms.VariantForm:
+    return forms.VariantForm(
+        initial={name: getattr(one, name) for name in forms.VariantForm.base_fields}, auto_id="id_%s"
+    )
 
 
 def _to_variant(found: Campaign, key: str) -> HttpResponse:

@@ -1,18 +1,25 @@
 """What the builder of campaigns reads; the verbs judge it."""
 
-from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.http import HttpRequest
 
 from apps.attribution import reports
 from apps.campaigns import flags
-from apps.campaigns.models import Audience, Campaign, Topic
+from apps.campaigns.content import sandbox
+from apps.campaigns.models import Audience, Campaign, Content, Topic
 from apps.integrations import mail
 from apps.integrations.models import Connection
 
 HOURS = [(hour, f"{hour:02}:00") for hour in range(25)]
 DATE_TIME = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+
+
+def seen_version(request: HttpRequest) -> int:
+    """What the form was filled in on; a version that there never was where none is named."""
+    given = request.POST.get("version", "")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 10 else 0
 
 
 class NameForm(forms.Form):
@@ -194,26 +201,36 @@ class WordsForm(forms.Form):
     cta_url = forms.CharField(label="It leads to", max_length=2_000, required=False)
 
 
-class MomentField(forms.CharField):
-    """A moment as the page was given it, to the microsecond."""
+class VariantForm(WordsForm):
+    """A variant that is there, as it was seen."""
 
-    widget = forms.HiddenInput
+    version = forms.IntegerField(
+        widget=forms.HiddenInput,
+        min_value=0,
+        max_value=2**31 - 1,
+        error_messages=dict.fromkeys(
+            ("required", "invalid", "min_value", "max_value"),
+            "Load the page again: it does not say what you saw.",
+        ),
+    )
+    weight = forms.IntegerField(
+        label="Weight in the test",
+        min_value=1,
+        max_value=100,
+        required=False,
+        help_text="2 gets twice as many people as 1.",
+    )
 
-    def clean(self, value: Any) -> datetime | None:
-        try:
-            return datetime.fromisoformat(value) if value else None
-        except ValueError:
-            raise forms.ValidationError("Load the page again.") from None
-
-
-class ChangedWordsForm(WordsForm):
-    """The same of a variant that is there. read_at: when the words that were read had been written."""
-
-    read_at = MomentField(required=False)
-
-
-class WeightForm(forms.Form):
-    weight = forms.IntegerField(min_value=1, max_value=100)
+    def present(self, one: Content) -> list[tuple[str, Any]]:
+        """What stands there by now and differs from what was sent, where another version was seen."""
+        if not self.is_bound or self.data.get("version") == str(one.version):
+            return []
+        there = [(name, getattr(one, name)) for name in WordsForm.base_fields]
+        return [
+            (str(self.fields[name].label), value)
+            for name, value in there
+            if sandbox.cleaned(self.data.get(name, "")) != value
+        ]
 
 
 class TestForm(forms.Form):
@@ -252,3 +269,4 @@ class BriefForm(forms.Form):
 
 class LaunchForm(forms.Form):
     confirmed_people = forms.IntegerField(label="Type the number of people", min_value=0, required=False)
+    version = forms.IntegerField(widget=forms.HiddenInput, min_value=0, max_value=2**31 - 1, required=False)

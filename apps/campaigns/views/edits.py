@@ -12,6 +12,7 @@ from apps.accounts.doors import page
 from apps.campaigns.content import variants
 from apps.campaigns.models import EditConflict
 from apps.campaigns.offline import edited
+from apps.campaigns.views.campaign_forms import seen_version
 
 
 @require_safe
@@ -27,7 +28,8 @@ def listed(request: HttpRequest) -> HttpResponse:
 @page("campaigns:write")
 def decide(request: HttpRequest, conflict_id: UUID) -> HttpResponse:
     take_it = request.POST.get("take") == "yes"
-    edited.decide(request.actor, conflict_id, take_it=take_it, now=timezone.now())
+    version = seen_version(request)
+    edited.decide(request.actor, conflict_id, take_it=take_it, version=version, now=timezone.now())
     messages.success(request, "The device's text was taken." if take_it else "The present text stays.")
     return redirect("campaigns:edits")
 

@@ -72,9 +72,38 @@ def test_a_person_approves_and_a_change_withdraws_it(person, campaign):
 
     same = variants.change(person, approved, now=NOW, subject=approved.subject, angle="plain")
     assert same.approved_at == NOW
-    changed = variants.change(person, approved, now=NOW, subject="Other words")
+    changed = variants.change(person, same, now=NOW, subject="Other words")
     assert (changed.approved_at, changed.approved_by, changed.prediction) == (None, "", {})
     assert deeds()[-3:] == ["content.approved", "content.changed", "content.changed"]
+
+
+def test_no_yes_to_words_that_somebody_replaced_meanwhile(person, campaign):
+    seen = variants.add(person, campaign, now=NOW, **GOOD)
+    other = variants.change(person, seen, now=NOW, subject="Text B")
+
+    with pytest.raises(variants.ChangedMeanwhile) as approved:
+        variants.approve(person, seen, now=NOW)
+    with pytest.raises(variants.ChangedMeanwhile):
+        variants.change(person, seen, now=NOW, subject="Text C")
+    with pytest.raises(variants.ChangedMeanwhile):
+        variants.remove(person, seen, now=NOW)
+
+    assert f"{person.label} changed variant a (subject) meanwhile" in approved.value.detail
+    kept = variants.get(campaign, "a")
+    assert (kept.subject, kept.approved_at) == ("Text B", None)
+    assert variants.change(person, seen, now=NOW, subject="Text B").version == other.version
+    assert variants.approve(person, other, now=NOW).approved_at == NOW
+
+
+def test_no_yes_to_another_text_under_the_same_letter(person, campaign):
+    seen = variants.add(person, campaign, now=NOW, **GOOD)
+    variants.remove(person, seen, now=NOW)
+    variants.add(person, campaign, now=NOW, **GOOD | {"subject": "Another text"})
+
+    with pytest.raises(variants.ChangedMeanwhile):
+        variants.approve(person, seen, now=NOW)
+
+    assert variants.get(campaign, "a").approved_at is None
 
 
 def test_an_approval_can_be_taken_back(person, campaign):

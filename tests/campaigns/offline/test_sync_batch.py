@@ -361,6 +361,21 @@ def test_an_edit_of_what_somebody_changed_since_waits_for_a_person(
         edited.decide(actor, waiting.public_id, take_it=False, now=NOW)
 
 
+def test_a_decision_is_about_the_text_that_was_seen(api: APIClient, page: Any, content: Content) -> None:
+    version = content.campaign.version
+    send(api, batch(edit(content, "From the tablet", version)))
+    send(api, batch(edit(content, "From the phone", version), device="phone"))
+    [waiting] = edited.waiting()
+    seen = waiting.content.version
+    send(api, batch(edit(content, "Written since", content.campaign.version + 1), device="third"))
+
+    page.post(f"/campaigns/edits/{waiting.public_id}/", {"take": "yes", "version": seen})
+
+    content.refresh_from_db()
+    assert content.subject == "Written since"
+    assert edited.waiting() == [waiting]
+
+
 def test_a_person_decides_on_the_page(api: APIClient, page: Any, content: Content) -> None:
     version = content.campaign.version
     send(api, batch(edit(content, "From the tablet", version)))

@@ -24,6 +24,12 @@ NOT_FOUND = OpenApiResponse(ERROR, description="There is no such campaign in thi
 NOT_NOW = OpenApiResponse(ERROR, description="It is not in a state for that, or was changed meanwhile.")
 
 
+class SeenVersion(serializers.IntegerField):
+    def __init__(self, *, required: bool = True) -> None:
+        words = "The one that you read: another by now answers 409."
+        super().__init__(required=required, min_value=0, max_value=2**31 - 1, help_text=words)
+
+
 class CampaignSerializer(serializers.Serializer):
     """A message to many. version: send it back with a change."""
 
@@ -95,7 +101,7 @@ class CampaignNewSerializer(CampaignChangeSerializer):
 
 
 class CampaignPatchSerializer(CampaignChangeSerializer):
-    version = serializers.IntegerField(help_text="The one that you read: another by now answers 409.")
+    version = SeenVersion()
 
 
 class CampaignFilterSerializer(serializers.Serializer):
@@ -111,6 +117,7 @@ class CampaignLaunchSerializer(serializers.Serializer):
         max_value=2**53,
         help_text="Required above the workspace's limit: how many you know it reaches.",
     )
+    version = SeenVersion(required=False)
 
 
 class CampaignReasonSerializer(serializers.Serializer):
@@ -118,9 +125,12 @@ class CampaignReasonSerializer(serializers.Serializer):
 
 
 class CampaignContentSerializer(serializers.Serializer):
-    """A variant. Its texts are templates; whoever changes one withdraws its approval."""
+    """A variant. Its texts are templates; whoever changes one withdraws its approval. version: send it back
+    with a change or an approval.
+    """
 
     key = serializers.CharField(read_only=True)
+    version = serializers.IntegerField(read_only=True)
     subject = serializers.CharField(max_length=300)
     preheader = serializers.CharField(max_length=300, required=False, allow_blank=True)
     body = serializers.CharField(max_length=100_000, help_text="Markdown.")
@@ -133,6 +143,21 @@ class CampaignContentSerializer(serializers.Serializer):
     prediction = serializers.JSONField(read_only=True)
     approved_at = serializers.DateTimeField(read_only=True)
     approved_by = serializers.CharField(read_only=True)
+
+
+class CampaignContentSeenSerializer(serializers.Serializer):
+    version = SeenVersion()
+
+
+class CampaignContentPatchSerializer(CampaignContentSeenSerializer):
+    """What may be said of a variant that is there."""
+
+    subject = serializers.CharField(max_length=300, required=False)
+    preheader = serializers.CharField(max_length=300, required=False, allow_blank=True)
+    body = serializers.CharField(max_length=100_000, required=False, help_text="Markdown.")
+    cta_label = serializers.CharField(max_length=120, required=False, allow_blank=True)
+    cta_url = serializers.CharField(max_length=2_000, required=False, allow_blank=True)
+    weight = serializers.IntegerField(required=False, min_value=1, max_value=100)
 
 
 class CampaignFindingSerializer(serializers.Serializer):
@@ -374,6 +399,7 @@ class CampaignLaunchView(_View):
             found,
             now=timezone.now(),
             confirmed_people=given.get("confirmed_people"),
+            version=given.get("version"),
         )
         return Response(CampaignSerializer(launched).data)
 
@@ -518,11 +544,9 @@ class CampaignContentsView(_View):
     )
     def post(self, request: Request, campaign_id: UUID) -> Response:
         """Another variant, under the next letter."""
-        found, actor, now = campaigns.find(campaign_id), request._request.actor, timezone.now()
+        found = campaigns.find(campaign_id)
         given = _given(CampaignContentSerializer, request.data).validated_data
-        weight = given.pop("weight", 1)
-        made = variants.add(actor, found, now=now, **given)
-        made = campaigns.weigh(actor, made, weight, now=now)
+        made = variants.add(request._request.actor, found, now=timezone.now(), **given)
         return Response(CampaignContentSerializer(made).data, status=status.HTTP_201_CREATED)
 
 
@@ -539,28 +563,28 @@ class CampaignContentView(_View):
 
     @extend_schema(
         operation_id="marketing_campaign_content_change",
-        request=CampaignContentSerializer(partial=True),
+        request=CampaignContentPatchSerializer,
         responses={200: CampaignContentSerializer, 404: NOT_FOUND, 409: NOT_NOW},
     )
     def patch(self, request: Request, campaign_id: UUID, key: str) -> Response:
-        """Say it otherwise, or give it another part of the test."""
-        found, actor = variants.get(campaigns.find(campaign_id), key), request._request.actor
-        asked = CampaignContentSerializer(data=request.data, partial=True)
-        asked.is_valid(raise_exception=True)
-        given, now = dict(asked.validated_data), timezone.now()
-        if (weight := given.pop("weight", None)) is not None:
-            found = campaigns.weigh(actor, found, weight, now=now)
-        changed = variants.change(actor, found, now=now, **given)
+        """Say it otherwise, or give it another part of the test. With the version that you read: who changed
+        it meanwhile is said, with what.
+        """
+        found = variants.get(campaigns.find(campaign_id), key)
+        given = _given(CampaignContentPatchSerializer, request.data).validated_data
+        changed = variants.change(request._request.actor, found, now=timezone.now(), **given)
         return Response(CampaignContentSerializer(changed).data)
 
     @extend_schema(
         operation_id="marketing_campaign_content_remove",
+        parameters=[CampaignContentSeenSerializer],
         responses={204: None, 404: NOT_FOUND, 409: NOT_NOW},
     )
     def delete(self, request: Request, campaign_id: UUID, key: str) -> Response:
-        """Take it away."""
+        """Take it away, as it is in the version that you read."""
         found = variants.get(campaigns.find(campaign_id), key)
-        variants.remove(request._request.actor, found, now=timezone.now())
+        given = _given(CampaignContentSeenSerializer, request.query_params).validated_data
+        variants.remove(request._request.actor, found, now=timezone.now(), **given)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -569,11 +593,12 @@ class CampaignContentApproveView(_View):
 
     @extend_schema(
         operation_id="marketing_campaign_content_approve",
-        request=None,
+        request=CampaignContentSeenSerializer,
         responses={200: CampaignContentSerializer, 404: NOT_FOUND, 409: NOT_NOW},
     )
     def post(self, request: Request, campaign_id: UUID, key: str) -> Response:
-        """Say yes to its words. A person's deed: no API key may."""
+        """Say yes to its words, as they are in the version that you read. A person's deed: no API key may."""
         found = variants.get(campaigns.find(campaign_id), key)
-        approved = variants.approve(request._request.actor, found, now=timezone.now())
+        given = _given(CampaignContentSeenSerializer, request.data).validated_data
+        approved = variants.approve(request._request.actor, found, now=timezone.now(), **given)
         return Response(CampaignContentSerializer(approved).data)
