@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from apps.accounts import metrics
+from apps.accounts import bodies, metrics
 from apps.accounts.errors import DomainError
 from apps.accounts.models import Workspace
 from apps.accounts.permissions import Actor
@@ -88,6 +88,22 @@ def count(actor: Actor, family: str, *, cost: int = 1, is_costly: bool = False) 
     except RedisLost:
         counted = _without_redis(quotas, key, family=family, limit=limit, cost=cost, is_costly=is_costly)
     return Verdict(family, counted)
+
+
+def count_more(request: Request, family: str, cost: int) -> None:
+    """Count `cost` requests more for one that was let in and holds so many. Raises TooManyRequests, or
+    TooLarge for more of them than a whole minute has.
+    """
+    if cost > 0:
+        plain: HttpRequest = request._request
+        limit = limit_of(plain.actor.workspace_id, family)  # type: ignore[attr-defined]
+        if cost >= limit:
+            raise bodies.TooLarge(
+                f"It counts as {cost + 1:,} requests of {limit:,} a minute. Send it in parts."
+            )
+        verdict = count(plain.actor, family, cost=cost)  # type: ignore[attr-defined]
+        plain.rate_verdict = verdict  # type: ignore[attr-defined]
+        require(verdict)
 
 
 def require(verdict: Verdict) -> None:

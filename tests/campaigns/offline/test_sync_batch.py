@@ -12,8 +12,9 @@ import time_machine
 from django.db import connections
 from rest_framework.test import APIClient
 
-from apps.accounts import consent, people, scoping
+from apps.accounts import consent, people, scoping, workspaces
 from apps.accounts.models import ConsentRecord, Person
+from apps.accounts.permissions import system
 from apps.attribution.models import Conversion, Touchpoint
 from apps.campaigns import message_tokens
 from apps.campaigns.models import Campaign, Content, Device, DeviceEvent, Engagement, FieldStamp, Recipient
@@ -70,6 +71,21 @@ def test_a_visit_noted_offline_is_a_touch_of_when_it_happened(api: APIClient) ->
 
     assert verdicts(answer) == ["accepted"]
     assert Touchpoint.objects.get().occurred_at == NOW - timedelta(hours=1)
+
+
+def test_each_event_counts_against_the_limit(api: APIClient, workspace: Any) -> None:
+    workspaces.change(system(workspace.pk), now=NOW, settings={"rate_limits": {"tracking": 6}})
+
+    never = api.post(URL, batch(*(event("event", VISIT) for _ in range(7))), format="json")
+    first = api.post(URL, batch(*(event("event", VISIT) for _ in range(4))), format="json")
+    second = api.post(URL, batch(event("event", VISIT), event("event", VISIT)), format="json")
+
+    assert (never.status_code, "in parts" in never.json()["detail"]) == (413, True)
+    assert first.status_code == 207
+    assert "r=1;" in first.headers["RateLimit"]
+    assert (second.status_code, second.json()["code"]) == (429, "rate_limited")
+    assert second.headers["Retry-After"]
+    assert Touchpoint.objects.count() == 4
 
 
 def test_the_same_batch_again_changes_nothing(api: APIClient) -> None:

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.accounts import bodies
+from apps.accounts import bodies, throttling
 from apps.campaigns.offline import batches, events, kinds
 
 MULTI_STATUS = 207
@@ -89,11 +89,13 @@ class SyncBatchView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Take what a device did offline. Each event has its own verdict and is taken once, however often it
-        comes; what is accepted, duplicate, merged, conflict or rejected need not be sent again.
+        comes; what is accepted, duplicate, merged, conflict or rejected need not be sent again. Each event
+        counts as a request.
         """
-        now = timezone.now()
+        now, actor = timezone.now(), request._request.actor
         batch = events.read(request.data, received_at=now)
-        taken = batches.take(request._request.actor, batch, now=now)
+        throttling.count_more(request, self.rate_family, len(batch.places) - 1)
+        taken = batches.take(actor, batch, now=now)
         return Response(
             {"events": [_told(*one) for one in taken.verdicts], "cursor": taken.cursor}, MULTI_STATUS
         )
