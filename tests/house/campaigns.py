@@ -112,7 +112,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", "marketing-api:campaigns"): _SETTINGS,
     ("patch", "marketing-api:campaign"): {"version": 1, **_SETTINGS},
     ("delete", "marketing-api:campaign"): None,
-    ("post", "marketing-api:campaign-launch"): {"confirmed_people": 5},
+    ("post", "marketing-api:campaign-launch"): {"confirmed_people": 5, "version": 1},
     ("post", "marketing-api:campaign-pause"): {"reason": "A typing error"},
     ("post", "marketing-api:campaign-resume"): None,
     ("post", "marketing-api:campaign-cancel"): {"reason": "A typing error"},
@@ -120,7 +120,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", "marketing-api:campaign-preview"): {"content": "a"},
     ("post", "marketing-api:campaign-test"): {"to": "ada@example.com", "content": "a"},
     ("post", "marketing-api:campaign-contents"): _WORDS,
-    ("patch", "marketing-api:campaign-content"): _WORDS,
+    ("patch", "marketing-api:campaign-content"): {"version": 1, **_WORDS},
     ("delete", "marketing-api:campaign-content"): None,
     ("post", "marketing-api:campaign-content-approve"): None,
 }

@@ -115,9 +115,7 @@ def approve(actor: Actor, content: Content, *, version: int | None = None, now: 
     """Let the text that was seen be sent; what it may come to is foretold and kept. A person answers for
     that. Audited. Raises ChangedMeanwhile, or Invalid with what the checks hold against it.
     """
-    require(actor, "campaigns:send")
-    if actor.kind != AuditEntry.ActorKind.USER:
-        raise PermissionDenied("A person must approve what is sent.")
+    require_person(actor)
     _open(content.campaign)
     kept = get(content.campaign, content.key)
     _guard(kept, content.version if version is None else version)
@@ -130,6 +128,13 @@ def approve(actor: Actor, content: Content, *, version: int | None = None, now: 
     after = {"key": kept.key, "version": kept.version}
     audit.record(actor, "content.approved", kept, now=now, after=after)
     return kept
+
+
+def require_person(actor: Actor) -> None:
+    """Raise PermissionDenied unless it is a person who may send."""
+    require(actor, "campaigns:send")
+    if actor.kind != AuditEntry.ActorKind.USER:
+        raise PermissionDenied("A person must approve what is sent.")
 
 
 @transaction.atomic
