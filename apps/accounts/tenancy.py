@@ -35,7 +35,7 @@ EXEMPT = {
     "auth_group_permissions": "Django's own, unused",
     "auth_permission": "names of permissions",
     "campaigns_everywheresuppression": "the operator's own list of addresses, as keyed hashes",
-    "campaigns_everywherecomplaint": "in how many workspaces an address complained, as keyed hashes",
+    "campaigns_everywherecomplaint": "what workspaces were told of complaints, as keyed hashes",
     "django_admin_log": "what staff did in the admin, by user",
     "django_content_type": "names of models",
     "django_migrations": "the schema's history",

@@ -1,7 +1,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from apps.accounts.back_office import LargeTableAdmin, WorkspaceAdmin
@@ -397,7 +397,41 @@ class EverywhereSuppressionAdmin(HouseAdmin):
 
 @admin.register(EverywhereComplaint)
 class EverywhereComplaintAdmin(HouseAdmin):
-    list_display = ("id", "since")
+    """What workspaces were told of complaints, for staff to believe or to set aside; most told of first."""
+
+    list_display = ("id", "address", "workspaces", "told_by", "since")
+    list_filter = ("told_by",)
+    actions = ("believe", "set_aside")
+
+    def get_queryset(self, request: Any) -> QuerySet[EverywhereComplaint]:
+        same = EverywhereComplaint.objects.filter(address_index=OuterRef("address_index"))
+        counted = same.order_by().values("address_index").annotate(rows=Count("pk")).values("rows")
+        return EverywhereComplaint.objects.annotate(workspaces=Subquery(counted))
+
+    def get_ordering(self, request: Any) -> tuple[str, ...]:
+        return ("-workspaces", "address_index", "-pk")
+
+    @admin.display(description="address (of its hash)")
+    def address(self, one: EverywhereComplaint) -> str:
+        return bytes(one.address_index).hex()[:12]
+
+    @admin.display(description="workspaces told of it", ordering="workspaces")
+    def workspaces(self, one: Any) -> int:
+        return int(one.workspaces)
+
+    @admin.action(description="Nobody writes to these addresses any more", permissions=["view"])
+    def believe(self, request: Any, queryset: QuerySet[EverywhereComplaint]) -> None:
+        for one in queryset:
+            if everywhere.believe(one, told_by=str(request.user), now=timezone.now()):
+                self.log_change(request, one, "Put on the list of addresses that nobody writes to.")
+        self.message_user(request, "Nobody writes to these addresses any more.")
+
+    @admin.action(description="Set aside: they count in their workspaces alone", permissions=["view"])
+    def set_aside(self, request: Any, queryset: QuerySet[EverywhereComplaint]) -> None:
+        self.log_deletions(request, queryset)
+        for one in queryset:
+            everywhere.set_aside(one, told_by=str(request.user))
+        self.message_user(request, "What was said of these addresses is forgotten.")
 
 
 @admin.register(AiDraft)

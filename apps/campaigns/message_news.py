@@ -102,7 +102,7 @@ def _suppress(person: Person, reason: str, *, told_by: str, now: datetime) -> No
     suppressions.add(person.email_index, reason, told_by=told_by, now=now)
     email = personal_fields.personal(person)["email"]
     if reason == Suppression.Reason.COMPLAINED and email:
-        everywhere.complained(email, now=now)
+        everywhere.complained(email, told_by=told_by, now=now)
 
 
 @reputation.also_counts

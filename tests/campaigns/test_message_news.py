@@ -20,7 +20,7 @@ from apps.integrations import reputation
 from apps.integrations.connectors.email.provider import News
 from apps.integrations.models import Connection, EmailDelivery, InboundRecord, Suppression
 from tests.campaigns import messages
-from tests.factories import NOW
+from tests.factories import NOW, WorkspaceFactory
 from tests.fakes import mailgun as mailgun_fake
 from tests.fakes import resend as resend_fake
 from tests.integrations.email.conftest import connected
@@ -180,15 +180,19 @@ def _crowd(of, count):
     )
 
 
-def test_who_complains_in_two_workspaces_is_written_to_by_nobody(workspace, other_workspace, sent):
+def test_complaints_that_workspaces_sign_themselves_silence_nobody_elsewhere(
+    workspace, other_workspace, sent
+):
     theirs = messages.sent(other_workspace)
     told = News(state="complained", suppresses="complained")
     message_news.project(sent.recipient.pk, told, NOW, told_by="resend")
     message_news.project(sent.recipient.pk, told, NOW, told_by="resend")
-    assert not EverywhereSuppression.objects.exists()
-
     with scoping.workspace(other_workspace):
         message_news.project(theirs.recipient.pk, told, NOW, told_by="resend")
 
-    assert EverywhereSuppression.objects.get().reason == "complaints"
-    assert EverywhereComplaint.objects.count() == 2
+    assert not EverywhereSuppression.objects.exists()
+    assert EverywhereComplaint.objects.filter(told_by="resend").count() == 2
+    third = WorkspaceFactory()
+    person = messages.person(third)
+    with scoping.workspace(third):
+        assert "everywhere" not in reach.against(messages.campaign(third), [person.pk], now=NOW).values()

@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from apps.accounts import consent, scoping
 from apps.accounts.models import AuditEntry
 from apps.campaigns import reach
-from apps.campaigns.models import AddressMark, EverywhereSuppression
+from apps.campaigns.models import AddressMark, EverywhereComplaint, EverywhereSuppression
 from apps.campaigns.subscriptions import everywhere
 from apps.integrations import suppressions
 from apps.integrations.models import Suppression
@@ -145,6 +145,45 @@ def test_taken_off_it_may_be_written_to_again(workspace, person):
     everywhere.take_off(EverywhereSuppression.objects.get(), told_by="staff")
 
     assert _against(workspace, person) == ""
+
+
+@pytest.fixture
+def claims(workspace, other_workspace):
+    for one in (workspace, other_workspace):
+        with scoping.workspace(one):
+            everywhere.complained("ada@example.com", told_by="resend", now=NOW)
+    with scoping.workspace(workspace):
+        everywhere.complained("eve@example.com", told_by="mailgun", now=NOW)
+
+
+def test_what_workspaces_were_told_of_complaints_counts_once_staff_believe_it(
+    client, claims, workspace, person
+):
+    address = "/staff/campaigns/everywherecomplaint/"
+    client.force_login(member(workspace, "owner"))
+    assert client.get(address).status_code in {302, 403}
+    client.force_login(member(workspace, "owner", is_staff=True, is_superuser=True))
+    shown = client.get(address).content.decode()
+    assert "ada@" not in shown
+    first = EverywhereComplaint.objects.earliest("pk")
+    assert shown.index(bytes(first.address_index).hex()[:12]) < shown.index("mailgun</td>")
+    assert _against(workspace, person) != "everywhere"
+
+    client.post(address, {"action": "believe", "_selected_action": [first.pk]})
+
+    assert EverywhereSuppression.objects.get().reason == "complaints"
+    assert _against(workspace, person) == "everywhere"
+
+
+def test_what_is_set_aside_is_forgotten_for_that_address_alone(client, claims, workspace, person):
+    client.force_login(member(workspace, "owner", is_staff=True, is_superuser=True))
+    first = EverywhereComplaint.objects.earliest("pk")
+
+    address = "/staff/campaigns/everywherecomplaint/"
+    client.post(address, {"action": "set_aside", "_selected_action": [first.pk]})
+
+    assert EverywhereComplaint.objects.get().told_by == "mailgun"
+    assert not EverywhereSuppression.objects.exists()
 
 
 def test_staff_keep_the_list_and_colleagues_do_not_see_it(client, workspace):

@@ -21,12 +21,14 @@ class EverywhereSuppression(models.Model):
 
 
 class EverywhereComplaint(models.Model):
-    """That an address complained somewhere, to count in how many workspaces. place: a keyed hash of which, so
-    that not even the operator reads where.
+    """That a workspace's own account at a provider told of a complaint: said, until the operator has looked.
+
+    place: a keyed hash of which workspace, so that not even the operator reads where. told_by: the provider.
     """
 
     address_index = models.BinaryField(max_length=16)
     place = models.BinaryField(max_length=16)
+    told_by = models.CharField(max_length=40, blank=True, db_default="")
     since = models.DateTimeField()
 
     class Meta:

@@ -1,7 +1,10 @@
 """The operator's own list: addresses that nobody writes to from this house, whichever workspace.
 
-An address comes on it when it complained in COMPLAINTS workspaces, or when it was reported to the operator.
-It holds keyed hashes alone, and a workspace learns no more than that somebody may not be written to.
+The operator alone puts an address on it: it was reported to them, or they looked at what workspaces were told
+of complaints. A complaint counts in its workspace; for the whole house it is no more than said, because the
+accounts that tell of it, and the secrets that sign it, are the workspace's own: whoever has two workspaces
+could silence anybody. It holds keyed hashes alone, and a workspace learns no more than that somebody may not
+be written to.
 """
 
 from collections.abc import Sequence
@@ -18,8 +21,6 @@ from apps.campaigns.subscriptions import addresses
 
 log = structlog.get_logger(__name__)
 Reason = EverywhereSuppression.Reason
-# So many workspaces are more than one sender's mistake.
-COMPLAINTS = 2
 UNMARKED = """
     SELECT p.id FROM unnest(%s::bigint[]) AS asked (id)
     JOIN accounts_person AS p ON p.workspace_id = (SELECT %s::bigint) AND p.id = asked.id
@@ -42,22 +43,30 @@ def is_listed(email: str) -> bool:
 
 
 def take_off(listed: EverywhereSuppression, *, told_by: str) -> None:
-    """The address may be written to again; complaints are counted anew."""
+    """The address may be written to again; what was said of it is forgotten."""
     with transaction.atomic():
         EverywhereComplaint.objects.filter(address_index=listed.address_index).delete()
         listed.delete()
     log.info("everywhere.taken_off", reason=listed.reason, told_by=told_by)
 
 
-@transaction.atomic
-def complained(email: str, *, now: datetime) -> None:
-    """Count a complaint in the workspace in scope, once; the address is listed when there are enough."""
+def complained(email: str, *, told_by: str, now: datetime) -> None:
+    """Write down for the operator that the workspace in scope was told of a complaint, once."""
     index = addresses.everywhere(email)
     place = sealing.blind_index(scoping.current_id(), "complaint", index.hex())
-    made = EverywhereComplaint(address_index=index, place=place, since=now)
+    made = EverywhereComplaint(address_index=index, place=place, told_by=told_by[:40], since=now)
     EverywhereComplaint.objects.bulk_create([made], ignore_conflicts=True)
-    if EverywhereComplaint.objects.filter(address_index=index).count() >= COMPLAINTS:
-        _put(index, reason=Reason.COMPLAINTS, told_by="complaints", now=now)
+
+
+def believe(complaint: EverywhereComplaint, *, told_by: str, now: datetime) -> bool:
+    """Put the address of a complaint on the list. Answers whether it is new there."""
+    return _put(bytes(complaint.address_index), reason=Reason.COMPLAINTS, told_by=told_by, now=now)
+
+
+def set_aside(complaint: EverywhereComplaint, *, told_by: str) -> None:
+    """Forget what was said of the address; what is said from now on is seen again."""
+    EverywhereComplaint.objects.filter(address_index=complaint.address_index).delete()
+    log.info("everywhere.complaints_set_aside", told_by=told_by)
 
 
 def _put(index: bytes, *, reason: str, told_by: str, now: datetime) -> bool:
