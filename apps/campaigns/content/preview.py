@@ -18,10 +18,12 @@ from apps.campaigns.content import compiling, merge_fields
 from apps.campaigns.content.letters import LONGEST_SUBJECT, Rendered
 from apps.campaigns.message_tokens import Tokens
 from apps.campaigns.models import Campaign, Content
-from apps.integrations import mail
+from apps.campaigns.subscriptions import addresses, everywhere
+from apps.integrations import mail, suppressions
 from apps.integrations.models import EmailDelivery
 
-TESTS_AN_HOUR = 20
+# In a workspace, whoever sends them.
+TESTS_AN_HOUR, TESTS_A_DAY = 20, 100
 DEED = "content.test_sent"
 # Stand where tokens would; a preview shows none.
 _TOKENS = Tokens("preview", "preview")
@@ -30,6 +32,11 @@ _TOKENS = Tokens("preview", "preview")
 class TooManyTests(DomainError):
     code = "too_many_tests"
     status = 429
+
+
+class NotWrittenTo(DomainError):
+    code = "not_written_to"
+    status = 409
 
 
 def preview(
@@ -63,19 +70,16 @@ def send_test(
     now: datetime,
     whose: Person | Mapping[str, Any] | None = None,
 ) -> EmailDelivery:
-    """Send the preview to one address; as a person, for who may see people. Audited, without the address.
-    Raises TooManyTests, BadTemplate, or what mail.send raises.
+    """Send the preview to one address; as a person, for who may see people. Needs campaigns:send. Audited,
+    with the delivery in place of the address. Raises TooManyTests, NotWrittenTo for an address on the
+    workspace's list or the operator's, BadTemplate, or what mail.send raises.
     """
-    require(actor, "campaigns:write")
+    require(actor, "campaigns:send")
     if isinstance(whose, Person):
         require(actor, "people:read")
     workspace: Workspace = Workspace.objects.select_for_update().get()
-    since = now - timedelta(hours=1)
-    if AuditEntry.objects.filter(deed=DEED, occurred_at__gt=since).count() >= TESTS_AN_HOUR:
-        raise TooManyTests(
-            f"{TESTS_AN_HOUR} test messages were sent within an hour. Use the preview, or wait a little.",
-            retry_after_seconds=600,
-        )
+    _check_rate(now)
+    _check_address(to)
     rendered = preview(campaign, content, whose, now=now)
     [delivery] = mail.send(
         workspace,
@@ -88,5 +92,29 @@ def send_test(
         now=now,
         sender=campaign.sender,
     )
-    audit.record(actor, DEED, content, now=now, after={"campaign": campaign.pk, "key": content.key})
+    told = {"campaign": campaign.pk, "key": content.key, "delivery": str(delivery.public_id)}
+    audit.record(actor, DEED, content, now=now, after=told)
     return delivery
+
+
+def _check_rate(now: datetime) -> None:
+    """The workspace is locked by the caller, so that nobody else sends one meanwhile."""
+    for most, within, words in (
+        (TESTS_AN_HOUR, timedelta(hours=1), "an hour"),
+        (TESTS_A_DAY, timedelta(days=1), "a day"),
+    ):
+        if AuditEntry.objects.filter(deed=DEED, occurred_at__gt=now - within).count() >= most:
+            raise TooManyTests(
+                f"{most} test messages were sent within {words}. Use the preview, or wait a little.",
+                retry_after_seconds=600,
+            )
+
+
+def _check_address(to: str) -> None:
+    """It holds what goes to many: who left, or complained, is sent no test of it either."""
+    if suppressions.reason_against(addresses.in_workspace(to, field="to"), is_bulk=True):
+        raise NotWrittenTo(
+            "This address is on the list of those that are not written to. Send the test to another one."
+        )
+    if everywhere.is_listed(to):
+        raise NotWrittenTo("This address may not be written to. Send the test to another one.")

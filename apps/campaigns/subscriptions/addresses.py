@@ -34,14 +34,12 @@ def everywhere(email: str) -> bytes:
     return personal_fields.index_of(EVERYWHERE, "email", email)
 
 
-def in_workspace(email: str) -> bytes:
+def in_workspace(email: str, *, field: str = "email") -> bytes:
     """The index of an address in the workspace in scope. Raises Invalid, with the field named."""
     try:
         return personal_fields.index_of(scoping.current_id(), "email", email)
     except Invalid as error:
-        raise Invalid(
-            {"email": ["This is not an e-mail address. Write one like ada@example.com."]}
-        ) from error
+        raise Invalid({field: ["This is not an e-mail address. Write one like ada@example.com."]}) from error
 
 
 def hashed(text: str, *, purpose: str) -> str:

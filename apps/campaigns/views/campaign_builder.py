@@ -111,7 +111,7 @@ def content_change(request: HttpRequest, campaign_id: UUID, key: str) -> HttpRes
 
 
 @require_POST
-@page("campaigns:write")
+@page("campaigns:send")
 def test_send(request: HttpRequest, campaign_id: UUID, key: str) -> HttpResponse:
     found, form = campaigns.find(campaign_id), forms.TestForm(request.POST)
     if form.is_valid():

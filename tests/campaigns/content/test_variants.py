@@ -7,9 +7,12 @@ from django.core.exceptions import PermissionDenied
 
 from apps.accounts.errors import Invalid, NotHere
 from apps.accounts.models import AuditEntry
+from apps.accounts.permissions import Actor
 from apps.campaigns.content import preview, variants
 from apps.campaigns.content.sandbox import BadTemplate
 from apps.campaigns.models import Campaign, Content
+from apps.campaigns.subscriptions import everywhere
+from apps.integrations import suppressions
 from apps.integrations.models import Call, EmailDelivery
 from tests.factories import NOW, PersonFactory
 
@@ -185,7 +188,9 @@ def test_a_test_message_goes_through_the_outbox(person, campaign, content_of):
 
     assert (delivery.template, delivery.is_bulk) == ("campaign-test", False)
     assert Call.objects.get().operation == "messages.send"
-    assert "me@studio" not in str(AuditEntry.objects.filter(deed=preview.DEED).values().get())
+    told = AuditEntry.objects.filter(deed=preview.DEED).values().get()
+    assert "me@studio" not in str(told)
+    assert told["after"]["delivery"] == str(delivery.public_id)
 
 
 def test_test_messages_are_limited(person, campaign, content_of):
@@ -197,6 +202,38 @@ def test_test_messages_are_limited(person, campaign, content_of):
         preview.send_test(person, campaign, one, "me@studio.example", now=NOW)
     assert EmailDelivery.objects.count() == preview.TESTS_AN_HOUR
     preview.send_test(person, campaign, one, "me@studio.example", now=NOW + timedelta(hours=1))
+
+
+def test_a_day_has_a_limit_of_its_own(person, campaign, content_of):
+    one = content_of()
+    for number in range(preview.TESTS_A_DAY):
+        preview.send_test(person, campaign, one, "me@studio.example", now=NOW + timedelta(minutes=4 * number))
+
+    with pytest.raises(preview.TooManyTests, match="a day"):
+        preview.send_test(person, campaign, one, "me@studio.example", now=NOW + timedelta(hours=12))
+
+
+def test_whoever_only_writes_sends_no_test(workspace, campaign, content_of):
+    one = content_of()
+    key = Actor(kind="api_key", id=1, label="k", workspace_id=workspace.pk, scopes=frozenset({"write"}))
+
+    with pytest.raises(PermissionDenied):
+        preview.send_test(key, campaign, one, "me@studio.example", now=NOW)
+    assert not EmailDelivery.objects.exists()
+
+
+@pytest.mark.parametrize("reason", ["unsubscribed", "complained", "everywhere"])
+def test_who_is_not_written_to_is_sent_no_test_either(person, campaign, content_of, reason):
+    one = content_of()
+    if reason == "everywhere":
+        everywhere.put("eve@example.com", reason="reported", told_by="staff", now=NOW)
+    else:
+        suppressions.add_address("eve@example.com", reason, told_by="x", now=NOW)
+
+    with pytest.raises(preview.NotWrittenTo):
+        preview.send_test(person, campaign, one, "Eve@Example.com", now=NOW)
+    assert not EmailDelivery.objects.exists()
+    assert not AuditEntry.objects.filter(deed=preview.DEED).exists()
 
 
 def test_a_test_message_needs_an_address(person, campaign, content_of):

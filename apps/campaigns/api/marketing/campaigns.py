@@ -508,7 +508,7 @@ class CampaignPreviewView(_View):
 
 
 class CampaignTestView(_View):
-    action_needed = "campaigns:write"
+    action_needed = "campaigns:send"
 
     @extend_schema(
         operation_id="marketing_campaign_test",
