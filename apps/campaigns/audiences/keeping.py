@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from apps.accounts import audit
 from apps.accounts.errors import DomainError, Invalid, NotHere
 from apps.accounts.permissions import Actor, require
-from apps.campaigns.audiences import selecting, tree
+from apps.campaigns.audiences import asking, selecting, tree
 from apps.campaigns.audiences.reading import is_text
 from apps.campaigns.audiences.selecting import Found
 from apps.campaigns.models import Audience, Campaign
@@ -31,13 +31,15 @@ class IsArchived(DomainError):
 
 @transaction.atomic
 def create(actor: Actor, *, name: str, kind: str, rules: Any = None, now: datetime) -> Audience:
-    """Needs campaigns:write. Raises Invalid, with faults of the rules under their paths."""
+    """Needs campaigns:write, and people:read for rules on traits. Raises MayNotSeePeople, and Invalid
+    with faults of the rules under their paths.
+    """
     require(actor, "campaigns:write")
     made = Audience(
         workspace_id=actor.workspace_id,
         name=_name(name),
         kind=kind,
-        rules=_rules(kind, rules),
+        rules=_rules(actor, kind, rules),
         changed_at=now,
     )
     _save(made)
@@ -49,14 +51,16 @@ def create(actor: Actor, *, name: str, kind: str, rules: Any = None, now: dateti
 def change(
     actor: Actor, public_id: object, *, name: str | None = None, rules: Any = None, now: datetime
 ) -> Audience:
-    """Another name, other rules. Needs campaigns:write. Raises Invalid, IsArchived, NotHere."""
+    """Another name, other rules. Needs campaigns:write, and people:read for rules on traits. Raises Invalid,
+    IsArchived, MayNotSeePeople, NotHere.
+    """
     require(actor, "campaigns:write")
     found = _locked(public_id)
     before = _told(found)
     if name is not None:
         found.name = _name(name)
     if rules is not None:
-        checked = _rules(found.kind, rules)
+        checked = _rules(actor, found.kind, rules)
         if checked != found.rules:
             found.rules, found.people, found.counted_at = checked, None, None
     if _told(found) == before:
@@ -118,9 +122,11 @@ def _name(name: str) -> str:
     return told
 
 
-def _rules(kind: str, rules: Any) -> dict[str, Any]:
+def _rules(actor: Actor, kind: str, rules: Any) -> dict[str, Any]:
     if kind == Audience.Kind.RULES:
-        return tree.read(rules).as_json()
+        node = tree.read(rules)
+        asking.require_right(actor, node)
+        return node.as_json()
     if rules:
         raise Invalid({"rules": ["A list has no rules: who is on it is brought by a file."]})
     return {}

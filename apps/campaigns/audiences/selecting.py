@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import perf_counter
-from typing import Any
 from uuid import UUID
 
 from django.db import OperationalError, connection, transaction
@@ -66,13 +65,8 @@ def node_of(audience: Audience) -> Node:
     return tree.read(audience.rules)
 
 
-def preview(rules: Any, *, now: datetime, seconds: int = PREVIEW_SECONDS) -> Found:
-    """How many fit the rules now, and some of them. Raises Invalid, TooSlow."""
-    return find(tree.read(rules), now=now, seconds=seconds)
-
-
 def find(node: Node, *, now: datetime, seconds: int = COUNT_SECONDS) -> Found:
-    """Raises TooSlow after so many seconds."""
+    """How many fit now, and some of them. Raises TooSlow after so many seconds."""
     sql, params = _people(node, now=now)
     started = perf_counter()
     try:

@@ -15,8 +15,9 @@ from apps.accounts.errors import DomainError, Invalid
 from apps.accounts.models import Person
 from apps.accounts.permissions import may
 from apps.attribution.spreadsheets import csv_lines
-from apps.campaigns.audiences import catalogue, keeping, list_files, selecting, tree
+from apps.campaigns.audiences import asking, catalogue, keeping, list_files, selecting, tree
 from apps.campaigns.audiences.reading import Faults
+from apps.campaigns.audiences.selecting import Found
 from apps.campaigns.models import Audience, Campaign, ListFile, RefusedRow
 from apps.campaigns.views import rule_form
 from apps.campaigns.views.audience_forms import ListForm, PeopleFileForm
@@ -176,13 +177,14 @@ def _reach(request: HttpRequest, draft: Box) -> dict[str, Any]:
     try:
         node = tree.read(_rules(draft))
         context["sentence"] = selecting.sentence(node)
+        asking.require_right(request.actor, node)
         found = selecting.find(node, now=timezone.now(), seconds=selecting.PREVIEW_SECONDS)
     except Invalid as refusal:
         context["obstacle"] = next(iter(refusal.errors.values()))[0]
     except DomainError as refusal:
         context["obstacle"] = refusal.detail
     else:
-        context |= {"people": found.people, "sample": _people(found.sample), "seconds": found.seconds}
+        context |= _told(request, found)
     return context
 
 
@@ -194,7 +196,12 @@ def _counted(request: HttpRequest, audience: Audience) -> dict[str, Any]:
         )
     except DomainError as refusal:
         return {"people": None, "obstacle": next(iter(refusal.errors.values()), [refusal.detail])[0]}
-    return {"people": found.people, "sample": _people(found.sample), "seconds": found.seconds}
+    return _told(request, found)
+
+
+def _told(request: HttpRequest, found: Found) -> dict[str, Any]:
+    told = asking.as_told(request.actor, found)
+    return {"people": told.people, "sample": _people(told.sample), "seconds": told.seconds}
 
 
 def _people(public_ids: list[UUID]) -> list[Person]:

@@ -147,7 +147,7 @@ def test_a_lower_floor_gives_a_field_its_source(workspace, monkeypatch):
     PersonFactory(workspace=workspace)
 
     def sample(rules):
-        return set(selecting.preview(rules, now=NOW).sample)
+        return set(selecting.find(tree.read(rules), now=NOW).sample)
 
     assert sample({"field": "health.score", "op": "less", "value": 50}) == {young.public_id}
     assert sample({"not": {"field": "health.score", "op": "exists"}}).isdisjoint(
@@ -206,7 +206,7 @@ def test_hostile_texts_are_texts(workspace):
     for key, value in [(evil, evil), ("%s", "%(now)s")]:
         for op in ("equals", "contains"):
             rule = {"field": "trait", "key": key, "op": op, "value": value}
-            assert selecting.preview(rule, now=NOW).people == 1
+            assert selecting.find(tree.read(rule), now=NOW).people == 1
     rules = {"or": [{"field": "touchpoint", name: evil} for name in ("channel", "platform", "event_type")]}
-    assert selecting.preview(rules, now=NOW).people == 0
+    assert selecting.find(tree.read(rules), now=NOW).people == 0
     assert Person.objects.count() == 1

@@ -9,8 +9,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.accounts.errors import Invalid
-from apps.campaigns.audiences import catalogue, keeping, list_files, selecting
+from apps.campaigns.audiences import asking, catalogue, keeping, list_files, selecting
 from apps.campaigns.audiences.conditions import Entry, Input
+from apps.campaigns.audiences.selecting import Found
 from apps.campaigns.models import Audience, ListFile, RefusedRow
 
 ERROR = {"$ref": "#/components/schemas/Error"}
@@ -66,7 +67,8 @@ class AudienceQuestionSerializer(serializers.Serializer):
 class AudienceCountSerializer(serializers.Serializer):
     people = serializers.IntegerField()
     sample = serializers.ListField(
-        child=serializers.UUIDField(), help_text="Public ids of those who were made last."
+        child=serializers.UUIDField(),
+        help_text="Public ids of those who were made last; none without people:read.",
     )
     seconds = serializers.FloatField(help_text="How long the database took.")
     sentence = serializers.CharField()
@@ -216,7 +218,7 @@ class AudienceCountView(APIView):
         audience = keeping.get(audience_id)
         found = keeping.count(audience, now=timezone.now(), seconds=selecting.PREVIEW_SECONDS)
         sentence = selecting.sentence(selecting.node_of(audience))
-        return Response(AudienceCountSerializer({**vars(found), "sentence": sentence}).data)
+        return Response(_counted(request, found, sentence))
 
 
 class AudiencePreviewView(APIView):
@@ -230,11 +232,13 @@ class AudiencePreviewView(APIView):
         examples=[OpenApiExample("Rules", {"rules": RULES}, request_only=True)],
     )
     def post(self, request: Request) -> Response:
-        """Who fits these rules now. Keeps nothing."""
-        rules = _given(AudienceQuestionSerializer, request.data)["rules"]
-        found = selecting.preview(rules, now=timezone.now())
-        sentence = selecting.sentence(selecting.tree.read(rules))
-        return Response(AudienceCountSerializer({**vars(found), "sentence": sentence}).data)
+        """How many fit these rules now; who, for keys that may see people, as rules on traits are. Keeps
+        nothing.
+        """
+        node = selecting.tree.read(_given(AudienceQuestionSerializer, request.data)["rules"])
+        asking.require_right(request._request.actor, node)
+        found = selecting.find(node, now=timezone.now(), seconds=selecting.PREVIEW_SECONDS)
+        return Response(_counted(request, found, selecting.sentence(node)))
 
 
 class AudienceFieldsView(APIView):
@@ -297,6 +301,11 @@ def _given(kind: type[Any], data: Any) -> dict[str, Any]:
     asked = kind(data=data)
     asked.is_valid(raise_exception=True)
     return dict(asked.validated_data)
+
+
+def _counted(request: Request, found: Found, sentence: str) -> Any:
+    told = asking.as_told(request._request.actor, found)
+    return AudienceCountSerializer({**vars(told), "sentence": sentence}).data
 
 
 def _shown(audience: Audience) -> Any:
