@@ -102,6 +102,24 @@ def test_the_page(page, person):
     assert not Suppression.objects.exists()
 
 
+@pytest.mark.parametrize(("scope", "is_named"), [("read", False), ("write", False), ("admin", True)])
+def test_whose_an_address_is_learns_who_may_see_people(workspace, now, person, scope, is_named):
+    suppressions.add(person.email_index, "bounced", told_by="resend", now=NOW)
+
+    [told] = api_client(workspace, [scope], now).get(URL).json()["results"]
+
+    assert told["address"] == "a•••@e•••.com"
+    assert told["person_id"] == (str(person.public_id) if is_named else None)
+
+
+def test_putting_an_address_on_the_list_does_not_tell_whose_it_is(workspace, now, person):
+    body = {"email": "ada@example.com", "reason": "complained"}
+
+    told = api_client(workspace, ["write"], now).post(URL, body, format="json").json()
+
+    assert told["person_id"] is None
+
+
 # The operator's list
 
 

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from apps.accounts import audit, personal_fields
 from apps.accounts.errors import DomainError, Invalid, NotHere
 from apps.accounts.models import Person
-from apps.accounts.permissions import Actor, require
+from apps.accounts.permissions import Actor, may, require
 from apps.campaigns.subscriptions import addresses
 from apps.integrations import suppressions
 from apps.integrations.models import Suppression
@@ -32,7 +32,9 @@ class AlreadyListed(DomainError):
 
 @dataclass(frozen=True)
 class Listed:
-    """address: masked; empty where nobody is known by it."""
+    """address: masked; empty where nobody is known by it. person: for who may see people alone, since the two
+    together say whose the address is.
+    """
 
     suppression: Suppression
     address: str
@@ -45,13 +47,14 @@ def rows(*, reason: str = "") -> QuerySet[Suppression]:
     return found.filter(reason=reason) if reason else found
 
 
-def shown(listed: Sequence[Suppression]) -> list[Listed]:
-    """The same with who they are, as far as that may be shown."""
+def shown(actor: Actor, listed: Sequence[Suppression]) -> list[Listed]:
+    """The same with who they are, as far as that may be shown to the actor."""
+    may_name = may(actor, "people:read")
     indexes = [one.address_index for one in listed]
     people = Person.objects.filter(email_index__in=indexes, erased_at=None, merged_into=None)
     known = {bytes(person.email_index): person for person in people if person.email_index is not None}
     found = ((one, known.get(bytes(one.address_index))) for one in listed)
-    return [Listed(one, _masked(person), person) for one, person in found]
+    return [Listed(one, _masked(person), person if may_name else None) for one, person in found]
 
 
 def _masked(person: Person | None) -> str:

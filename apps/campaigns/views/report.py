@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.doors import chart_page, page
 from apps.accounts.figures import SIGNS
+from apps.accounts.permissions import may
 from apps.campaigns import charts
 from apps.campaigns.bi import health, pdf, schedule, words
 from apps.campaigns.bi.summary import Summary, summary
@@ -50,7 +51,7 @@ def report(request: HttpRequest) -> HttpResponse:
         "waiting": Recommendation.objects.filter(state="proposed", expires_at__gt=now).count(),
         "plan": plan,
         "cadences": ReportSchedule.Cadence.choices,
-        "readers": "\n".join(plan.to),
+        "readers": "\n".join(plan.to) if may(request.actor, "people:read") else "",
         "hours": range(24),
     }
     if found.days:

@@ -33,7 +33,7 @@ def suppressions(request: HttpRequest) -> HttpResponse:
     found = pages.get_page(request.GET.get("page"))
     context = {
         "page": found,
-        "rows": suppression_list.shown(list(found.object_list)),
+        "rows": suppression_list.shown(request.actor, list(found.object_list)),
         "total": pages.count,
         "reason": reason,
         "reasons": Suppression.Reason.choices,

@@ -17,7 +17,8 @@ from apps.campaigns.bi.summary import lifetime_value, summary, wilson
 from apps.campaigns.models import Campaign, CustomerValue, Engagement, ReportSchedule, RoiDay
 from apps.integrations.models import Connection, EmailDelivery
 from tests import factories
-from tests.conftest import committed
+from tests.conftest import api_client, committed
+from tests.factories import member
 
 SUMMARY, HEALTH = "/api/v1/marketing/bi/summary", "/api/v1/marketing/health"
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -262,6 +263,24 @@ def test_a_schedule_that_cannot_be_kept_names_the_field(api: Any, body: dict[str
     assert answer.status_code == 400
     assert field in answer.json()["errors"]
     assert not ReportSchedule.objects.exclude(cadence="never").exists()
+
+
+@pytest.mark.parametrize(("scope", "to"), [("read", []), ("write", []), ("admin", ["eve@example.com"])])
+def test_whom_the_report_goes_to_learns_who_may_see_people(
+    workspace: Workspace, scope: str, to: list[str]
+) -> None:
+    plan(workspace)
+
+    told = api_client(workspace, [scope], NOW).get("/api/v1/marketing/bi/schedule").json()
+
+    assert (told["to"], told["readers"], told["cadence"]) == (to, 1, "weekly")
+
+
+def test_a_viewer_sees_no_address_on_the_report(client: Any, workspace: Workspace) -> None:
+    plan(workspace)
+    client.force_login(member(workspace, "viewer"))
+
+    assert "eve@example.com" not in client.get("/campaigns/report/").content.decode()
 
 
 def test_the_page_and_the_paper_show_the_same_without_data(page: Any) -> None:

@@ -8,6 +8,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.accounts.errors import Invalid
+from apps.accounts.permissions import may
 from apps.campaigns.bi import health, schedule
 from apps.campaigns.bi.summary import as_json, summary
 from apps.campaigns.models import ReportSchedule
@@ -46,12 +47,20 @@ class MarketingHealthSerializer(serializers.Serializer[Any]):
 
 
 class ReportScheduleSerializer(serializers.ModelSerializer[ReportSchedule]):
-    to = serializers.ListField(child=serializers.CharField(max_length=254), max_length=schedule.MOST_READERS)
+    to = serializers.ListField(
+        child=serializers.CharField(max_length=254),
+        max_length=schedule.MOST_READERS,
+        help_text="Addresses; empty in an answer without the right people:read.",
+    )
+    readers = serializers.SerializerMethodField(help_text="How many there are.")
 
     class Meta:
         model = ReportSchedule
-        fields = ("cadence", "at_hour", "to", "done_on", "trouble")
+        fields = ("cadence", "at_hour", "to", "readers", "done_on", "trouble")
         read_only_fields = ("done_on", "trouble")
+
+    def get_readers(self, found: ReportSchedule) -> int:
+        return len(found.to)
 
 
 class BusinessSummaryView(APIView):
@@ -85,8 +94,8 @@ class ReportScheduleView(APIView):
 
     @extend_schema(operation_id="marketing_report_schedule", responses=ReportScheduleSerializer)
     def get(self, request: Request) -> Response:
-        """To whom the business report goes, and how often."""
-        return Response(ReportScheduleSerializer(schedule.get()).data)
+        """How often the business report goes out, and to how many; to whom, for who may see people."""
+        return Response(_schedule(request, schedule.get()))
 
     @extend_schema(
         operation_id="marketing_report_schedule_change",
@@ -98,11 +107,13 @@ class ReportScheduleView(APIView):
         given = ReportScheduleSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         fields = {"cadence": "never", "at_hour": 8, "to": [], **given.validated_data}
-        return Response(
-            ReportScheduleSerializer(
-                schedule.change(request._request.actor, **fields, now=timezone.now())
-            ).data
-        )
+        changed = schedule.change(request._request.actor, **fields, now=timezone.now())
+        return Response(_schedule(request, changed))
+
+
+def _schedule(request: Request, found: ReportSchedule) -> dict[str, Any]:
+    told = dict(ReportScheduleSerializer(found).data)
+    return told if may(request._request.actor, "people:read") else told | {"to": []}
 
 
 def _days(text: str) -> int:

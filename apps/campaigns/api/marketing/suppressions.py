@@ -34,7 +34,12 @@ class SuppressionSerializer(serializers.Serializer):
 
     id = serializers.IntegerField(source="suppression.pk")
     address = serializers.CharField(help_text="Masked; empty where nobody is known by it.")
-    person_id = serializers.UUIDField(source="person.public_id", default=None, allow_null=True)
+    person_id = serializers.UUIDField(
+        source="person.public_id",
+        default=None,
+        allow_null=True,
+        help_text="Whose it is; null without the right people:read.",
+    )
     reason = serializers.ChoiceField(source="suppression.reason", choices=Suppression.Reason.choices)
     told_by = serializers.CharField(source="suppression.told_by")
     since = serializers.DateTimeField(source="suppression.since")
@@ -61,7 +66,7 @@ class SuppressionsView(generics.GenericAPIView):
         asked.is_valid(raise_exception=True)
         rows = suppression_list.rows(reason=asked.validated_data.get("reason", ""))
         found = self.paginate_queryset(rows)
-        return self.get_paginated_response(_told(list(found or [])))
+        return self.get_paginated_response(_told(request, list(found or [])))
 
     @extend_schema(
         operation_id="marketing_suppression_add",
@@ -73,7 +78,7 @@ class SuppressionsView(generics.GenericAPIView):
         given = NewSuppressionSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         made = suppression_list.add(request._request.actor, now=timezone.now(), **given.validated_data)
-        return Response(_told([made])[0], status=status.HTTP_201_CREATED)
+        return Response(_told(request, [made])[0], status=status.HTTP_201_CREATED)
 
 
 class SuppressionRemoveView(APIView):
@@ -94,5 +99,6 @@ class SuppressionRemoveView(APIView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-def _told(listed: list[Suppression]) -> list[dict[str, Any]]:
-    return list(SuppressionSerializer(suppression_list.shown(listed), many=True).data)
+def _told(request: Request, listed: list[Suppression]) -> list[dict[str, Any]]:
+    shown = suppression_list.shown(request._request.actor, listed)
+    return list(SuppressionSerializer(shown, many=True).data)
