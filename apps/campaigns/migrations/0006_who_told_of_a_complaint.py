@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("campaigns", "0004_room_for_settling")]
+    dependencies = [("campaigns", "0005_content_version")]
 
     operations = [
         migrations.AddField(
