@@ -1,6 +1,6 @@
 """Campaigns before they leave: written, changed, copied, put away. Their words are the room of content."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -52,6 +52,8 @@ LIMITS: dict[str, tuple[float, float]] = {
 }
 # Of a conflict, how many deeds are told at most.
 MOST_TOLD = 50
+# Outside of them a clock on the wall cannot show the moment.
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 COPIED = FIELDS - {"starts_at"}
 
 
@@ -245,6 +247,8 @@ def _out_of_limits(made: Campaign) -> dict[str, list[str]]:
         for name, (low, high) in LIMITS.items()
         if not low <= getattr(made, name) <= high
     }
+    if made.starts_at is not None and not EARLIEST <= made.starts_at <= LATEST:
+        errors["starts_at"] = [f"Give a time from {EARLIEST.year} to {LATEST.year}."]
     if not errors and made.send_from_hour >= made.send_until_hour:
         errors["send_until_hour"] = ["The window ends after it begins, on the same day."]
     if made.kind == Campaign.Kind.TRIGGERED and made.test_share < 1:

@@ -160,3 +160,23 @@ def test_what_is_sent_is_not_changed(api, workspace, actor):
     assert api.patch(f"{address}/contents/a", change, format="json").status_code == 409
     assert api.delete(f"{address}/contents/a?version=1").status_code == 409
     assert Content.objects.filter(subject="x").count() == 0
+
+
+def test_a_field_that_is_misspelt_is_refused_and_what_was_read_may_come_back(api):
+    refused = _post(api, URL, {"name": "Spring", "holdout_share": 0.1})
+    read = _post(api, URL, {"name": "Spring"}).json()
+    changed = api.patch(f"{URL}/{read['id']}", {**read, "name": "Summer"}, format="json")
+
+    assert refused.status_code == 400
+    assert refused.json()["errors"] == {"holdout_share": ["A campaign has no such field."]}
+    assert (changed.status_code, changed.json()["name"]) == (200, "Summer")
+    assert Campaign.objects.count() == 1
+
+
+@pytest.mark.parametrize("starts_at", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_a_time_that_no_clock_can_show_is_refused(api, starts_at):
+    refused = _post(api, URL, {"name": "Spring", "starts_at": starts_at})
+
+    assert refused.status_code == 400
+    assert refused.json()["errors"] == {"starts_at": ["Give a time from 2000 to 2100."]}
+    assert not Campaign.objects.exists()

@@ -71,14 +71,58 @@ def test_a_newcomer_gets_to_a_result(tab):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_pages_of_campaigns_fit_and_complain_of_nothing(tab, width, theme):
     seen = tab(width=width, theme=theme)
-    seen.page.goto("/campaigns/")
-    past = seen.page.get_by_role("link", name="Autumn open days").get_attribute("href")
-    assert past is not None
-    for address in ("/campaigns/", "/campaigns/new/", "/campaigns/switches/", past):
+    for address in _addresses(seen.page):
         seen.page.goto(address)
         seen.page.wait_for_function(f"!{UNDRAWN}")
         assert seen.page.evaluate(OVERFLOW) <= 0, address
+        assert _barriers(seen.page) == [], address
     assert seen.complaints == []
+
+
+@pytest.mark.usefixtures("_at_work")
+def test_five_variants_are_written_taken_and_changed_as_one_goes(tab):
+    seen = tab()
+    page = seen.page
+    page.goto("/campaigns/new/")
+    page.get_by_label("What is it called?").fill("Written for us")
+    page.get_by_role("button", name="Begin").click()
+    page.get_by_role("link", name=re.compile("Content")).click()
+    page.get_by_label("What do you want to say?").fill("The barn is open on 6 June. There is cake.")
+    page.get_by_role("button", name="Write five variants").click()
+    page.get_by_role("heading", name="Which of them do you want?").wait_for()
+    assert page.get_by_text("prior only").or_(page.get_by_text("of yours")).count() >= 5
+
+    page.get_by_role("button", name="Take those").click()
+    page.get_by_role("link", name="Variant b").click()
+    for subject in ("In our own words", "And once more"):
+        page.get_by_label("Subject").fill(subject)
+        page.get_by_label("Subject").blur()
+        page.get_by_text("Kept at").wait_for()
+        page.wait_for_timeout(1_100)
+
+    page.reload()
+    assert page.get_by_label("Subject").input_value() == "And once more"
+    assert seen.complaints == []
+
+
+def _addresses(page: Any) -> list[str]:
+    """What is there once campaigns are: the past one, and a draft's steps."""
+    page.goto("/campaigns/")
+    past = page.get_by_role("link", name="Autumn open days").get_attribute("href")
+    page.goto("/campaigns/new/")
+    page.get_by_label("What is it called?").fill("A draft")
+    page.get_by_role("button", name="Begin").click()
+    draft = page.url.removesuffix("audience/")
+    steps = ("audience", "content", "schedule", "goal", "check")
+    return ["/campaigns/", "/campaigns/topics/news/", past, *(f"{draft}{step}/" for step in steps)]
+
+
+def _barriers(page: Any) -> list[Any]:
+    """What keeps people out of the page."""
+    from axe_playwright_python.sync_playwright import Axe  # noqa: PLC0415 - installed for these tests alone
+
+    found = Axe().run(page).response["violations"]
+    return [(one["id"], [node["html"] for node in one["nodes"]]) for one in found]
 
 
 def _until(page: Any, wanted: str, began: float) -> None:

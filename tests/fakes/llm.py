@@ -1,6 +1,10 @@
-"""Chat completions as documented: canned answers by a piece of the question, usage counted by words."""
+"""Chat completions as documented: canned answers by a piece of the question, usage counted by words.
+
+Asked for variants of a message, it writes five out of the question's own words.
+"""
 
 import hashlib
+import json
 from typing import Any
 
 from tests.fakes.server import Fake, Reply, Seen, json_reply, route
@@ -64,7 +68,8 @@ class LanguageModel(Fake):
             return error("model_not_found", "The model does not exist.", status=404)
         asked = " ".join(one["content"] for one in body["messages"])
         text = next((told for piece, told in self.canned.items() if piece in asked), None)
-        text = text if text is not None else f"Answer {hashlib.sha256(asked.encode()).hexdigest()[:8]}"
+        if text is None:
+            text = _variants(body) or f"Answer {hashlib.sha256(asked.encode()).hexdigest()[:8]}"
         words = len(asked.split()), len(text.split())
         usage = {"prompt_tokens": words[0], "completion_tokens": words[1], "total_tokens": sum(words)}
         return completion(text, usage=usage if self.counts_usage else None)
@@ -72,3 +77,31 @@ class LanguageModel(Fake):
     @route("GET", r"/v1/models")
     def models(self, request: Seen) -> Reply:
         return json_reply({"object": "list", "data": [{"id": "fake-1", "object": "model"}]})
+
+
+ANGLES = ("An invitation", "A question", "A promise kept", "A look behind the scenes", "A last reminder")
+
+
+def _variants(body: dict[str, Any]) -> str:
+    """Five of them, where the schema of that name is asked for."""
+    wanted = body.get("response_format", {}).get("json_schema", {})
+    if wanted.get("name") != "variants":
+        return ""
+    brief = json.loads(body["messages"][-1]["content"])
+    link = next(iter(brief["links"]), "none")
+    return json.dumps({"variants": [_variant(angle, brief, link) for angle in ANGLES]})
+
+
+def _variant(angle: str, brief: dict[str, Any], link: str) -> dict[str, Any]:
+    about = brief["about"]
+    return {
+        "angle": angle.lower(),
+        "tone": brief["tone"] or "warm",
+        "subject": f"{angle}: {about}"[:90],
+        "preheader": about[:140],
+        "body_markdown": f"Hello {{{{ first_name | default('there') }}}},\n\n{about}\n\nCome and see.",
+        "cta_label": brief["links"].get(link, ""),
+        "cta_link_id": link,
+        "merge_fields": ["first_name"],
+        "rationale": f"{angle} suits those who {brief['goal'] or 'have been here before'}.",
+    }

@@ -87,6 +87,14 @@ class CampaignChangeSerializer(serializers.Serializer):
     )
     after_crash = serializers.ChoiceField(choices=Campaign.AfterCrash.choices, required=False)
 
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        """A field that is misspelt must not go unheard; what a campaign is read with may come back."""
+        known = set(self.fields) | set(CampaignSerializer().fields)
+        strange = sorted(map(str, set(self.initial_data) - known))
+        if strange:
+            raise serializers.ValidationError({name: ["A campaign has no such field."] for name in strange})
+        return given
+
     def chosen(self) -> dict[str, Any]:
         """With the objects that are named. Raises NotHere."""
         given = dict(self.validated_data)
