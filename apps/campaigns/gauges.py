@@ -1,7 +1,6 @@
 """Figures of the engine that alert rules look at, read once a minute."""
 
 from collections.abc import Iterable
-from datetime import timedelta
 
 from django.utils import timezone
 
@@ -42,10 +41,9 @@ def demoted_kinds() -> Iterable[Reading]:
 @metrics.gauge("campaigns.conversion_rate")
 def conversion_rate() -> Iterable[Reading]:
     """Of those who clicked a message in the last 30 days; nothing while they are too few to say."""
-    now = timezone.now()
-    figure = summary.conversion_rate(now - timedelta(days=30), now, now=now)
+    figure = summary.recent_conversion_rate(days=30, now=timezone.now())
     if figure.value is not None:
-        yield Reading(figure.value / 100)
+        yield Reading(float(figure.value) / 100)
 
 
 @metrics.gauge("viral.coefficient")
@@ -53,4 +51,4 @@ def viral_coefficient() -> Iterable[Reading]:
     """Nothing until something counts invitations."""
     figure = figures.of("viral_coefficient", timezone.now())
     if figure.value is not None:
-        yield Reading(figure.value)
+        yield Reading(float(figure.value))

@@ -6,18 +6,19 @@ Floors above give theirs by `register`: until one does, a figure that they own s
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 PERCENT, MONEY, NUMBER = "percent", "money", "number"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """low, high: 95 %, None where none can be said. n: of how many; what: of what. because: why there is no
-    value. doubt: what would make it wrong.
+    """value: of money a Decimal, to the currency's smallest coin. low, high: 95 %, None where none can be
+    said. n: of how many; what: of what. because: why there is no value. doubt: what would make it wrong.
     """
 
     unit: str
-    value: float | None = None
+    value: float | Decimal | None = None
     low: float | None = None
     high: float | None = None
     n: int = 0

@@ -103,11 +103,12 @@ def _viral(now: datetime) -> Part:
     figure = figures.of("viral_coefficient", now)
     if figure.value is None:
         return Part(status=UNKNOWN, because=figure.because)
-    is_low = figure.value < VIRAL_TARGET
-    words = f"The viral coefficient is {figure.value:.2f}; its target is {VIRAL_TARGET}."
+    value = float(figure.value)
+    is_low = value < VIRAL_TARGET
+    words = f"The viral coefficient is {value:.2f}; its target is {VIRAL_TARGET}."
     return Part(
         status=DEGRADED if is_low else HEALTHY,
-        value=figure.value,
+        value=value,
         n=figure.n,
         because=words if is_low else "",
     )

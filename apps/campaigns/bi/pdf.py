@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 
-from apps.accounts.figures import DASH, money, number, when
+from apps.accounts.figures import DASH, money, number
 from apps.campaigns.bi import words
 from apps.campaigns.bi.summary import Summary
 
@@ -55,7 +55,8 @@ def render(found: Summary, *, name: str, zone: ZoneInfo, now: datetime) -> bytes
     _figures(paper, found)
     _channels(paper, found)
     _segments(paper, found)
-    _line(paper, f"Computed {when(found.computed_at, zone)}.", size=8, colour=QUIET)
+    for text in words.dates(found.computed_at, found.refreshed_at, zone):
+        _line(paper, text, size=8, colour=QUIET)
     return bytes(paper.output())
 
 
@@ -77,18 +78,23 @@ def _channels(paper: FPDF, found: Summary) -> None:
     rows = [
         (
             one.label,
-            money(one.revenue, found.currency),
+            money(one.revenue, found.currency, exact=True),
             DASH
             if one.low is None
             else f"{money(one.low, found.currency)} to {money(one.high, found.currency)}",
-            money(one.cost, found.currency),
+            number(one.conversions, 1),
+            money(one.cost, found.currency, exact=True),
             DASH if one.roas is None else f"{number(one.roas, 1)} x",
         )
         for one in found.channels
     ]
     if rows:
-        header = ("Channel", "Revenue", "95 %", "Cost", "Return")
-        _table(paper, "Channels", header, rows, (50, 30, 50, 24, 20))
+        header = ("Channel", "Revenue", "95 %", "Conversions", "Cost", "Return")
+        sums = [
+            (label, money(amount, found.currency, exact=True), "", "", "", "")
+            for label, amount in (("Without any touch", found.uncredited), ("All revenue", found.total))
+        ]
+        _table(paper, "Channels", header, [*rows, *sums], (42, 30, 38, 24, 24, 16))
 
 
 def _segments(paper: FPDF, found: Summary) -> None:

@@ -136,6 +136,7 @@ def context_of(found: Summary, workspace: Workspace) -> dict[str, Any]:
             (words.LABELS[key], words.value(one, currency), words.note(one, currency))
             for key, one in found.figures.items()
         ],
+        "dates": words.dates(found.computed_at, found.refreshed_at, workspace.zone),
         "url": settings.SITE_URL + reverse("campaigns:report"),
         "pdf_url": settings.SITE_URL + reverse("campaigns:report-pdf"),
     }

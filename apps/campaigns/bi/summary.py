@@ -6,15 +6,16 @@ from decimal import Decimal
 from math import sqrt
 from typing import Any
 
+from django.core.cache import cache
 from django.db import connection
 from django.db.models import Sum
 from django.utils import timezone
 
-from apps.accounts import scoping
 from apps.accounts.errors import Invalid
 from apps.accounts.models import Workspace
 from apps.accounts.permissions import Actor
 from apps.attribution import goals, model_guide, questions, reports
+from apps.attribution.money import quantise
 from apps.attribution.questions import Query
 from apps.attribution.reports import ChannelRow, Overview
 from apps.campaigns.bi import figures, refreshing
@@ -27,22 +28,32 @@ DIRECT = "direct"
 LEAST_CLICKERS = 100
 # Customers before the spread of what they are worth says how sure the mean is.
 LEAST_CUSTOMERS = 30
+NO_SPEND = "No spend is known in this period. Connect an ad account, or enter it."
 Z = 1.959963984540054
+# Each person once: who clicked in several campaigns converted where the goal of one of them was reached
+# within its window. Clicks stay with who was absorbed, conversions go to the survivor: both count there.
 CLICKED_AND_CONVERTED = """
     WITH clicked AS (
-        SELECT e.person_id, min(e.occurred_at) AS at, max(c.goal_days) AS days, max(c.goal) AS goal
+        SELECT coalesce(p.merged_into_id, p.id) AS person_id, c.goal, c.goal_days AS days,
+               min(e.occurred_at) AS at
         FROM campaigns_engagement e
         JOIN campaigns_campaign c ON c.workspace_id = e.workspace_id AND c.id = e.campaign_id
+        JOIN accounts_person p ON p.workspace_id = e.workspace_id AND p.id = e.person_id
         WHERE e.workspace_id = (SELECT %s::bigint) AND e.kind = 'clicked' AND e.is_first
           AND NOT e.is_machine AND e.occurred_at >= %s AND e.occurred_at < %s
-        GROUP BY e.person_id)
-    SELECT count(*), count(*) FILTER (WHERE EXISTS (
-        SELECT 1 FROM attribution_conversion o
-        WHERE o.workspace_id = (SELECT %s::bigint) AND o.person_id = clicked.person_id AND o.is_counted
-          AND (clicked.goal = '' OR o.conversion_type = clicked.goal)
-          AND o.occurred_at >= clicked.at AND o.occurred_at < clicked.at + clicked.days * interval '1 day'))
-    FROM clicked
+        GROUP BY 1, c.id, c.goal, c.goal_days
+    ), people AS (
+        SELECT person_id, bool_or(EXISTS (
+            SELECT 1 FROM attribution_conversion o
+            WHERE o.workspace_id = (SELECT %s::bigint) AND o.person_id = clicked.person_id AND o.is_counted
+              AND (clicked.goal = '' OR o.conversion_type = clicked.goal)
+              AND o.occurred_at >= clicked.at
+              AND o.occurred_at < clicked.at + clicked.days * interval '1 day')) AS has_converted
+        FROM clicked GROUP BY person_id)
+    SELECT count(*), count(*) FILTER (WHERE has_converted) FROM people
 """
+# Pages, the API and the gauge of a minute share one reading of those who clicked.
+RATE_KEPT_SECONDS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +93,8 @@ class Day:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
+    """uncredited: revenue of conversions that no touch led to; with the channels' it is the total."""
+
     start: date
     end: date
     currency: str
@@ -90,6 +103,8 @@ class Summary:
     is_computing: bool
     figures: dict[str, Figure]
     channels: list[ChannelFigures]
+    uncredited: Decimal
+    total: Decimal | None
     segments: list[SegmentValue]
     days: list[Day]
 
@@ -112,9 +127,11 @@ def summary(actor: Actor, *, days: int = 30, now: datetime) -> Summary:
         refreshed_at=refreshed_at,
         is_computing=seen.state == "computing",
         figures=_figures(seen, workspace, start, end, refreshed_at=refreshed_at, now=now),
-        channels=[_channel(row) for row in seen.rows if not row.is_none],
-        segments=_segments(refreshed_at),
-        days=[Day(**{name: getattr(row, name) for name in Day.__dataclass_fields__}) for row in rows],
+        channels=[_channel(row, workspace.currency) for row in seen.rows if not row.is_none],
+        uncredited=sum((row.revenue for row in seen.rows if row.is_none), Decimal(0)),
+        total=None if seen.totals is None else seen.totals.revenue,
+        segments=_segments(workspace.currency, refreshed_at),
+        days=[_day(row, workspace.currency) for row in rows],
     )
 
 
@@ -133,13 +150,13 @@ def _figures(
     refreshed_at: datetime | None,
     now: datetime,
 ) -> dict[str, Figure]:
-    earned = attributed(seen)
+    earned, currency = attributed(seen), workspace.currency
     return {
         "roi": roi(earned, seen),
         "attributed_revenue": earned,
-        "spend": _spend(seen),
-        "conversion_rate": conversion_rate(*questions.period(workspace, start, end), now=now),
-        "acquisition_cost": acquisition_cost(refreshed_at, now=now),
+        "spend": _spend(seen, currency),
+        "conversion_rate": conversion_rate(workspace, start, end, now=now),
+        "acquisition_cost": acquisition_cost(workspace, refreshed_at, now=now),
         "viral_coefficient": figures.of("viral_coefficient", now),
         "churn": figures.of("churn", now),
     }
@@ -157,7 +174,7 @@ def attributed(seen: Overview) -> Figure:
     is_sure = seen.is_sure and len(ends) == len(others)
     return Figure(
         unit=MONEY,
-        value=float(value),
+        value=value,
         low=float(seen.totals.revenue - sum((high for _, high in ends), Decimal(0))) if is_sure else None,
         high=float(seen.totals.revenue - sum((low for low, _ in ends), Decimal(0))) if is_sure else None,
         n=seen.totals.conversions,
@@ -171,16 +188,13 @@ def roi(earned: Figure, seen: Overview) -> Figure:
     """What came back on what was spent, less what was spent, in percent."""
     if earned.value is None:
         return Figure(unit=PERCENT, because=earned.because)
-    cost = float(seen.totals.cost) if seen.totals else 0.0
+    cost = seen.totals.cost if seen.totals else Decimal(0)
     if cost <= 0:
-        return Figure(
-            unit=PERCENT, because="No spend is known in this period. Connect an ad account, or enter it."
-        )
-    low, high = (None if end is None else (end - cost) / cost * 100 for end in (earned.low, earned.high))
-    value = (earned.value - cost) / cost * 100
+        return Figure(unit=PERCENT, because=NO_SPEND)
+    low, high = (None if end is None else (end / float(cost) - 1) * 100 for end in (earned.low, earned.high))
     return Figure(
         unit=PERCENT,
-        value=value,
+        value=float((Decimal(earned.value) - cost) / cost * 100),
         low=low,
         high=high,
         n=earned.n,
@@ -190,18 +204,31 @@ def roi(earned: Figure, seen: Overview) -> Figure:
     )
 
 
-def _spend(seen: Overview) -> Figure:
+def _spend(seen: Overview, currency: str) -> Figure:
     if seen.totals is None:
         return Figure(unit=MONEY, because=_why_not(seen))
-    return Figure(unit=MONEY, value=float(seen.totals.cost), as_of=seen.computed_at)
+    if seen.totals.cost <= 0:
+        return Figure(unit=MONEY, because=NO_SPEND)
+    return Figure(
+        unit=MONEY,
+        value=quantise(seen.totals.cost, currency),
+        as_of=seen.computed_at,
+        doubt="Counted, not estimated; what is spent outside ad accounts is not in it.",
+    )
 
 
-def conversion_rate(since: datetime | None, until: datetime | None, *, now: datetime) -> Figure:
-    """Of the people who clicked a message, the share that converted within the campaign's window (Wilson)."""
-    with connection.cursor() as cursor:
-        here = scoping.current_id()
-        cursor.execute(CLICKED_AND_CONVERTED, [here, since, until, here])
-        [(people, converted)] = cursor.fetchall()
+def recent_conversion_rate(*, days: int, now: datetime) -> Figure:
+    """The same of the last days, today among them, as the summary has it."""
+    workspace: Workspace = Workspace.objects.get()
+    end = timezone.localtime(now, workspace.zone).date()
+    return conversion_rate(workspace, end - timedelta(days=days - 1), end, now=now)
+
+
+def conversion_rate(workspace: Workspace, start: date, end: date, *, now: datetime) -> Figure:
+    """Of the people who clicked a message, the share that reached the goal of a campaign that they clicked
+    in, within its window (Wilson). Up to RATE_KEPT_SECONDS old.
+    """
+    people, converted, counted_at = _clicked_and_converted(workspace, start, end, now=now)
     if people < LEAST_CLICKERS:
         short = f"{people:,} of {LEAST_CLICKERS} people have clicked a message."
         return Figure(
@@ -215,9 +242,25 @@ def conversion_rate(since: datetime | None, until: datetime | None, *, now: date
         high=high * 100,
         n=people,
         what="people who clicked",
-        as_of=now,
+        as_of=counted_at,
         doubt="Windows of the latest clicks are still open.",
     )
+
+
+def _clicked_and_converted(
+    workspace: Workspace, start: date, end: date, *, now: datetime
+) -> tuple[int, int, datetime]:
+    """People who clicked, those of them who converted, and when they were counted."""
+    key = f"bi:clicked:{workspace.pk}:{start}:{end}"
+    known: tuple[int, int, datetime] | None = cache.get(key)
+    if known is None:
+        since, until = questions.period(workspace, start, end)
+        with connection.cursor() as cursor:
+            cursor.execute(CLICKED_AND_CONVERTED, [workspace.pk, since, until, workspace.pk])
+            [(people, converted)] = cursor.fetchall()
+        known = (people, converted, now)
+        cache.set(key, known, RATE_KEPT_SECONDS)
+    return known
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:
@@ -228,23 +271,23 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def acquisition_cost(refreshed_at: datetime | None, *, now: datetime) -> Figure:
+def acquisition_cost(workspace: Workspace, refreshed_at: datetime | None, *, now: datetime) -> Figure:
     """Spend of the last 30 days for each customer whose first conversion fell into them."""
     if refreshed_at is None:
         return Figure(
             unit=MONEY, because="It is being worked out for the first time; look again in a minute."
         )
     recent = CustomerValue.objects.aggregate(n=Sum("recent"))["n"] or 0
-    month = RoiDay.objects.filter(day__gt=now.date() - timedelta(days=30)).aggregate(spend=Sum("spend"))[
-        "spend"
-    ]
+    today = timezone.localtime(now, workspace.zone).date()
+    days = RoiDay.objects.filter(day__gt=today - timedelta(days=30), day__lte=today)
+    month: Decimal | None = days.aggregate(spend=Sum("spend"))["spend"]
     if not month:
         return Figure(unit=MONEY, because="No spend is known in the last 30 days.")
     if not recent:
         return Figure(unit=MONEY, because="Nobody became a customer in the last 30 days.")
     return Figure(
         unit=MONEY,
-        value=float(month) / recent,
+        value=quantise(month / recent, workspace.currency),
         low=float(month) / (recent + Z * sqrt(recent)),
         high=float(month) / max(recent - Z * sqrt(recent), 1.0),
         n=recent,
@@ -254,26 +297,26 @@ def acquisition_cost(refreshed_at: datetime | None, *, now: datetime) -> Figure:
     )
 
 
-def _segments(refreshed_at: datetime | None) -> list[SegmentValue]:
+def _segments(currency: str, refreshed_at: datetime | None) -> list[SegmentValue]:
     labels = {one.key: one.label for one in reports.channels()}
     return [
         SegmentValue(
             channel=one.channel,
             label=labels.get(one.channel, one.channel or "No touch before"),
             customers=one.customers,
-            value=lifetime_value(one, refreshed_at),
+            value=lifetime_value(one, currency, refreshed_at),
         )
         for one in CustomerValue.objects.order_by("-revenue")
     ]
 
 
-def lifetime_value(of: CustomerValue, refreshed_at: datetime | None) -> Figure:
+def lifetime_value(of: CustomerValue, currency: str, refreshed_at: datetime | None) -> Figure:
     """The mean of what customers have been worth so far; none is taken to come yet."""
     n, mean = of.customers, float(of.revenue) / of.customers
     half = Z * sqrt(max(of.squares / n - mean * mean, 0.0) / n) if n >= LEAST_CUSTOMERS else None
     return Figure(
         unit=MONEY,
-        value=mean,
+        value=quantise(of.revenue / of.customers, currency),
         low=None if half is None else mean - half,
         high=None if half is None else mean + half,
         n=n,
@@ -283,7 +326,18 @@ def lifetime_value(of: CustomerValue, refreshed_at: datetime | None) -> Figure:
     )
 
 
-def _channel(row: ChannelRow) -> ChannelFigures:
+def _day(row: RoiDay, currency: str) -> Day:
+    return Day(
+        day=row.day,
+        revenue=quantise(row.revenue, currency),
+        conversions=row.conversions,
+        spend=quantise(row.spend, currency),
+        campaigns=row.campaigns,
+        clicks=row.clicks,
+    )
+
+
+def _channel(row: ChannelRow, currency: str) -> ChannelFigures:
     low, high = row.surely.revenue if row.surely else (None, None)
     return ChannelFigures(
         key=row.key,
@@ -292,9 +346,9 @@ def _channel(row: ChannelRow) -> ChannelFigures:
         low=low,
         high=high,
         conversions=row.conversions,
-        cost=row.cost,
+        cost=None if row.cost is None else quantise(row.cost, currency),
         roas=row.roas,
-        cpa=row.cpa,
+        cpa=None if row.cpa is None else quantise(row.cpa, currency),
     )
 
 
@@ -305,13 +359,22 @@ def _why_not(seen: Overview) -> str:
     }.get(seen.state, "Nothing was converted in this period.")
 
 
+def _figure(one: Figure) -> dict[str, Any]:
+    return {**vars(one), "value": _plain(one.value)}
+
+
+def _plain(value: float | Decimal | None) -> float | None:
+    """As a number of JSON: of money in coins it has the same digits."""
+    return None if value is None else float(value)
+
+
 def as_json(found: Summary) -> dict[str, Any]:
     """What GET bi/summary answers: the four figures by their first names, then all of them in full."""
     first = {
-        "roi": found.figures["roi"].value,
-        "attributedRevenue": found.figures["attributed_revenue"].value,
-        "viralCoefficient": found.figures["viral_coefficient"].value,
-        "conversionRate": found.figures["conversion_rate"].value,
+        "roi": _plain(found.figures["roi"].value),
+        "attributedRevenue": _plain(found.figures["attributed_revenue"].value),
+        "viralCoefficient": _plain(found.figures["viral_coefficient"].value),
+        "conversionRate": _plain(found.figures["conversion_rate"].value),
     }
     return {
         **first,
@@ -320,10 +383,17 @@ def as_json(found: Summary) -> dict[str, Any]:
         "to": found.end.isoformat(),
         "computedAt": found.computed_at,
         "refreshedAt": found.refreshed_at,
-        "figures": {name: vars(one) for name, one in found.figures.items()},
+        "figures": {name: _figure(one) for name, one in found.figures.items()},
         "channels": [vars(one) for one in found.channels],
+        "uncreditedRevenue": found.uncredited,
+        "totalRevenue": found.total,
         "segments": [
-            {"channel": one.channel, "label": one.label, "customers": one.customers, "value": vars(one.value)}
+            {
+                "channel": one.channel,
+                "label": one.label,
+                "customers": one.customers,
+                "value": _figure(one.value),
+            }
             for one in found.segments
         ],
         "days": [vars(one) for one in found.days],

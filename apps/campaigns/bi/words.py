@@ -1,6 +1,10 @@
 """Figures of the business report as people read them."""
 
-from apps.accounts.figures import DASH, money, number
+from datetime import datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from apps.accounts.figures import DASH, money, number, when
 from apps.campaigns.bi.figures import MONEY, PERCENT, Figure
 
 LABELS = {
@@ -14,11 +18,12 @@ LABELS = {
 }
 
 
-def shown(figure: Figure, value: float | None, currency: str) -> str:
+def shown(figure: Figure, value: float | Decimal | None, currency: str) -> str:
+    """Money is shown to the coin; the ends of an estimate are no surer than whole ones."""
     if value is None:
         return DASH
     if figure.unit == MONEY:
-        return money(value, currency, exact=abs(value) < 100)
+        return money(value, currency, exact=isinstance(value, Decimal) or abs(value) < 100)
     return f"{number(value, 1)} %" if figure.unit == PERCENT else number(value, 2)
 
 
@@ -41,6 +46,19 @@ def note(figure: Figure, currency: str) -> str:
     return "; ".join(part for part in (ends(figure, currency), sample) if part)
 
 
+def dates(computed_at: datetime, refreshed_at: datetime | None, zone: ZoneInfo) -> list[str]:
+    """When the figures are of, on the workspace's clock, and what an interval means."""
+    wide = (
+        "What customers are worth and cost is being worked out for the first time."
+        if refreshed_at is None
+        else f"What customers are worth and cost is as of {when(refreshed_at, zone)}."
+    )
+    return [
+        f"Computed {when(computed_at, zone)} ({zone.key}). Intervals are of 95 %.",
+        wide,
+    ]
+
+
 def first_line(found: dict[str, Figure], currency: str) -> tuple[str, str, str]:
     """The answer in a sentence, around its figure."""
     earned, roi = found["attributed_revenue"], found["roi"]
@@ -52,4 +70,4 @@ def first_line(found: dict[str, Figure], currency: str) -> tuple[str, str, str]:
 
 
 def _back(roi: Figure) -> str:
-    return f"came back {number((roi.value or 0.0) / 100 + 1, 2)} times"
+    return f"came back {number(float(roi.value or 0) / 100 + 1, 2)} times"

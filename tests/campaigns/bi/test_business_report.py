@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 import time_machine
 from django.db import connection, connections
+from django.template.loader import render_to_string
+from django.test.utils import CaptureQueriesContext
 
-from apps.accounts import scoping
-from apps.accounts.models import Workspace
+from apps.accounts import people, scoping
+from apps.accounts.models import Person, Workspace
 from apps.accounts.permissions import system
 from apps.attribution.models import Conversion
 from apps.campaigns.bi import figures, pdf, refreshing, schedule
@@ -84,6 +86,18 @@ def test_return_on_spend_is_of_what_is_credited_to_channels(
     earned = answer["attributedRevenue"]
     assert 2_000 < earned <= 4_000
     assert answer["roi"] == pytest.approx((earned - 500) / 500 * 100)
+    assert earned == round(earned, 2)
+    channels = {one["key"]: Decimal(one["revenue"]) for one in answer["channels"]}
+    assert sum(channels.values()) + Decimal(answer["uncreditedRevenue"]) == Decimal(answer["totalRevenue"])
+    assert Decimal(answer["totalRevenue"]) == 4_000
+    assert Decimal(str(earned)) == sum(value for key, value in channels.items() if key != "direct")
+    assert answer["figures"]["spend"]["value"] == 500
+    found = summary(actor, days=30, now=NOW)
+    assert isinstance(found.figures["attributed_revenue"].value, Decimal)
+    text = render_to_string("email/business_report.txt", schedule.context_of(found, workspace))
+    assert "All revenue: £4,000.00" in text
+    assert "Computed 30 Nov 2026, 12:00 (Europe/London)" in text
+    assert pdf.render(found, name="Studio", zone=workspace.zone, now=NOW).startswith(b"%PDF-")
     assert answer["figures"]["attributed_revenue"]["n"] == 40
     assert "lift test" in answer["figures"]["attributed_revenue"]["doubt"]
 
@@ -117,6 +131,63 @@ def test_conversion_of_clicks_leaves_machines_out_and_keeps_to_the_window(
     assert (figure["low"], figure["high"]) == pytest.approx([100 * end for end in wilson(33, 110)])
 
 
+def clicked(campaign: Campaign, who: Any, number: int) -> None:
+    Engagement.objects.create(
+        workspace=campaign.workspace,
+        campaign=campaign,
+        recipient_id=number,
+        person=who,
+        kind="clicked",
+        event_id=f"{campaign.pk}-{number}",
+        is_first=True,
+        occurred_at=NOW - timedelta(days=10),
+    )
+
+
+def test_each_campaign_counts_by_its_own_goal_and_each_person_once(api: Any, workspace: Workspace) -> None:
+    """Of 100 who clicked in two campaigns 20 reached the goal of one, and 30 another goal that none has."""
+    sales, leads = (
+        Campaign.objects.create(workspace=workspace, name=goal, goal=goal, goal_days=days, changed_at=NOW)
+        for goal, days in (("purchase", 2), ("signup", 20))
+    )
+    crowd = [person(workspace, number) for number in range(100)]
+    for number, who in enumerate(crowd):
+        clicked(sales, who, number)
+        clicked(leads, who, number)
+    for who in crowd[:20]:
+        bought(who, "10", days_ago=9)
+    for who in crowd[20:50]:
+        bought(who, "10", days_ago=3)  # after the window of the one that counts purchases
+
+    figure = api.get(SUMMARY).json()["figures"]["conversion_rate"]
+
+    assert (figure["value"], figure["n"]) == (20, 100)
+
+
+def test_who_turned_out_to_be_somebody_else_converted_all_the_same(
+    api: Any, workspace: Workspace, actor: Any
+) -> None:
+    news = Campaign.objects.create(workspace=workspace, name="News", goal_days=20, changed_at=NOW)
+    for number in range(100):
+        clicked(news, person(workspace, number), number)
+    survivor, absorbed = person(workspace, 200), Person.objects.get(external_id="u7")
+    bought(absorbed, "10", days_ago=5)
+    people.merge(actor, survivor, absorbed, reason="the same", now=NOW)
+
+    figure = api.get(SUMMARY).json()["figures"]["conversion_rate"]
+
+    assert (figure["value"], figure["n"]) == (1, 100)
+
+
+def test_the_rate_is_not_counted_anew_for_each_reader(api: Any, workspace: Workspace) -> None:
+    first = api.get(SUMMARY).json()["figures"]["conversion_rate"]
+    with CaptureQueriesContext(connection) as queries:
+        api.get(SUMMARY)
+
+    assert "0 of 100" in first["because"]
+    assert not [one for one in queries.captured_queries if "campaigns_engagement" in one["sql"]]
+
+
 def test_wilson_equals_the_published_example() -> None:
     """Newcombe 1998, table I: 81 of 263."""
     assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
@@ -144,7 +215,7 @@ def test_the_wide_figures_are_refreshed_and_nobody_sees_anothers(
         assert [(one.channel, one.customers, one.recent) for one in CustomerValue.objects.all()] == [
             ("", 2, 0)
         ]
-        assert lifetime_value(CustomerValue.objects.get(), NOW).value == 75
+        assert lifetime_value(CustomerValue.objects.get(), "GBP", NOW).value == Decimal("75.00")
         [segment] = summary(system(workspace.pk), days=30, now=NOW).segments
         assert (segment.label, segment.customers) == ("No touch before", 2)
     with scoping.workspace(other_workspace):

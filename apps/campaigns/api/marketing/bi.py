@@ -16,7 +16,7 @@ from apps.campaigns.models import ReportSchedule
 
 class BusinessFigureSerializer(serializers.Serializer[Any]):
     unit = serializers.CharField(help_text="percent, money or number")
-    value = serializers.FloatField(allow_null=True)
+    value = serializers.FloatField(allow_null=True, help_text="Money to the currency's smallest coin.")
     low = serializers.FloatField(allow_null=True, help_text="95 %")
     high = serializers.FloatField(allow_null=True)
     n = serializers.IntegerField()
@@ -35,7 +35,13 @@ class BusinessSummarySerializer(serializers.Serializer[Any]):
     computedAt = serializers.DateTimeField()
     refreshedAt = serializers.DateTimeField(allow_null=True)
     figures = serializers.DictField(child=BusinessFigureSerializer())
-    channels = serializers.ListField(child=serializers.DictField())
+    channels = serializers.ListField(child=serializers.DictField(), help_text="Their money as decimals.")
+    uncreditedRevenue = serializers.DecimalField(
+        max_digits=20,
+        decimal_places=4,
+        help_text="Of conversions without a touch; with the channels' the total.",
+    )
+    totalRevenue = serializers.DecimalField(max_digits=20, decimal_places=4, allow_null=True)
     segments = serializers.ListField(child=serializers.DictField())
     days = serializers.ListField(child=serializers.DictField())
 
