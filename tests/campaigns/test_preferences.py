@@ -46,8 +46,10 @@ def _allow(actor, person, purpose="news"):
 
 
 def _save(client, sent, **fields):
+    """As the page sends it, with the topics that it showed."""
     with time_machine.travel(NOW, tick=False):
-        return client.post(f"/preferences/{sent.way_out}", fields)
+        asked = {"asked": ["news", "offers", "service"]}
+        return client.post(f"/preferences/{sent.way_out}", asked | fields)
 
 
 def test_the_page_shows_a_masked_address_and_the_topics(client, sent):
@@ -142,14 +144,54 @@ def test_wishes_of_merged_people_follow_the_survivor(sent, workspace, actor):
     assert wishes.of(survivor.pk, now=NOW).frequency == "weekly"
 
 
-def test_without_a_sender_nothing_of_the_form_is_kept(client, sent, workspace):
+def test_what_cannot_be_confirmed_says_so_and_undoes_nothing_else(client, sent, workspace, actor):
+    messages.topic(workspace, "dates")
+    _allow(actor, sent.person, "offers")
     Connection.objects.filter(service="mail").update(state="disconnected")
-    _save(client, sent, frequency="all")
 
-    answer = _save(client, sent, topic=["news"], frequency="weekly")
+    asked = ["news", "offers", "dates"]
+    answer = _save(client, sent, asked=asked, topic=["news", "dates"], frequency="weekly")
 
-    assert answer.status_code == 409
+    page = " ".join(answer.content.decode().split())
+    assert answer.status_code == 200
+    assert "Dates: not yet." in page
+    assert "Saved." in page
+    assert not consent.is_given(sent.person, "offers")
+    assert consent.is_given(sent.person, "news")
+    assert "dates" not in consent.latest(sent.person)
+    assert FrequencyWish.objects.get().frequency == "weekly"
+    assert not SignUp.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"topic": ["news"]}, {"asked": ["news"], "frequency": "hourly"}, {"asked": [""], "frequency": ""}],
+)
+def test_a_form_without_its_fields_changes_nothing(client, sent, fields):
+    with time_machine.travel(NOW, tick=False):
+        answer = client.post(f"/preferences/{sent.way_out}", fields)
+
+    assert answer.status_code in {200, 400}
+    assert "Nothing was changed" in answer.content.decode()
+    assert consent.is_given(sent.person, "news")
     assert not FrequencyWish.objects.exists()
+
+
+def test_a_topic_that_was_not_shown_is_not_left(client, sent, workspace, actor):
+    messages.topic(workspace, "dates")
+    _allow(actor, sent.person, "dates")
+
+    _save(client, sent, asked=["news"], frequency="all")
+
+    assert consent.is_given(sent.person, "dates")
+    assert not consent.is_given(sent.person, "news")
+
+
+def test_the_page_sends_along_what_it_showed(client, sent):
+    page = client.get(f"/preferences/{sent.way_out}").content.decode()
+
+    for key in ("news", "offers"):
+        assert f'name="asked" value="{key}"' in page
 
 
 def test_the_api_tells_and_changes(api, sent):

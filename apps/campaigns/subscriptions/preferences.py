@@ -1,12 +1,13 @@
 """What somebody gets and how often, as they see and change it themselves."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.db import transaction
 
 from apps.accounts import consent, personal_fields
+from apps.accounts.errors import Invalid
 from apps.accounts.models import ConsentRecord, Person
 from apps.accounts.permissions import Actor
 from apps.campaigns.models import Topic
@@ -19,6 +20,7 @@ from apps.campaigns.subscriptions import (
     wishes,
 )
 from apps.campaigns.subscriptions.wishes import Wish
+from apps.integrations import mail
 
 WORDS = "Send me: {}"
 GRANTED, WITHDRAWN, SILENT, KEPT = "granted", "withdrawn", "silent", "kept"
@@ -61,12 +63,15 @@ class Preferences:
 
 @dataclass(frozen=True)
 class Changed:
-    """What a change did. to_confirm: topics whose confirmation is on its way by e-mail."""
+    """What a change did, by names of topics. to_confirm: whose confirmation is on its way by e-mail;
+    not_asked: whose confirmation could not be sent, so that they are as they were.
+    """
 
-    joined: list[str]
-    left: list[str]
-    to_confirm: list[str]
-    is_wish_new: bool
+    joined: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    to_confirm: list[str] = field(default_factory=list)
+    not_asked: list[str] = field(default_factory=list)
+    is_wish_new: bool = False
 
 
 def of(person: Person, *, now: datetime) -> Preferences:
@@ -84,6 +89,7 @@ def change(
     actor: Actor,
     person: Person,
     *,
+    asked: Collection[str],
     wanted: Collection[str],
     wish: Wish,
     source: str,
@@ -92,36 +98,35 @@ def change(
 ) -> Changed:
     """Bring topics and frequency to what a person chose; what they have already stays untouched.
 
-    wanted: keys of the topics that they want; all others that can be left are left. A topic with double
-    opt-in is joined once the mail is confirmed. Raises Invalid, NotHere once erased, NoSender where a
-    confirmation cannot be sent.
+    asked: keys of the topics that they were shown; others stay as they are. wanted: those that they want; of
+    the shown ones the rest is left, and whatever else fails does not undo that. A topic with double opt-in is
+    joined once the mail is confirmed. Raises Invalid for the frequency, NotHere once erased.
     """
-    joined: list[str] = []
-    left: list[str] = []
-    to_confirm: list[str] = []
-    before = of(person, now=now)
-    for choice in (one for one in before.choices if one.state != KEPT):
-        is_wanted, is_on = choice.topic.key in wanted, choice.is_on and not before.is_off
-        if is_wanted and not is_on:
-            is_open = _join(actor, person, choice, source=source, asked_from=asked_from, now=now)
-            (joined if is_open else to_confirm).append(choice.topic.name)
-        elif not is_wanted and choice.is_on:
-            unsubscribing.withdraw(actor, person, choice.topic, source=source, now=now)
-            left.append(choice.topic.name)
+    before, told = of(person, now=now), Changed()
+    choices = [one for one in before.choices if one.state != KEPT and one.topic.key in asked]
+    for choice in (one for one in choices if one.topic.key not in wanted and one.is_on):
+        unsubscribing.withdraw(actor, person, choice.topic, source=source, now=now)
+        told.left.append(choice.topic.name)
     is_wish_new = wishes.set_(actor, person, wish, source=source, now=now)
-    return Changed(joined, left, to_confirm, is_wish_new)
+    for choice in (one for one in choices if one.topic.key in wanted and (before.is_off or not one.is_on)):
+        if not choice.topic.is_double_opt_in:
+            wording = WORDS.format(choice.topic.name)
+            sign_ups.grant(actor, person, choice.topic, source=source, wording=wording, now=now)
+            told.joined.append(choice.topic.name)
+        elif _is_asked(person, choice.topic, source=source, asked_from=asked_from, now=now):
+            told.to_confirm.append(choice.topic.name)
+        else:
+            told.not_asked.append(choice.topic.name)
+    return replace(told, is_wish_new=is_wish_new)
 
 
-def _join(
-    actor: Actor, person: Person, choice: Choice, *, source: str, asked_from: str, now: datetime
-) -> bool:
-    """Whether the topic is joined now; else a confirmation is on its way."""
-    topic, wording = choice.topic, WORDS.format(choice.topic.name)
-    if topic.is_double_opt_in:
-        email = personal_fields.personal(person)["email"] or ""
+def _is_asked(person: Person, topic: Topic, *, source: str, asked_from: str, now: datetime) -> bool:
+    """Whether a confirmation is on its way: nobody can be asked without a sender, or without an address."""
+    email, wording = personal_fields.personal(person)["email"] or "", WORDS.format(topic.name)
+    try:
         sign_ups.ask(topic, email, source=source, wording=wording, asked_from=asked_from, now=now)
+    except (Invalid, mail.NoSender):
         return False
-    sign_ups.grant(actor, person, topic, source=source, wording=wording, now=now)
     return True
 
 

@@ -8,18 +8,20 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from apps.accounts import scoping
-from apps.accounts.errors import NotHere
+from apps.accounts.errors import Invalid, NotHere
 from apps.accounts.models import Person
 from apps.campaigns import message_tokens
 from apps.campaigns.engagement import following
+from apps.campaigns.message_tokens import Named
+from apps.campaigns.subscriptions import flood, unsubscribing, wishes
 from apps.campaigns.subscriptions import preferences as verbs
-from apps.campaigns.subscriptions import unsubscribing, wishes
 from apps.campaigns.subscriptions.unsubscribing import Letter
 from apps.campaigns.subscriptions.wishes import Wish
 from apps.campaigns.views.recipients import address_of, letter_page, shown
 
 ONE_CLICK = "List-Unsubscribe"
 PAUSE = "pause"
+INCOMPLETE = "Nothing was changed: the form arrived without its fields."
 # One transparent pixel.
 PIXEL = bytes.fromhex(
     "47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b"
@@ -28,6 +30,8 @@ PIXEL = bytes.fromhex(
 
 @letter_page
 def click(request: HttpRequest, token: str, number: int) -> HttpResponse:
+    if not flood.is_admitted("links", address_of(request)):
+        raise flood.too_many()
     signs = following.signs_of(str(request.method), request.headers)
     return HttpResponseRedirect(following.follow(token, number, signs, now=timezone.now()))
 
@@ -35,8 +39,10 @@ def click(request: HttpRequest, token: str, number: int) -> HttpResponse:
 @require_safe
 @never_cache
 def opened(request: HttpRequest, token: str) -> HttpResponse:
-    """The picture, whatever the token: a broken one helps nobody."""
+    """The picture, whatever the token: a broken one helps nobody. Of too many at once none is counted."""
     response = HttpResponse(PIXEL, content_type="image/gif")
+    if not flood.is_admitted("pictures", address_of(request)):
+        return response
     try:
         following.opened(token, following.signs_of(str(request.method), request.headers), now=timezone.now())
     except NotHere:
@@ -47,7 +53,7 @@ def opened(request: HttpRequest, token: str) -> HttpResponse:
 @letter_page
 def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     """A mail program posts and is done (RFC 8058); a person who follows the link is shown the button."""
-    named, now = message_tokens.read_way_out(token), timezone.now()
+    named, now = _way_out(request, token), timezone.now()
     with scoping.workspace(named.workspace_id):
         letter = unsubscribing.letter(named)
         is_all = letter.topic is None or letter.is_kept or request.POST.get("scope") == "everything"
@@ -67,7 +73,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
 @letter_page
 def preferences(request: HttpRequest, token: str) -> HttpResponse:
     """Which topics, how often, and nothing at all. Changes nothing unless it is posted."""
-    named, now = message_tokens.read_way_out(token), timezone.now()
+    named, now = _way_out(request, token), timezone.now()
     with scoping.workspace(named.workspace_id):
         letter = unsubscribing.letter(named)
         if letter.person is None:
@@ -83,15 +89,33 @@ def preferences(request: HttpRequest, token: str) -> HttpResponse:
         return shown(request, "preferences.html", context)
 
 
+def _way_out(request: HttpRequest, token: str) -> Named:
+    """Whose it is; where it is asked from counts for those alone that are none of ours."""
+    try:
+        named = message_tokens.read_way_out(token)
+    except NotHere:
+        flood.admit_made_up(address_of(request))
+        raise
+    flood.admit_way_out(named.workspace_id, named.recipient_id, is_deed=request.method == "POST")
+    return named
+
+
 def _changed(request: HttpRequest, letter: Letter, person: Person, now: datetime) -> verbs.Changed | None:
+    """Nothing for a form that came without its fields: not to say what one wants is not to leave."""
     if "everything" in request.POST:
         unsubscribing.from_everything(letter, source="preference centre", now=now)
         return None
+    asked, frequency = set(request.POST.getlist("asked")), request.POST.get("frequency", "")
+    if not asked or frequency not in {"", PAUSE, *wishes.Frequency.values}:
+        raise Invalid(
+            {"topic": [INCOMPLETE]}, f"{INCOMPLETE} Open the page of your message once more and choose there."
+        )
     return verbs.change(
         unsubscribing.recipient_actor(),
         person,
+        asked=asked,
         wanted=set(request.POST.getlist("topic")),
-        wish=_wish(request.POST.get("frequency", ""), wishes.of(person.pk, now=now), now),
+        wish=_wish(frequency, wishes.of(person.pk, now=now), now),
         source="preference centre",
         asked_from=address_of(request),
         now=now,
