@@ -26,7 +26,8 @@ from .tally import Tally
 
 _TALLY, _BOOKED = b"BDT1", b"BPJ1"
 _TALLY_HEAD, _BOOKED_HEAD = struct.Struct("<4s5I"), struct.Struct("<4s2I")
-
+# What the narrow columns can hold; others hold any number that there is here.
+_MOST = {"<u2": np.uint64(2**16 - 1), "<u4": np.uint64(2**32 - 1)}
 
 JOURNEY = np.dtype(
     [("person", "<i8"), ("ends_us", "<i8"), ("minor", "<i8"), ("lengths", "<u4"), ("converted", "<u1")]
@@ -181,11 +182,11 @@ class _Reader:
 
 def _bytes(column: Ints, type_: str) -> bytes:
     """Raises ValueError for a number that the type cannot hold."""
-    narrow = np.dtype(type_)
-    limits = np.iinfo(narrow)
-    if len(column) and (column.min() < limits.min or column.max() > limits.max):
-        raise ValueError(f"{column.max():,} does not fit {type_}")
-    return column.astype(narrow).tobytes()
+    most = _MOST.get(type_)
+    # As a number without a sign, one below 0 is larger than all that fit.
+    if most is not None and len(column) and (unsigned := column.view(np.uint64)).max() > most:
+        raise ValueError(f"{column[unsigned.argmax()]:,} does not fit {type_}")
+    return column.astype(type_, copy=False).tobytes()
 
 
 def _check(magic: bytes, wanted: bytes) -> None:

@@ -173,10 +173,11 @@ def test_bytes_of_another_kind_are_refused():
         unpack_booked([b"XXXX" + bytes(8)])
 
 
-def test_what_does_not_fit_its_bytes_is_refused():
+@pytest.mark.parametrize("shift", [70_000, -70_000])
+def test_what_does_not_fit_its_bytes_is_refused(shift):
     source, journeys = some_journeys(np.random.default_rng(0), 20)
     (whole,) = tallies(counted(journeys, source), labels=np.arange(SOURCES))
-    wide = type(whole)(**{**vars(whole), "codes": whole.codes + 70_000})
+    wide = type(whole)(**{**vars(whole), "codes": whole.codes + shift})
 
     with pytest.raises(ValueError, match="does not fit"):
         pack_tally(wide)
