@@ -25,7 +25,7 @@ COLUMNS = ("data_key", *(f"{field}_sealed" for field in FIELDS), *(f"{field}_ind
 check_email = EmailValidator()
 
 
-def key_place(public_id: UUID) -> sealing.Place:
+def key_place(public_id: UUID | str) -> sealing.Place:
     return sealing.Place(TABLE, "data_key", public_id)
 
 
@@ -49,13 +49,24 @@ def personal(person: Person, fields: Collection[str] = FIELDS) -> dict[str, str 
 
     fields: which of FIELDS; the others stay sealed and are not answered.
     """
-    key = _key_of(person)
-    opened: dict[str, str | None] = {field: _get(person, field, key) for field in INDEXED if field in fields}
-    if "name" not in fields:
-        return opened
-    parts = _name_of(person, key)
+    return opened(person.public_id, person.data_key, {field: _sealed(person, field) for field in fields})
+
+
+def opened(
+    public_id: UUID | str, data_key: bytes | memoryview | None, sealed: Mapping[str, bytes | None]
+) -> dict[str, str | None]:
+    """The same of a row that was read without its model: for many at once. sealed: by the name of the
+    field.
+    """
+    row = str(public_id)
+    key = None if data_key is None else sealing.DataKey.unwrap(bytes(data_key), key_place(row))
+    texts = {field: _opened(row, field, value, key) for field, value in sealed.items()}
+    found = {field: texts[field] for field in INDEXED if field in texts}
+    if "name" not in texts:
+        return found
+    parts: dict[str, str] = json.loads(texts["name"]) if texts["name"] else {}
     joined = " ".join(parts[part] for part in ("first_name", "last_name") if part in parts)
-    return opened | {**parts, "name": parts.get("name") or joined or None}
+    return found | {**parts, "name": parts.get("name") or joined or None}
 
 
 def carry_over(source: Person, target: Person) -> bool:
@@ -145,10 +156,13 @@ def _key_of(person: Person) -> sealing.DataKey | None:
 
 
 def _get(person: Person, field: str, key: sealing.DataKey | None) -> str | None:
-    sealed = _sealed(person, field)
+    return _opened(person.public_id, field, _sealed(person, field), key)
+
+
+def _opened(row: UUID | str, field: str, sealed: bytes | None, key: sealing.DataKey | None) -> str | None:
     if sealed is None or key is None:
         return None
-    return key.open(sealed, sealing.Place(TABLE, field, person.public_id))
+    return key.open(sealed, sealing.Place(TABLE, field, row))
 
 
 def _put(person: Person, field: str, text: str | None) -> None:

@@ -53,11 +53,11 @@ class SealBroken(DomainError):
 
 @dataclass(frozen=True)
 class Place:
-    """Where a sealed value lives. pk: the row's public id, which exists before the row does."""
+    """Where a sealed value lives. pk: the row's public id, which exists before the row does, or its text."""
 
     table: str
     field: str
-    pk: UUID
+    pk: UUID | str
 
     def bound_to(self, key_id: str) -> bytes:
         return f"{self.table}:{self.field}:{self.pk}:{key_id}".encode()
@@ -77,17 +77,10 @@ class DataKey:
     """The key of one owner's fields."""
 
     def __init__(self, secret: bytes) -> None:
-        self._secret = secret
-
-    @cached_property
-    def _cipher(self) -> AESGCM:
-        return AESGCM(self._secret)
-
-    @cached_property
-    def _id(self) -> str:
+        self._secret, self._cipher = secret, AESGCM(secret)
         # Names the key in what it seals, so that a text sealed under a former key of the same row is told
         # apart.
-        return hashlib.sha256(b"data-key-id" + self._secret).hexdigest()[:16]
+        self._id = hashlib.sha256(b"data-key-id" + secret).hexdigest()[:16]
 
     @classmethod
     def new(cls) -> "DataKey":

@@ -10,28 +10,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import Template
-
-from apps.campaigns.content import body, layout, quoted, sandbox
-from apps.campaigns.content.body import CLOSE, OPEN, Marks
+from apps.campaigns.content import body, layout, sandbox
+from apps.campaigns.content.body import Marks
+from apps.campaigns.content.filling import BOUNDARY, program
 from apps.campaigns.content.layout import Frame
 from apps.campaigns.content.merge_fields import MergeField
 from apps.campaigns.content.quoted import TOKEN_MARK, WAY_OUT_MARK
 from apps.campaigns.content.totals import Missing
 from apps.campaigns.message_tokens import Tokens
 
-# "=_" never stands in quoted-printable text, so no content can hold it (RFC 2045, 6.7).
-BOUNDARY = "=_bellwether-part"
 CONTENT_TYPE = f'multipart/alternative; boundary="{BOUNDARY}"'
-PART, CHUNK, AFTER = "\x1d", "\x1e", "\x1f"
 LONGEST_SUBJECT = 900
-_PART_HEAD = (
-    "--{}\r\nContent-Type: text/{}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-)
-_TEXT_HEAD = _PART_HEAD.format(BOUNDARY, "plain").encode()
-_HTML_HEAD = b"\r\n" + _PART_HEAD.format(BOUNDARY, "html").encode()
-_TAIL = f"\r\n--{BOUNDARY}--\r\n".encode()
-_MARK = re.compile(f"{OPEN}(\\d+){CLOSE}")
 _TOKEN = re.compile(rb"[A-Za-z0-9_-]{1,200}")
 _TOKEN_SLOT, _WAY_OUT_SLOT = TOKEN_MARK.encode(), WAY_OUT_MARK.encode()
 _EMPTY = (None, "")
@@ -85,13 +74,12 @@ class Letter:
         link: Callable[[str], str],
     ) -> None:
         words = words.cleaned()
-        self._chunks: dict[str, bytes] = {}
-        self._subjects: dict[str, str] = {}
-        self._missing = {one.name: Missing(one.fallback) for one in fields}
         self.trees = {
             name: sandbox.check(getattr(words, name), known)
             for name in ("subject", "preheader", "body", "cta_label")
         }
+        self._spoken = sorted(known & self._names())
+        self._missing = {one.name: Missing(one.fallback) for one in fields if one.name in self._spoken}
         marks = Marks()
         subject = marks.marked(sandbox.pieces(words.subject))
         preheader = marks.marked(sandbox.pieces(words.preheader))
@@ -102,69 +90,24 @@ class Letter:
         self.text = layout.text(
             self.read.bits, button=button, frame=frame, link=link, is_block=marks.is_block
         )
-        self._template = self._compiled(subject, marks)
+        self._program = program(subject, self.html, self.text, marks)
 
-    def _compiled(self, subject: str, marks: Marks) -> Template:
-        parts = (
-            self._source(subject, marks, self._keep_subject),
-            "{% autoescape true %}"
-            + self._source(self.html, marks, self._keep_chunk)
-            + "{% endautoescape %}",
-            self._source(self.text, marks, self._keep_chunk),
-        )
-        return sandbox.compiled(PART.join(parts))
-
-    def _source(self, marked: str, marks: Marks, keep: Callable[[str, str], None]) -> str:
-        """A template of numbers for what is static, and of what is filled in."""
-        out = []
-        for place, part in enumerate(_MARK.split(marked)):
-            if place % 2:
-                out.append(marks.pieces[int(part)].source)
-            else:
-                number = str(len(self._chunks) + len(self._subjects))
-                keep(number, part)
-                out.append(f"{CHUNK}{number}{AFTER}")
-        return "".join(out)
-
-    def _keep_subject(self, number: str, text: str) -> None:
-        self._subjects[number] = text
-
-    def _keep_chunk(self, number: str, text: str) -> None:
-        self._chunks[number] = quoted.static(text)
+    def _names(self) -> set[str]:
+        """What the words speak of."""
+        return {name.partition(".")[0] for tree in self.trees.values() for name in sandbox.fields_in(tree)}
 
     def render(self, values: Mapping[str, Any], tokens: Tokens) -> Rendered:
         """Any values: what is not known has its fallback. tokens: of letters, digits, - and _."""
-        told = self._missing | {name: value for name, value in values.items() if value not in _EMPTY}
-        template, (token, way_out) = self._template, map(_raw, tokens)
-        context = template.new_context(told)
-        subject, html, text = "".join(template.root_render_func(context)).split(PART)
-        known: dict[str, bytes] = {}
-        mime = b"".join(
-            (_TEXT_HEAD, self._encoded(text, known), _HTML_HEAD, self._encoded(html, known), _TAIL)
-        )
+        told: dict[str, Any] = dict(self._missing)
+        for name in self._spoken:
+            if (value := values.get(name)) not in _EMPTY:
+                told[name] = value
+        token, way_out = map(_raw, tokens)
+        subject, mime = self._program.filled(told)
         return Rendered(
-            self._subject(subject), mime.replace(_TOKEN_SLOT, token).replace(_WAY_OUT_SLOT, way_out)
+            " ".join(subject.split())[:LONGEST_SUBJECT],
+            mime.replace(_TOKEN_SLOT, token).replace(_WAY_OUT_SLOT, way_out),
         )
-
-    def _encoded(self, part: str, known: dict[str, bytes]) -> bytes:
-        """known: values of this message that are encoded already; most stand in it more than once."""
-        chunks, out = self._chunks, []
-        for piece in part.split(CHUNK)[1:]:
-            number, _, filled = piece.partition(AFTER)
-            out.append(chunks[number])
-            if filled:
-                if (encoded := known.get(filled)) is None:
-                    encoded = known[filled] = quoted.value(filled)
-                out.append(encoded)
-        return b"".join(out)
-
-    def _subject(self, part: str) -> str:
-        out = []
-        for piece in part.split(CHUNK)[1:]:
-            number, _, filled = piece.partition(AFTER)
-            out.append(self._subjects[number])
-            out.append(filled)
-        return " ".join("".join(out).split())[:LONGEST_SUBJECT]
 
 
 def _raw(token: str) -> bytes:

@@ -25,6 +25,7 @@ class Writer:
     compiled: rooms.Compiled
     envelope: Envelope
     is_bulk: bool
+    site: str
 
     def letters(self, people: Sequence[Addressee]) -> list[Letter]:
         return [self._letter(one) for one in people]
@@ -33,7 +34,7 @@ class Writer:
         tokens = message_tokens.both(self.workspace_id, one.id)
         headers: tuple[tuple[str, str], ...] = ()
         if self.is_bulk:
-            headers = (("List-Unsubscribe", f"<{settings.SITE_URL}/u/{tokens.way_out}>"), ONE_CLICK)
+            headers = (("List-Unsubscribe", f"<{self.site}/u/{tokens.way_out}>"), ONE_CLICK)
         message = self.compiled.message(one.content_id, one.values, tokens)
         return Letter(tokens.message, one.address, message, headers)
 
@@ -47,4 +48,4 @@ def writer(campaign: Campaign, sender: bulk_mail.Sender) -> Writer:
     feedback = f"{campaign.public_id.hex}:{topic}:{campaign.workspace_id}:bellwether"
     headers = (("List-Id", list_id), ("Feedback-ID", feedback)) if is_bulk else (("Feedback-ID", feedback),)
     envelope = bulk_mail.envelope(sender, content_type=compiled.content_type, headers=headers)
-    return Writer(campaign.workspace_id, compiled, envelope, is_bulk)
+    return Writer(campaign.workspace_id, compiled, envelope, is_bulk, settings.SITE_URL)

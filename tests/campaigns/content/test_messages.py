@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.campaigns.content import layout
+from apps.campaigns.content.body import CLOSE, OPEN, Marks
+from apps.campaigns.content.filling import Fixed, Flowing
 from apps.campaigns.content.headers import UnsafeHeader, block, line
 from apps.campaigns.content.letters import BOUNDARY, CONTENT_TYPE
-from apps.campaigns.content.sandbox import BadTemplate
+from apps.campaigns.content.sandbox import BadTemplate, Piece
 from apps.campaigns.content.totals import shown
 from apps.campaigns.message_tokens import Tokens
 from tests.campaigns.content.letters_of import SITE, TOKEN, TOKENS, WAY_OUT, letter
@@ -30,6 +32,12 @@ We have {{ traits.plan }} for {{ name }}. [See it](https://a.example/x?y=1&z=é)
 .{{ last_name }}
 .
 """
+PRINTED = [
+    "{{ first_name }}",
+    "{{ name | default('you') }}",
+    "{{ traits.plan }}",
+    "{{ 'a' if season else name }}",
+]
 MARK = re.compile("\ue000(\\d+)\ue001")
 
 
@@ -272,3 +280,21 @@ def test_all_colours_can_be_read():
     for ink, ground in layout.PAIRS:
         light, dark = sorted((luminance(ink), luminance(ground)), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, ground)
+
+
+marked = st.lists(
+    st.one_of(st.sampled_from(["a line\n", "<p>", "=", ".", "", "\0", "a" * 90]), st.integers(0, 3))
+)
+
+
+@given(marked, marked, marked, texts, texts)
+@settings(max_examples=80)
+def test_both_ways_of_filling_in_make_the_same(subject, page, plain, name, plan):
+    marks = Marks([Piece("print", one) for one in PRINTED])
+    parts = [
+        "".join(f"{OPEN}{one}{CLOSE}" if isinstance(one, int) else one for one in part)
+        for part in (subject, page, plain)
+    ]
+    told = {"first_name": name, "name": name[::-1], "traits": {"plan": plan}}
+
+    assert Fixed(*parts, marks).filled(told) == Flowing(*parts, marks).filled(told)

@@ -8,15 +8,19 @@ server does not announce PIPELINING.
 
 import smtplib
 import socket
+import ssl
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from struct import Struct
 from typing import NamedTuple
 
 from apps.integrations.connectors.bulk_email.letters import Fate, Verdict
 from apps.integrations.connectors.email.smtp import NO_SUCH_ADDRESS, Server
 
 MOST_LINE = 4_096
+_TIMEVAL = Struct("@ll")
+ACCEPTED = Verdict(Fate.ACCEPTED)
 
 
 class Post(NamedTuple):
@@ -48,6 +52,7 @@ class Session:
         self.used_at = time.monotonic()
         self._buffer = b""
         self._ends_at = 0.0
+        self._patience = 0.0
 
     def send(self, sender: str, posts: Sequence[Post], *, seconds: float) -> list[Verdict]:
         """A verdict for each, in order. Raises SenderRefused, or Broken when nothing was put at risk."""
@@ -79,7 +84,7 @@ class Session:
                     self._write(following)
                     continue
                 at_risk = True
-                self._write(_content(post.wire) + following)
+                self._write(_content(post.wire, following))
                 verdicts.append(_of_content(self._reply()[0]))
                 at_risk = False
         except (Broken, SenderRefused, OSError) as error:
@@ -100,7 +105,7 @@ class Session:
             self._write(b".\r\n")  # nobody is to have it, and it answers so
             self._reply()
         if mail >= 300:
-            raise SenderRefused(mail, mail_words)
+            raise SenderRefused(mail, mail_words.decode(errors="replace").strip())
         if recipient >= 300:
             return of_recipient(recipient)
         if data != 354:
@@ -111,10 +116,11 @@ class Session:
         verdicts: list[Verdict] = []
         for post in posts:
             self.wire.settimeout(max(self._ends_at - time.monotonic(), 0.001))
+            self._patience = 0.0
             self.server.is_at_risk = False
             try:
                 self.server.sendmail(sender, [post.to], post.wire)
-                verdicts.append(Verdict(Fate.ACCEPTED))
+                verdicts.append(ACCEPTED)
             except smtplib.SMTPRecipientsRefused as error:
                 verdicts.append(of_recipient(next(iter(error.recipients.values()))[0]))
             except smtplib.SMTPDataError as error:
@@ -128,29 +134,54 @@ class Session:
 
     def _write(self, data: bytes) -> None:
         if data:
-            self.wire.settimeout(self._left())
-            self.wire.sendall(data)
+            self._wait_no_longer()
+            try:
+                self.wire.sendall(data)
+            except BlockingIOError as error:
+                raise TimeoutError("The server takes nothing.") from error
 
-    def _reply(self) -> tuple[int, str]:
-        """One whole answer: its status, and its last line."""
+    def _reply(self) -> tuple[int, bytes]:
+        """One whole answer: its status, and the words of its last line."""
         while True:
             line = self._line()
-            if len(line) < 3 or not line[:3].isdigit():
+            status = line[:3]
+            if len(status) < 3 or not status.isdigit():
                 raise Broken("The server does not speak SMTP any more.")
             if line[3:4] != b"-":
-                return int(line[:3]), line[4:].decode(errors="replace").strip()
+                return int(status), line[4:]
 
     def _line(self) -> bytes:
         while (end := self._buffer.find(b"\n")) < 0:
             if len(self._buffer) > MOST_LINE:
                 raise Broken("An answer of the server has no end.")
-            self.wire.settimeout(self._left())
-            more = self.wire.recv(65_536)
-            if not more:
-                raise Broken("The server hung up.")
-            self._buffer += more
+            self._buffer += self._more()
         line, self._buffer = self._buffer[:end], self._buffer[end + 1 :]
         return line.rstrip(b"\r")
+
+    def _more(self) -> bytes:
+        self._wait_no_longer()
+        try:
+            more = self.wire.recv(65_536)
+        except BlockingIOError as error:
+            raise TimeoutError("The server is silent.") from error
+        if not more:
+            raise Broken("The server hung up.")
+        return more
+
+    def _wait_no_longer(self) -> None:
+        """Than is left of the deadline. In the clear the system watches the time, told once a second: Python
+        would ask it before each call whether the call may be made.
+        """
+        left = self._left()
+        if isinstance(self.wire, ssl.SSLSocket):
+            self.wire.settimeout(left)
+        elif not left <= self._patience <= left + 1.0:
+            self.wire.settimeout(None)
+            seconds, rest = divmod(left, 1.0)
+            until = _TIMEVAL.pack(int(seconds), int(rest * 1e6) or 1)
+            self.wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, until)
+            self.wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, until)
+            self._patience = left
 
     def _left(self) -> float:
         left = self._ends_at - time.monotonic()
@@ -171,15 +202,15 @@ def _commands(sender: str, post: Post) -> bytes:
     return f"MAIL FROM:<{sender}>\r\nRCPT TO:<{post.to}>\r\nDATA\r\n".encode("ascii")
 
 
-def _content(wire: bytes) -> bytes:
-    """With a second dot before each line that begins with one, and the dot that ends it."""
+def _content(wire: bytes, following: bytes) -> bytes:
+    """With a second dot before each line that begins with one, the dot that ends it, and what comes next."""
     stuffed = wire.replace(b"\r\n.", b"\r\n..") if b"\r\n." in wire else wire
-    return stuffed + (b".\r\n" if wire.endswith(b"\r\n") else b"\r\n.\r\n")
+    return b"".join((stuffed, b".\r\n" if wire.endswith(b"\r\n") else b"\r\n.\r\n", following))
 
 
 def _of_content(status: int) -> Verdict:
     if status < 300:
-        return Verdict(Fate.ACCEPTED)
+        return ACCEPTED
     reason = f"SMTP {status} to the content"
     return Verdict(Fate.LATER if status < 500 else Fate.REFUSED, reason)
 
