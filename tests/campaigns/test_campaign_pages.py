@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from apps.accounts.models import AuditEntry
 from apps.campaigns import arm_figures, campaigns, splitting
 from apps.campaigns.content import ai, variants
 from apps.campaigns.models import AiDraft, Campaign, Content, FlagChoice, Recipient
@@ -236,6 +237,17 @@ def test_a_launch_leads_to_the_campaign(page, workspace):
 
     assert Campaign.objects.get().state == "running"
     assert "is on its way" in _text(answer)
+
+
+def test_a_button_that_is_pressed_twice_leads_to_the_campaign_as_well(page, workspace):
+    made = ready(workspace, many=3)
+    page.post(f"/campaigns/{made.public_id}/launch/")
+
+    answer = page.post(f"/campaigns/{made.public_id}/launch/", follow=True)
+
+    assert answer.redirect_chain == [(f"/campaigns/{made.public_id}/", 302)]
+    assert "Spring is running already." in _text(answer)
+    assert AuditEntry.objects.filter(deed="campaign.launched").count() == 1
 
 
 def test_more_than_goes_without_saying_is_typed(page, workspace):

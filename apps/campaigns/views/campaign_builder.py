@@ -72,6 +72,9 @@ def launch(request: HttpRequest, campaign_id: UUID) -> HttpResponse:
             when = "leaves at its time" if launched.state == State.SCHEDULED else "is on its way"
             messages.success(request, f"{launched.name} {when}.")
             return redirect("campaigns:campaign", campaign_id=campaign_id)
+    if (fresh := campaigns.find(campaign_id)).state != State.DRAFT:
+        messages.info(request, f"{fresh.name} is {fresh.get_state_display().lower()} already.")
+        return redirect("campaigns:campaign", campaign_id=campaign_id)
     return _checks(request, found, form=form)
 
 
