@@ -1,7 +1,9 @@
 """What became of a campaign's people, summed up by arm: read by pages, and by whoever names the winner.
 
-Summing up a million recipients takes a second or two, so it is done by beat, often while a campaign is young
-and seldom later; clicks are counted as they come in (EngagementCount).
+Summing up a million recipients takes a second or two, so it is done by beat, often while a campaign is
+young and seldom later; clicks are counted as they come in (EngagementCount). Once all windows are over, what
+comes in late (a refund, an order that a shop sends days after) is taken in each day for LATE_NEWS, and then
+they stand.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,14 +13,20 @@ from typing import Any
 import numpy as np
 from django.db import connection, transaction
 from django.db.models import Count, Max, Q, Sum
+from django.db.models.functions import Coalesce
 
 from apps.accounts import scoping
 from apps.attribution.models import Experiment, Exposure
 from apps.campaigns import splitting
 from apps.campaigns.models import ArmFigures, Campaign, Engagement, EngagementCount, Recipient
 
-# How long figures may be old: while it is sent and on its first day, in its first days, and after that.
+# How long figures may be old: while it is sent and on its first day, in its first days, after that, and once
+# its windows are over.
 FRESH, YOUNG, SETTLED = timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1)
+LATE = timedelta(days=1)
+LATE_NEWS = timedelta(days=30)
+# After the last message, when the figures of none change any more: the longest window and the late news.
+LONGEST = timedelta(days=90) + LATE_NEWS + timedelta(days=2)
 LOGGED_AT_ONCE = 200_000
 SUMS = """
     , sums AS (
@@ -33,15 +41,41 @@ SUMS = """
     FROM told AS t LEFT JOIN sums AS s ON s.arm = t.arm AND s.person_id = t.person_id
     GROUP BY t.arm
 """
+# Two who turned out to be one were drawn twice: they count for their first, as in every experiment.
+# Conversions are the survivor's, and recipients stay who they were.
 SENT = """
     WITH told AS (
-        SELECT content_id AS arm, person_id, min(settled_at) AS since
-        FROM campaigns_recipient
-        WHERE workspace_id = (SELECT %(workspace)s::bigint) AND campaign_id = %(campaign)s
-          AND state = 'sent' AND content_id IS NOT NULL
-        GROUP BY content_id, person_id)
+        SELECT DISTINCT ON (coalesce(p.merged_into_id, r.person_id)) r.content_id AS arm,
+               coalesce(p.merged_into_id, r.person_id) AS person_id, r.settled_at AS since
+        FROM campaigns_recipient AS r
+        LEFT JOIN accounts_person AS p
+          ON p.workspace_id = r.workspace_id AND p.id = r.person_id AND p.merged_into_id IS NOT NULL
+        WHERE r.workspace_id = (SELECT %(workspace)s::bigint) AND r.campaign_id = %(campaign)s
+          AND r.state = 'sent' AND r.content_id IS NOT NULL
+        ORDER BY coalesce(p.merged_into_id, r.person_id), r.settled_at, r.id)
 """
-# Two who turned out to be one were drawn twice: they count for their first, as in every experiment.
+# As they drew, whatever became of the message: who had none has no window.
+DREW_HOURS = """
+    WITH told AS (
+        SELECT DISTINCT ON (coalesce(p.merged_into_id, r.person_id))
+               CASE WHEN r.is_timed THEN 'own_hour' ELSE 'together' END AS arm,
+               coalesce(p.merged_into_id, r.person_id) AS person_id, r.settled_at AS since, r.id, r.state
+        FROM campaigns_recipient AS r
+        LEFT JOIN accounts_person AS p
+          ON p.workspace_id = r.workspace_id AND p.id = r.person_id AND p.merged_into_id IS NOT NULL
+        WHERE r.workspace_id = (SELECT %(workspace)s::bigint) AND r.campaign_id = %(campaign)s
+          AND r.is_timed IS NOT NULL
+        ORDER BY coalesce(p.merged_into_id, r.person_id), r.id)
+"""
+CLICKED = """
+    SELECT t.arm, count(*) FILTER (WHERE t.state = 'sent' AND EXISTS (
+               SELECT 1 FROM campaigns_engagement AS e
+               WHERE e.workspace_id = (SELECT %(workspace)s::bigint) AND e.recipient_id = t.id
+                 AND e.kind = 'clicked' AND NOT e.is_machine
+                 AND e.occurred_at < t.since + %(window)s::interval)),
+           count(*) FILTER (WHERE t.state = 'to_send'), max(t.since) FILTER (WHERE t.state = 'sent')
+    FROM told AS t GROUP BY t.arm
+"""
 MEANT = """
     WITH told AS (
         SELECT DISTINCT ON (e.person_id) v.key AS arm, e.person_id, e.first_exposed_at AS since
@@ -52,6 +86,7 @@ MEANT = """
         ORDER BY e.person_id, e.first_exposed_at, e.id)
 """
 COLUMNS = ("people", "converted", "conversions", "conversions_squared", "revenue", "revenue_squared")
+OF_HOURS = ("clicked", "to_come", "last_sent_at")
 NOBODY = (0,) * len(COLUMNS)
 KINDS = {
     splitting.MESSAGE: ArmFigures.Kind.MESSAGE,
@@ -62,28 +97,39 @@ KINDS = {
 def refresh(campaign: Campaign, *, now: datetime) -> None:
     """Sum up anew. Delivered twice, it says the same twice."""
     _log_those_who_were_sent(campaign, now=now)
-    rows = [*_variants(campaign, now=now), *_lift(campaign, now=now)]
+    rows = [*_variants(campaign, now=now), *_lift(campaign, now=now), *_hours(campaign, now=now)]
     with transaction.atomic():
         ArmFigures.objects.bulk_create(
             rows,
             update_conflicts=True,
             unique_fields=["workspace", "campaign", "kind", "content_id"],
-            update_fields=[*COLUMNS, "to_come", "last_sent_at", "read_at"],
+            update_fields=[*COLUMNS, "clicked", "to_come", "last_sent_at", "read_at"],
         )
 
 
 def is_due(campaign: Campaign, *, read_at: datetime | None, now: datetime) -> bool:
-    """Whether its figures are older than they may be. Read once after all windows are over, they stand."""
-    if campaign.launched_at is None:
-        return False
-    if read_at is None:
-        return True
-    over_at = closes_at(campaign)
+    """Whether its figures are older than they may be."""
+    due = due_at(campaign, read_at=read_at, now=now)
+    return due is not None and due <= now
+
+
+def due_at(campaign: Campaign, *, read_at: datetime | None, now: datetime) -> datetime | None:
+    """When its figures are to be summed up next; None where they stand. Where the windows end, and where the
+    late news does, at once.
+    """
+    if read_at is None or campaign.launched_at is None:
+        return campaign.launched_at
+    ends = [end for end in (closes_at(campaign), settles_at(campaign)) if end is not None]
+    if ends and read_at > ends[-1]:
+        return None
+    return min([read_at + _age(campaign, read_at=read_at, now=now), *(end for end in ends if end >= read_at)])
+
+
+def _age(campaign: Campaign, *, read_at: datetime, now: datetime) -> timedelta:
+    over_at, last = closes_at(campaign), now - (campaign.finished_at or now)
     if over_at is not None and read_at > over_at:
-        return False
-    last = campaign.finished_at or now
-    age = FRESH if now - last < timedelta(days=1) else YOUNG if now - last < timedelta(days=3) else SETTLED
-    return now - read_at >= age or (over_at is not None and now > over_at)
+        return LATE
+    return FRESH if last < timedelta(days=1) else YOUNG if last < timedelta(days=3) else SETTLED
 
 
 def closes_at(campaign: Campaign) -> datetime | None:
@@ -91,6 +137,12 @@ def closes_at(campaign: Campaign) -> datetime | None:
     if campaign.finished_at is None:
         return None
     return campaign.finished_at + timedelta(days=campaign.goal_days)
+
+
+def settles_at(campaign: Campaign) -> datetime | None:
+    """When what comes in late is no longer taken in; None while it still is sent."""
+    closes = closes_at(campaign)
+    return None if closes is None else closes + LATE_NEWS
 
 
 def read_at(campaigns: Iterable[Campaign]) -> dict[int, datetime]:
@@ -146,6 +198,18 @@ def _lift(campaign: Campaign, *, now: datetime) -> list[ArmFigures]:
     return [_row(campaign, KINDS[key], row, now=now) for key, *row in told]
 
 
+def _hours(campaign: Campaign, *, now: datetime) -> list[ArmFigures]:
+    """Those who drew their own hour, and those who drew the common one."""
+    if not campaign.is_time_optimised:
+        return []
+    clicks = {row[0]: row[1:] for row in _asked(DREW_HOURS, campaign, ending=CLICKED, campaign=campaign.pk)}
+    return [
+        _row(campaign, kind, row, now=now, **dict(zip(OF_HOURS, clicks[kind], strict=True)))
+        for kind, *row in _asked(DREW_HOURS, campaign, campaign=campaign.pk)
+        if kind in clicks
+    ]
+
+
 def _row(campaign: Campaign, kind: str, figures: Sequence[Any], *, now: datetime, **more: Any) -> ArmFigures:
     named = dict(zip(COLUMNS, figures, strict=True))
     return ArmFigures(
@@ -153,7 +217,7 @@ def _row(campaign: Campaign, kind: str, figures: Sequence[Any], *, now: datetime
     )
 
 
-def _asked(told: str, of: Campaign, /, **more: Any) -> list[tuple[Any, ...]]:
+def _asked(told: str, of: Campaign, /, *, ending: str = SUMS, **more: Any) -> list[tuple[Any, ...]]:
     given = {
         "workspace": scoping.current_id(),
         "window": timedelta(days=of.goal_days),
@@ -161,7 +225,7 @@ def _asked(told: str, of: Campaign, /, **more: Any) -> list[tuple[Any, ...]]:
         **more,
     }
     with connection.cursor() as cursor:
-        cursor.execute(told + SUMS, given)
+        cursor.execute(told + ending, given)
         return list(cursor.fetchall())
 
 
@@ -174,6 +238,7 @@ def _log_those_who_were_sent(campaign: Campaign, *, now: datetime) -> None:
     sent = Recipient.objects.filter(campaign=campaign, state=Recipient.State.SENT)
     if last is not None:
         sent = sent.filter(settled_at__gte=last)
-    rows = list(sent.order_by("settled_at").values_list("person_id", "settled_at")[:LOGGED_AT_ONCE])
+    survivor = Coalesce("person__merged_into_id", "person_id")
+    rows = list(sent.order_by("settled_at").values_list(survivor, "settled_at")[:LOGGED_AT_ONCE])
     people = np.array([person for person, _ in rows], dtype=np.int64)
     splitting.log_variants(campaign, people, [at for _, at in rows], now=now)

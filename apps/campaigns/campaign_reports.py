@@ -15,6 +15,7 @@ from django.db.models import Sum
 from apps.attribution.maths.experiments import proportions
 from apps.attribution.maths.experiments.readings import ArmReading, Reading
 from apps.campaigns import arm_figures, delivery, splitting
+from apps.campaigns.delivery.timing import CONTROL_SHARE
 from apps.campaigns.maths import arm_sums
 from apps.campaigns.maths.arm_sums import Brought, Sums
 from apps.campaigns.models import ArmFigures, Campaign, Content, Engagement, EngagementCount
@@ -64,7 +65,9 @@ class VariantReport:
 class Report:
     """recipients: everybody of the snapshot, those held out among them. read_at: when conversions and the
     like were summed up; None before the first time. brought_*: what the message brought on top of nothing;
-    None where nobody was held out.
+    None where nobody was held out. own_hours: how many more clicked, or reached the goal, for having got it
+    at their own hour; None where none was chosen. closes_at: the end of the last window; settles_at: until
+    when what comes in late is taken in; both None while it is sent. is_closed, is_settled: read_at is later.
     """
 
     campaign: Campaign
@@ -84,8 +87,12 @@ class Report:
     reading: Reading | None
     brought_conversions: Brought | None
     brought_revenue: Brought | None
+    own_hours: Brought | None
     read_at: datetime | None
     closes_at: datetime | None
+    settles_at: datetime | None
+    is_closed: bool
+    is_settled: bool
     hours: list["Hour"] = field(default_factory=list)
 
     @property
@@ -123,7 +130,7 @@ def read(campaign: Campaign, *, now: datetime) -> Report:
     counts = _counts(campaign)
     progress, reading = delivery.progress(campaign), _reading(campaign, contents, figures, counts)
     variants = _variants(campaign, contents, figures, counts, reading)
-    closes = arm_figures.closes_at(campaign)
+    closes, settles = arm_figures.closes_at(campaign), arm_figures.settles_at(campaign)
     read_at = max((one.read_at for one in figures), default=None)
     # Figures from before the last window was over are no last word, however late it is.
     is_final = closes is not None and read_at is not None and min(now, read_at) > closes
@@ -145,8 +152,12 @@ def read(campaign: Campaign, *, now: datetime) -> Report:
         reading=reading,
         brought_conversions=_brought(campaign, figures, "conversions", is_final=is_final),
         brought_revenue=_brought(campaign, figures, "revenue", is_final=is_final),
+        own_hours=_own_hours(campaign, figures, closes, is_final=is_final),
         read_at=read_at,
         closes_at=closes,
+        settles_at=settles,
+        is_closed=is_final,
+        is_settled=is_final and settles is not None and read_at is not None and read_at > settles,
         hours=_hours(campaign, contents),
     )
 
@@ -233,6 +244,35 @@ def _brought(
         return None
     share = campaign.hold_out_share
     return arm_sums.brought(_sums(message, what, 1 - share), _sums(nothing, what, share), is_final=is_final)
+
+
+def _own_hours(
+    campaign: Campaign, figures: Iterable[ArmFigures], closes: datetime | None, *, is_final: bool
+) -> Brought | None:
+    """Of those who drew an hour, by what the campaign is judged by. Read once, when everybody's window is
+    over: before that those who got it later had less time.
+    """
+    rows = {one.kind: one for one in figures}
+    own, together = rows.get(ArmFigures.Kind.OWN_HOUR), rows.get(ArmFigures.Kind.TOGETHER)
+    if own is None and together is None:
+        return None
+    what = "clicked" if splitting.judged_by(campaign) == splitting.CLICK else "converted"
+    drew = _of_hour(own, what, "Own hours", 1 - CONTROL_SHARE)
+    common = _of_hour(together, what, "The common hour", CONTROL_SHARE)
+    if min(drew.people, common.people) < 2:
+        return arm_sums.not_yet(drew, common, "Too few drew one of the two hours.")
+    if not is_final:
+        until = (
+            f"on {closes:%-d %b %Y}" if closes is not None else f"{campaign.goal_days:g} days after the last"
+        )
+        return arm_sums.not_yet(drew, common, f"It is read once, when the last window is over: {until}.")
+    return arm_sums.brought(drew, common, is_final=True)
+
+
+def _of_hour(row: ArmFigures | None, what: str, name: str, share: float) -> Sums:
+    if row is None:
+        return Sums(name=name, people=0, total=0, is_rate=True, share=share)
+    return Sums(name=name, people=row.people, total=getattr(row, what), is_rate=True, share=share)
 
 
 def _sums(row: ArmFigures, what: str, share: float) -> Sums:

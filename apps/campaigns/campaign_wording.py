@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
+from django.utils import timezone
+
 from apps.accounts.figures import count, money, number, percent
+from apps.campaigns.arm_figures import LATE_NEWS
 from apps.campaigns.campaign_checks import REASONS
 from apps.campaigns.campaign_reports import Line as ListLine
 from apps.campaigns.campaign_reports import Report
@@ -53,10 +56,38 @@ def brought_words(found: Brought | None, currency: str, *, is_money: bool) -> st
     tell = (lambda value: money(value, currency)) if is_money else number
     ends = f"{tell(found.low)} to {tell(found.high)}"
     among = f"{number(found.people)} written to against {number(found.held_out)} held out"
-    when = "final" if found.is_final else "so far; holds however often it is looked at"
+    when = "all windows are over" if found.is_final else "so far; holds however often it is looked at"
     return (
         f"{tell(found.total)} more than sending nothing ({ends}, {percent(found.level, 0)}); {among}; {when}."
     )
+
+
+def own_hours_words(found: Brought | None) -> str:
+    """What each one's own hour brought against the common one; empty where none was chosen."""
+    if found is None:
+        return ""
+    if found.total is None:
+        return f"Not yet: {found.because}"
+    ends = f"{number(found.low)} to {number(found.high)}, {percent(found.level, 0)}"
+    among = (
+        f"{number(found.people)} at their own hour against {number(found.held_out)} by lot at the common one"
+    )
+    return (
+        f"{number(found.total)} more people than at the common hour ({ends}); {among}; all windows are over."
+    )
+
+
+def settled_words(report: Report) -> str:
+    """How much of a last word the figures are."""
+    if report.closes_at is None:
+        return ""
+    closes = f"{timezone.localtime(report.closes_at):%-d %b %Y}"
+    settles = f"{timezone.localtime(report.closes_at + LATE_NEWS):%-d %b %Y}"
+    if not report.is_closed:
+        return f"Windows are open until {closes}."
+    if not report.is_settled:
+        return f"Windows closed on {closes}; refunds and late orders are taken in each day until {settles}."
+    return f"Final: all that came in until {settles} is in it, and nothing later."
 
 
 def skipped_words(skipped: dict[str, int]) -> list[tuple[str, int]]:

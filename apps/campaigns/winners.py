@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import structlog
 from celery import shared_task
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from apps.accounts import audit, events, scoping
@@ -26,7 +27,6 @@ log = structlog.get_logger(__name__)
 
 State = Campaign.State
 JUDGE = "The test of variants"
-SWEEP_BATCH = 10_000
 # Where everybody tries the variants it may be done before the test is.
 JUDGED = (State.RUNNING, State.DONE)
 
@@ -38,7 +38,9 @@ def sweep() -> int:
     at_work = [State.RUNNING, State.PAUSED]
     with scoping.across_workspaces("campaigns.sweep"):
         rows = Campaign.objects.exclude(state=State.DRAFT).filter(launched_at__isnull=False)
-        young = rows.filter(state__in=[State.DONE, State.CANCELLED], finished_at__gt=now - timedelta(days=92))
+        young = rows.filter(
+            state__in=[State.DONE, State.CANCELLED], finished_at__gt=now - arm_figures.LONGEST
+        )
         found = set(rows.filter(state__in=at_work).values_list("workspace_id", flat=True).distinct())
         found |= set(young.values_list("workspace_id", flat=True).distinct())
     for workspace_id in sorted(found):
@@ -48,21 +50,28 @@ def sweep() -> int:
 
 @workspace_task(name="campaigns.campaigns.look_after")
 def look_after() -> None:
-    """Obey the switches; sum up what is due; end tests whose time has come."""
+    """Obey the switches; sum up what is due, the longest due first; end tests whose time has come."""
     now = timezone.now()
     switches.obey(Workspace.objects.get(), now=now)
-    known = Campaign.objects.filter(launched_at__isnull=False).select_related("experiment", "lift", "topic")
-    rows = list(known.order_by("-pk")[:SWEEP_BATCH])
-    ages = arm_figures.read_at(rows)
-    for campaign in rows:
+    for campaign, due_at in _that_may_change(now):
         try:
-            _look_after(campaign, read_at=ages.get(campaign.pk), now=now)
+            _look_after(campaign, is_due=due_at <= now, now=now)
         except DomainError as refusal:  # one that cannot be judged now keeps nobody else waiting
             log.warning("campaign.not_looked_after", campaign_id=campaign.pk, code=refusal.code)
 
 
-def _look_after(campaign: Campaign, *, read_at: datetime | None, now: datetime) -> None:
-    if arm_figures.is_due(campaign, read_at=read_at, now=now):
+def _that_may_change(now: datetime) -> list[tuple[Campaign, datetime]]:
+    """Each campaign whose figures do not stand yet, with when they are due, in that order."""
+    known = Campaign.objects.filter(launched_at__isnull=False).select_related("experiment", "lift", "topic")
+    young = Q(finished_at__isnull=True) | Q(finished_at__gt=now - arm_figures.LONGEST)
+    rows = list(known.filter(young).order_by("pk"))
+    ages = arm_figures.read_at(rows)
+    due = [(one, arm_figures.due_at(one, read_at=ages.get(one.pk), now=now)) for one in rows]
+    return sorted([(one, at) for one, at in due if at is not None], key=lambda pair: pair[1])
+
+
+def _look_after(campaign: Campaign, *, is_due: bool, now: datetime) -> None:
+    if is_due:
         arm_figures.refresh(campaign, now=now)
     if campaign.state in JUDGED and campaign.kind == Campaign.Kind.BROADCAST:
         judge(campaign, now=now)

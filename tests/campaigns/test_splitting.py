@@ -5,14 +5,22 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from apps.accounts import workspaces
+from apps.accounts import people, workspaces
+from apps.accounts.models import Person
 from apps.attribution import experiments
 from apps.attribution.models import Experiment, Exposure
-from apps.campaigns import arm_figures, campaign_reports, campaigns, splitting, winners
+from apps.campaigns import (
+    arm_figures,
+    campaign_reports,
+    campaign_wording,
+    campaigns,
+    splitting,
+    winners,
+)
 from apps.campaigns.content import variants
 from apps.campaigns.models import ArmFigures, Campaign, Chunk, Content, Engagement, Recipient, SendRun, Topic
 from tests.campaigns.built import click, convert, launched, ready, send_all
-from tests.factories import NOW
+from tests.factories import NOW, PersonFactory
 
 LATER = NOW + timedelta(hours=1)
 STATE = Recipient.State
@@ -276,7 +284,110 @@ def test_once_all_windows_are_over_the_interval_is_narrower_and_stands(actor, wo
 
     assert after.is_final
     assert after.high - after.low < before.high - before.low
-    assert not arm_figures.is_due(made, read_at=over, now=over + timedelta(days=1))
+
+
+def test_what_comes_in_late_is_taken_in_for_a_month_and_then_they_stand(actor, workspace):
+    made = _launched(actor, workspace, many=20, variants=1)
+    send_all(made, at=NOW)
+    order = convert(Recipient.objects.first().person_id, made, at=NOW + timedelta(days=1))
+    Campaign.objects.filter(pk=made.pk).update(state="done", finished_at=LATER)
+    made = campaigns.find(made.public_id)
+    over = NOW + timedelta(days=8)
+    arm_figures.refresh(made, now=over)
+    closed = campaign_reports.read(made, now=over)
+    type(order).objects.filter(pk=order.pk).update(is_counted=False)
+
+    assert (closed.converted, closed.is_closed, closed.is_settled) == (1, True, False)
+    assert "taken in each day until" in campaign_wording.settled_words(closed)
+    assert not arm_figures.is_due(made, read_at=over, now=over + timedelta(hours=23))
+    assert arm_figures.is_due(made, read_at=over, now=over + timedelta(days=1))
+    settled = closed.settles_at + timedelta(minutes=1)
+    arm_figures.refresh(made, now=settled)
+    report = campaign_reports.read(made, now=settled)
+    assert (report.converted, report.is_settled) == (0, True)
+    assert campaign_wording.settled_words(report).startswith("Final")
+    assert not arm_figures.is_due(made, read_at=settled, now=settled + timedelta(days=400))
+
+
+def test_who_turned_out_to_be_somebody_else_counts_as_the_survivor(actor, workspace):
+    made = _launched(actor, workspace, many=20, variants=1, hold_out_share=0.5)
+    send_all(made, at=NOW)
+    first, second = (
+        Person.objects.get(pk=row.person_id) for row in Recipient.objects.filter(state=STATE.SENT)[:2]
+    )
+    survivor = PersonFactory(workspace=workspace, external_id="eve")
+    people.merge(actor, survivor, first, reason="the same", now=NOW)
+    people.merge(actor, survivor, second, reason="the same", now=NOW)
+    convert(survivor.pk, made, at=NOW + timedelta(days=1))
+
+    arm_figures.refresh(made, now=NOW + timedelta(days=2))
+
+    sent = Recipient.objects.filter(state=STATE.SENT).count()
+    [variant] = [one for one in arm_figures.of(made) if one.kind == "variant"]
+    assert (variant.people, variant.converted) == (sent - 1, 1)
+    [message] = [one for one in arm_figures.of(made) if one.kind == "message"]
+    assert message.converted == 1
+
+
+def test_own_hours_are_compared_among_those_who_drew_one(actor, workspace):
+    """Those who wait for the winner got it at the common hour without a lot, and are in no comparison."""
+    made = _launched(actor, workspace, many=600, test_share=0.5, is_time_optimised=True)
+    waited = Recipient.objects.filter(campaign=made, state=STATE.WAITING)
+    assert set(waited.values_list("is_timed", flat=True)) == {None}
+    content = splitting.contents_of(made)[0]
+    waited.update(state=STATE.TO_SEND, content=content)
+    send_all(made, at=NOW)
+    drew = Recipient.objects.filter(campaign=made, is_timed__isnull=False)
+    own, common = drew.filter(is_timed=True), drew.filter(is_timed=False)
+    who_click = [*own[: own.count() // 2], *common[: common.count() // 4]]
+    for row in who_click:
+        Engagement.objects.create(
+            workspace=workspace,
+            campaign=made,
+            content_id=row.content_id,
+            recipient_id=row.pk,
+            person_id=row.person_id,
+            kind="clicked",
+            event_id=f"click-{row.pk}",
+            is_first=True,
+            occurred_at=NOW + timedelta(hours=1),
+        )
+    arm_figures.refresh(made, now=LATER)
+    early = campaign_reports.read(made, now=LATER).own_hours
+    Campaign.objects.filter(pk=made.pk).update(state="done", finished_at=LATER)
+    made = campaigns.find(made.public_id)
+    over = NOW + timedelta(days=8)
+    arm_figures.refresh(made, now=over)
+
+    found = campaign_reports.read(made, now=over).own_hours
+
+    assert early.total is None
+    assert "read once" in early.because
+    assert (found.people, found.held_out) == (own.count(), common.count())
+    rates = own.count() // 2 / own.count() - common.count() // 4 / common.count()
+    assert found.total == pytest.approx(rates * own.count())
+    assert 0 < found.low < found.high
+    assert "by lot at the common one" in campaign_wording.own_hours_words(found)
+
+
+def test_a_campaign_behind_ten_thousand_newer_ones_is_looked_after(actor, workspace):
+    made = _launched(actor, workspace, many=2, variants=1)
+    Campaign.objects.bulk_create(
+        Campaign(
+            workspace=workspace,
+            name=f"Old {number}",
+            state="done",
+            changed_at=NOW,
+            launched_at=NOW - timedelta(days=300),
+            finished_at=NOW - timedelta(days=200),
+        )
+        for number in range(10_001)
+    )
+
+    winners.look_after()
+
+    assert arm_figures.of(made)
+    assert ArmFigures.objects.exclude(campaign=made).count() == 0
 
 
 def test_too_little_says_so_and_names_no_figure(actor, workspace):

@@ -37,7 +37,7 @@ ALL_ALIKE = """
     INSERT INTO campaigns_recipient (workspace_id, campaign_id, person_id, content_id, occurrence, chunk,
         state, reason, due_at, is_timed)
     SELECT (SELECT %s::bigint), %s, id, %s, '', %s + (row_number() OVER (ORDER BY id) - 1) / %s, 'to_send',
-        '', NULL, false
+        '', NULL, NULL
     FROM ({people}) AS people WHERE id > %s AND id <= %s ORDER BY id
 """
 PEOPLE = "SELECT id FROM ({people}) AS people WHERE id > %s AND id <= %s ORDER BY id"
@@ -45,7 +45,8 @@ EACH = """
     INSERT INTO campaigns_recipient (workspace_id, campaign_id, person_id, content_id, occurrence, chunk,
         state, reason, due_at, is_timed)
     SELECT (SELECT %s::bigint), %s, told.person, nullif(told.content, 0), '', told.chunk, told.state, '',
-        CASE WHEN told.due > 0 THEN to_timestamp(told.due) END, told.is_timed
+        CASE WHEN told.due > 0 THEN to_timestamp(told.due) END,
+        CASE WHEN told.content > 0 AND %s THEN told.is_timed END
     FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::boolean[])
         AS told (person, content, chunk, state, due, is_timed)
     ORDER BY told.person
@@ -150,7 +151,8 @@ def _each(one: _Step, *, now: datetime) -> dict[str, int]:
     states = np.where(drawn > 0, str(State.TO_SEND), np.where(drawn < 0, str(State.WAITING), "held_out"))
     flags = ["t" if timed else "f" for timed in is_timed.tolist()]
     columns = [people, np.maximum(drawn, 0), chunk, states.tolist(), due, flags]
-    binary_sql.execute(EACH, [scoping.current_id(), one.campaign.pk, *columns])
+    drew_hours = one.campaign.is_time_optimised
+    binary_sql.execute(EACH, [scoping.current_id(), one.campaign.pk, drew_hours, *columns])
     names, numbers = np.unique(states, return_counts=True)
     return {str(name): int(number) for name, number in zip(names, numbers, strict=True)}
 

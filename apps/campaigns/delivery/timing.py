@@ -2,7 +2,8 @@
 asks for that.
 
 A fifth of the people, by lot, stay with the default hour, so that what their own hour is worth can be read:
-compare the clicks of recipients with is_timed and without.
+arm_figures.py compares the two, and leaves out who drew no hour (is_timed is None), such as those who wait
+for a winner.
 """
 
 from datetime import datetime, timedelta

@@ -110,6 +110,11 @@ def brought(message: Sums, nothing: Sums, *, is_final: bool) -> Brought:
     )
 
 
+def not_yet(message: Sums, nothing: Sums, because: str) -> Brought:
+    """No figure, and why."""
+    return _nothing_yet(message.people, nothing.people, None, because, False)
+
+
 def read_variants(variants: Sequence[Sums]) -> Reading | None:
     """Odds of each variant, and a winner once choosing it costs little. None with fewer than two variants, or
     where one of them was sent to nobody.

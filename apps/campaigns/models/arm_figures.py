@@ -8,14 +8,17 @@ class ArmFigures(WorkspaceOwned):
     """What became of the people of one arm of a campaign: sums that every reading of it is made from.
 
     variant: those who were sent the content, from when it left. message: all who were to get one, and
-    held_out: all who were not, both from the snapshot, whatever became of it. converted: people. The squares
-    are of each person's sum, for the errors of means.
+    held_out: all who were not, both from the snapshot, whatever became of it. own_hour, together: those who
+    drew their own hour, and those who drew the common one. converted: people. The squares are of each
+    person's sum, for the errors of means. People who turned out to be one are one.
     """
 
     class Kind(models.TextChoices):
         VARIANT = "variant"
         MESSAGE = "message", "was to get a message"
         HELD_OUT = "held_out"
+        OWN_HOUR = "own_hour"
+        TOGETHER = "together", "at the common hour"
 
     campaign = WorkspaceForeignKey(Campaign, on_delete=models.CASCADE, db_index=False)
     kind = models.CharField(max_length=8, choices=Kind.choices)
@@ -27,6 +30,8 @@ class ArmFigures(WorkspaceOwned):
     conversions_squared = models.FloatField(default=0.0)
     revenue = models.DecimalField(max_digits=20, decimal_places=2, default=0)
     revenue_squared = models.FloatField(default=0.0)
+    # Of hours alone: people who clicked within the window. The clicks of variants are counted as they come.
+    clicked = models.BigIntegerField(default=0, db_default=0)
     # Of a variant: those who still wait for their message, and when the last one left.
     to_come = models.BigIntegerField(default=0)
     last_sent_at = models.DateTimeField(null=True, blank=True)

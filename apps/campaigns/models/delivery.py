@@ -15,7 +15,8 @@ class Recipient(WorkspaceOwned):
     waiting: for the winner of the test. held_out: gets nothing, and is counted. uncertain: it may have gone,
     and is not sent again. occurrence: tells apart what a triggered campaign sends the same person again,
     empty for a broadcast. chunk: with whom it is sent, 0 for nobody yet. due_at: not before then, and by
-    itself; empty: with its chunk. is_timed: due_at is the person's own hour (chosen by past clicks).
+    itself; empty: with its chunk. is_timed: due_at is the person's own hour (chosen by past clicks); False:
+    by lot at the common hour, to compare with; None: no hour was drawn, as for those who wait for a winner.
     is_counted: the cap of the person counts it already, however often it is tried.
 
     No index looks at what changes while it is sent, and the pages are half empty, so that settling a row
@@ -59,7 +60,7 @@ class Recipient(WorkspaceOwned):
     state = models.CharField(max_length=9, choices=State.choices, default=State.TO_SEND)
     reason = models.CharField(max_length=60, blank=True, default="")
     due_at = models.DateTimeField(null=True, blank=True)
-    is_timed = models.BooleanField(default=False, db_default=False)
+    is_timed = models.BooleanField(null=True, blank=True)
     is_counted = models.BooleanField(default=False, db_default=False)
     settled_at = models.DateTimeField(null=True, blank=True)
 

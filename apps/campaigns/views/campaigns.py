@@ -82,6 +82,8 @@ def campaign(request: HttpRequest, campaign_id: UUID) -> HttpResponse:
         "brought_conversions": campaign_wording.brought_words(
             report.brought_conversions, currency, is_money=False
         ),
+        "own_hours": campaign_wording.own_hours_words(report.own_hours),
+        "settled": campaign_wording.settled_words(report),
         "skipped": campaign_wording.skipped_words(report.skipped),
         "figure": campaign_charts.clicks(report.hours, keys) if report.hours else None,
         "columns": ["Hour", *(f"Variant {key}" for key in keys)],

@@ -272,8 +272,18 @@ class CampaignStatsSerializer(serializers.Serializer):
     because = serializers.CharField(source="reading.because", allow_null=True, default=None)
     brought_conversions = CampaignBroughtSerializer(allow_null=True)
     brought_revenue = CampaignBroughtSerializer(allow_null=True)
+    own_hours = CampaignBroughtSerializer(
+        allow_null=True,
+        help_text="More people who clicked, or reached the goal, for their own hour; held_out: by lot at the "
+        "common one.",
+    )
     read_at = serializers.DateTimeField(allow_null=True)
-    closes_at = serializers.DateTimeField(allow_null=True)
+    closes_at = serializers.DateTimeField(allow_null=True, help_text="The last window ends.")
+    settles_at = serializers.DateTimeField(
+        allow_null=True,
+        help_text="Until then refunds and what else comes in late is taken in; then it stands.",
+    )
+    is_settled = serializers.BooleanField(help_text="Nothing is taken in any more.")
 
 
 def _audience(public_id: UUID) -> Audience:
