@@ -6,7 +6,9 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from apps.accounts.doors import chart_page
 from apps.accounts.views import health
+from apps.campaigns.api.marketing.bi import MarketingHealthView
 from apps.campaigns.api.marketing.sync import SyncBatchView
+from apps.campaigns.views import report
 from apps.integrations.views import hooks
 
 urlpatterns = [
@@ -29,6 +31,12 @@ urlpatterns = [
     path("api/v1/marketing/", include("apps.campaigns.api.marketing.urls")),
     # The same views at the addresses that programs of the system before this one know.
     path("api/marketing/", include("apps.campaigns.api.marketing.urls", namespace="marketing-unversioned")),
+    path(
+        "api/marketing/attribution/",
+        include("apps.attribution.api.urls", namespace="attribution-unversioned"),
+    ),
+    path("health/marketing", MarketingHealthView.as_view(schema=None), name="health-marketing"),
+    path("dashboard/marketing", report.report, name="dashboard-marketing"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", chart_page(SpectacularSwaggerSplitView.as_view(url_name="schema")), name="api-docs"),
     path("health/live", health.live, name="health-live"),

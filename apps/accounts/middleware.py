@@ -18,7 +18,9 @@ log = structlog.get_logger(__name__)
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 # Asked by machines every few seconds: no session, no actor, no database before the view.
-FOR_MACHINES = ("/health/", "/metrics")
+FOR_MACHINES = ("/health/live", "/health/ready", "/metrics")
+# Where a key says who asks.
+FOR_PROGRAMS = ("/api/", "/health/marketing")
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
@@ -100,7 +102,7 @@ def _presented_key(request: HttpRequest) -> str | None:
 
     `Authorization: Bearer bw_…` or `X-Api-Key: bw_…`. Only the API takes keys.
     """
-    if not request.path.startswith("/api/"):
+    if not request.path.startswith(FOR_PROGRAMS):
         return None
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token:

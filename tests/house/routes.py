@@ -20,12 +20,12 @@ class Route:
 
     @property
     def is_api(self) -> bool:
-        return self.path.startswith(("api/v1/", "api/marketing/"))
+        return self.path.startswith(("api/v1/", "api/marketing/", "health/marketing"))
 
     @property
     def known_as(self) -> str:
         """An address without a version is one more of a view that has one."""
-        return self.name.replace("marketing-unversioned:", "marketing-api:")
+        return self.name.replace("-unversioned:", "-api:")
 
     @property
     def is_admin(self) -> bool:

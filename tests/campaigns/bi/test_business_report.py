@@ -9,6 +9,7 @@ import time_machine
 from django.db import connection, connections
 from django.template.loader import render_to_string
 from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
 
 from apps.accounts import people, scoping
 from apps.accounts.models import Person, Workspace
@@ -247,6 +248,28 @@ def test_health_without_use_is_unknown_and_nothing_is_ill(api: Any) -> None:
     }
     assert answer["metrics"]["campaignDelivery"]["status"] == "unknown"
     assert answer["metrics"]["viralCoefficient"]["because"]
+
+
+@pytest.mark.parametrize(
+    ("known", "versioned"),
+    [
+        ("/health/marketing", "/api/v1/marketing/health"),
+        ("/api/marketing/health", "/api/v1/marketing/health"),
+        ("/api/marketing/bi/summary", "/api/v1/marketing/bi/summary"),
+        ("/api/marketing/campaigns", "/api/v1/marketing/campaigns"),
+        ("/api/marketing/attribution/health", "/api/v1/attribution/health"),
+    ],
+)
+def test_addresses_that_programs_know_are_the_same_views(api: Any, known: str, versioned: str) -> None:
+    answer = api.get(known)
+
+    assert answer.status_code == 200
+    assert answer.json() == api.get(versioned).json()
+    assert APIClient().get(known).status_code == 401
+
+
+def test_the_dashboard_is_the_business_report(page: Any) -> None:
+    assert "What marketing brought" in page.get("/dashboard/marketing").content.decode()
 
 
 def test_a_connection_that_needs_a_person_degrades_it(api: Any, workspace: Workspace) -> None:
