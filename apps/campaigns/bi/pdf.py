@@ -55,6 +55,8 @@ def render(found: Summary, *, name: str, zone: ZoneInfo, now: datetime) -> bytes
     _figures(paper, found)
     _channels(paper, found)
     _segments(paper, found)
+    for label, doubt in words.doubts(found.figures):
+        _line(paper, f"{label}: {doubt}", size=8, colour=QUIET)
     for text in words.dates(found.computed_at, found.refreshed_at, zone):
         _line(paper, text, size=8, colour=QUIET)
     return bytes(paper.output())

@@ -26,7 +26,6 @@ from apps.integrations import mail
 TEMPLATE = "business_report"
 MOST_READERS = 20
 Cadence = ReportSchedule.Cadence
-DAYS = {Cadence.WEEKLY: 7, Cadence.MONTHLY: 30}
 
 
 def get() -> ReportSchedule:
@@ -87,7 +86,9 @@ def send_due() -> bool:
         day = None if plan is None else due_on(plan, local)
         if plan is None or day is None:
             return False
-        found = summary(system(workspace.pk), days=DAYS[plan.cadence], now=now)
+        first = period_before(day, plan.cadence)
+        last = day - timedelta(days=1)
+        found = summary(system(workspace.pk), days=(day - first).days, until=last, now=now)
         if found.is_computing:
             return False  # its figures are on their way: the next sweep asks again
         plan.trouble = _send(plan, workspace, found, day, now=now)
@@ -103,6 +104,12 @@ def due_on(plan: ReportSchedule, local: datetime) -> date | None:
         today - timedelta(days=today.weekday()) if plan.cadence == Cadence.WEEKLY else today.replace(day=1)
     )
     return first if plan.done_on is None or plan.done_on < first else None
+
+
+def period_before(day: date, cadence: str) -> date:
+    """The first day of the whole week or month that is told of on that day: it ends the day before."""
+    last = day - timedelta(days=1)
+    return day - timedelta(days=7) if cadence == Cadence.WEEKLY else last.replace(day=1)
 
 
 def _send(plan: ReportSchedule, workspace: Workspace, found: Summary, day: date, *, now: datetime) -> str:
@@ -136,6 +143,7 @@ def context_of(found: Summary, workspace: Workspace) -> dict[str, Any]:
             (words.LABELS[key], words.value(one, currency), words.note(one, currency))
             for key, one in found.figures.items()
         ],
+        "doubts": words.doubts(found.figures),
         "dates": words.dates(found.computed_at, found.refreshed_at, workspace.zone),
         "url": settings.SITE_URL + reverse("campaigns:report"),
         "pdf_url": settings.SITE_URL + reverse("campaigns:report-pdf"),

@@ -109,12 +109,12 @@ class Summary:
     days: list[Day]
 
 
-def summary(actor: Actor, *, days: int = 30, now: datetime) -> Summary:
-    """The last days, today among them, in the workspace's zone. Raises Invalid."""
+def summary(actor: Actor, *, days: int = 30, until: date | None = None, now: datetime) -> Summary:
+    """The last days in the workspace's zone, `until` among them, or else today. Raises Invalid."""
     if not 1 <= days <= MOST_DAYS:
         raise Invalid({"days": [f"From 1 to {MOST_DAYS}."]})
     workspace: Workspace = Workspace.objects.get()
-    end = timezone.localtime(now, workspace.zone).date()
+    end = until or timezone.localtime(now, workspace.zone).date()
     start = end - timedelta(days=days - 1)
     seen = _overview(actor, workspace, start, end, now=now)
     refreshed_at = refreshing.refreshed_at()

@@ -59,6 +59,11 @@ def dates(computed_at: datetime, refreshed_at: datetime | None, zone: ZoneInfo) 
     ]
 
 
+def doubts(found: dict[str, Figure]) -> list[tuple[str, str]]:
+    """Of each figure that there is, what would make it wrong."""
+    return [(LABELS[key], one.doubt) for key, one in found.items() if one.value is not None and one.doubt]
+
+
 def first_line(found: dict[str, Figure], currency: str) -> tuple[str, str, str]:
     """The answer in a sentence, around its figure."""
     earned, roi = found["attributed_revenue"], found["roi"]

@@ -36,6 +36,7 @@ def report(request: HttpRequest) -> HttpResponse:
         "periods": PERIODS,
         "line": words.first_line(found.figures, found.currency),
         "facts": _facts(found),
+        "doubts": words.doubts(found.figures),
         "segments": [
             (
                 one.label,

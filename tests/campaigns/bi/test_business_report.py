@@ -1,6 +1,6 @@
 """What marketing brought: figures with their doubt, reasons where there are none, a report by e-mail."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -227,6 +227,23 @@ def test_the_wide_figures_are_refreshed_and_nobody_sees_anothers(
 
 
 @committed
+def test_new_customers_are_those_of_the_days_whose_spend_is_counted(workspace: Workspace) -> None:
+    """The first of thirty days began at midnight; what was a moment before is no part of it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT now()")  # the database's clock, which refreshes go by
+        [(now,)] = cursor.fetchall()
+    local = now.astimezone(workspace.zone)
+    midnight = datetime.combine(local.date() - timedelta(days=29), time(), workspace.zone)
+    with scoping.workspace(workspace):
+        for number, at in enumerate((midnight - timedelta(seconds=1), midnight, now)):
+            bought(person(workspace, number), "10", days_ago=(NOW - at) / timedelta(days=1))
+    refreshing.refresh()
+
+    with scoping.workspace(workspace):
+        assert CustomerValue.objects.get().recent == 2
+
+
+@committed
 def test_a_refresh_while_another_runs_is_left_out(workspace: Workspace) -> None:
     with connections["owner"].cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(7721, 1)")
@@ -322,6 +339,25 @@ def test_a_report_goes_out_once_a_week(workspace: Workspace) -> None:
     with time_machine.travel(NOW + timedelta(days=7)):
         assert schedule.send_due() is True
     assert EmailDelivery.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("cadence", "day", "first"),
+    [
+        ("weekly", "2026-11-30", "2026-11-23"),
+        ("monthly", "2026-12-01", "2026-11-01"),
+        ("monthly", "2026-03-01", "2026-02-01"),
+    ],
+)
+def test_a_report_is_of_the_whole_week_or_month_before(
+    workspace: Workspace, actor: Any, cadence: str, day: str, first: str
+) -> None:
+    due = date.fromisoformat(day)
+
+    start = schedule.period_before(due, cadence)
+    found = summary(actor, days=(due - start).days, until=due - timedelta(days=1), now=NOW)
+
+    assert (found.start.isoformat(), found.end) == (first, due - timedelta(days=1))
 
 
 def test_its_hour_is_waited_for_and_a_missed_day_made_up(workspace: Workspace) -> None:

@@ -45,6 +45,10 @@ class BusinessSummarySerializer(serializers.Serializer[Any]):
     segments = serializers.ListField(child=serializers.DictField())
     days = serializers.ListField(child=serializers.DictField())
 
+    def get_fields(self) -> dict[str, Any]:
+        """The period's ends as well: `from` is no name that Python takes."""
+        return {**super().get_fields(), "from": serializers.DateField(), "to": serializers.DateField()}
+
 
 class MarketingHealthSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=["healthy", "degraded", "unhealthy"])
