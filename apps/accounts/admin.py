@@ -192,7 +192,7 @@ class PersonMergeAdmin(LargeTableAdmin):
 @admin.register(ConsentRecord)
 class ConsentRecordAdmin(LargeTableAdmin):
     reads = "people:read"
-    list_display = ("person_id", "purpose", "is_granted", "source", "occurred_at")
+    list_display = ("person_id", "purpose", "is_granted", "is_confirmed", "source", "occurred_at")
     search_exact = ("person_id",)
 
 

@@ -2,7 +2,7 @@
 withdrawal does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,13 +18,22 @@ LONGEST_PURPOSE = 60
 LONGEST_SOURCE = 120
 LONGEST_WORDING = 2_000
 
+# What a door says to a yes that has to be confirmed first.
+CONFIRM_FIRST = (
+    "This is confirmed by e-mail first (double opt-in). Have them sign up, by the form or by "
+    "POST /api/v1/marketing/preferences/subscribe; it counts once they follow the link that they are sent."
+)
+
+# Of some purposes, those that have to be confirmed by e-mail in the workspace in scope.
+Finder = Callable[[Collection[str]], Collection[str]]
 _meanings: dict[str, str] = {}
+_finders: list[Finder] = []
 
 
 @dataclass(frozen=True, kw_only=True)
 class Said:
     """One word of a person. source: where they said so, such as "sign-up form"; wording: what they were
-    shown.
+    shown. is_confirmed: through a link in a mail to them.
     """
 
     purpose: str
@@ -32,6 +41,7 @@ class Said:
     source: str
     wording: str = ""
     occurred_at: datetime
+    is_confirmed: bool = False
 
     def faults(self, *, now: datetime) -> dict[str, list[str]]:
         """What stands against it, by field."""
@@ -57,6 +67,19 @@ def purposes() -> dict[str, str]:
     return dict(sorted(_meanings.items()))
 
 
+def also_confirms(finder: Finder) -> Finder:
+    """Have a plain yes to these purposes refused at the doors: whoever asks for them is sent a link first."""
+    _finders.append(finder)
+    return finder
+
+
+def to_confirm(purposes: Collection[str]) -> set[str]:
+    """Those of the purposes that only a confirmation by e-mail allows. For doors that take a word as it is
+    told; record and record_many write down what they are given.
+    """
+    return {purpose for finder in _finders for purpose in finder(purposes)} if purposes else set()
+
+
 @transaction.atomic
 def record(
     actor: Actor,
@@ -67,6 +90,7 @@ def record(
     source: str,
     wording: str = "",
     occurred_at: datetime,
+    is_confirmed: bool = False,
     now: datetime,
 ) -> ConsentRecord:
     """Write down that a person allowed or withdrew a purpose. Locks the person. Raises Invalid, NotHere
@@ -75,7 +99,12 @@ def record(
     The same said of the same moment again is the same record.
     """
     said = Said(
-        purpose=purpose, is_granted=is_granted, source=source, wording=wording, occurred_at=occurred_at
+        purpose=purpose,
+        is_granted=is_granted,
+        source=source,
+        wording=wording,
+        occurred_at=occurred_at,
+        is_confirmed=is_confirmed,
     )
     if faults := said.faults(now=now):
         raise Invalid(faults)
@@ -132,6 +161,7 @@ def said_in(row: ConsentRecord) -> Said:
         source=row.source,
         wording=row.wording,
         occurred_at=row.occurred_at,
+        is_confirmed=row.is_confirmed,
     )
 
 

@@ -6,7 +6,7 @@ as tracking does; an e-mail address speaks for everybody who is known by it, and
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -53,7 +53,8 @@ def take(actor: Actor, words: Sequence[Word], *, now: datetime) -> list[Taken]:
     require(actor, "people:write")
     if not 1 <= len(words) <= MOST:
         raise Invalid({"records": [f"Give 1 to {MOST:,} records; this has {len(words):,}."]})
-    answers = [Taken(errors=_faults(word, now)) for word in words]
+    to_confirm = consent.to_confirm({one.said.purpose for one in words if one.said.is_granted})
+    answers = [Taken(errors=_faults(word, to_confirm, now)) for word in words]
     good = [place for place, taken in enumerate(answers) if not taken.errors]
     by_id = [place for place in good if words[place].email is None]
     for place, taken in zip(by_id, _by_id(actor, [words[one] for one in by_id], now=now), strict=True):
@@ -64,8 +65,10 @@ def take(actor: Actor, words: Sequence[Word], *, now: datetime) -> list[Taken]:
     return answers
 
 
-def _faults(word: Word, now: datetime) -> dict[str, list[str]]:
+def _faults(word: Word, to_confirm: Collection[str], now: datetime) -> dict[str, list[str]]:
     found = word.said.faults(now=now)
+    if word.said.is_granted and word.said.purpose in to_confirm:
+        found["purpose"] = [consent.CONFIRM_FIRST]
     if sum(getattr(word, way) is not None for way in WAYS) != 1:
         found["user_id"] = ["Say who it is by one of user_id, anonymous_id and email."]
     return found

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils import timezone
 
+from apps.accounts import consent
 from apps.accounts.models import ApiKey, AuditEntry, Membership, Workspace
 
 ROLES = [
@@ -225,6 +226,13 @@ class ConsentForm(forms.Form):
     def __init__(self, *args: Any, purposes: list[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["purpose"].choices = [(one, one) for one in purposes]
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        purpose = given.get("another") or given.get("purpose")
+        if purpose and given.get("is_granted") == "yes" and consent.to_confirm([purpose]):
+            self.add_error("another" if given.get("another") else "purpose", consent.CONFIRM_FIRST)
+        return given
 
     def word(self, now: datetime) -> dict[str, Any]:
         """What the verb takes."""

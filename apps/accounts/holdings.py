@@ -42,7 +42,7 @@ holds(
 holds(Alias, export=["anonymous_id", "created_at"], on_erase="delete")
 holds(
     ConsentRecord,
-    export=["purpose", "is_granted", "source", "wording", "occurred_at", "created_at"],
+    export=["purpose", "is_granted", "is_confirmed", "source", "wording", "occurred_at", "created_at"],
     on_erase="delete",
 )
 holds(Membership, export=["role", "created_at"], on_erase="delete", not_personal=["user"])

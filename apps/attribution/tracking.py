@@ -219,7 +219,13 @@ def _identify(actor: Actor, given: IdentityIn, *, now: datetime) -> Answer:
         actor, user_id=given.user_id, anonymous_id=given.anonymous_id, traits=given.traits or None, now=now
     )
     merged = before is not None and before.external_id is None
-    for purpose, is_granted in given.consent.items():
+    to_confirm = consent.to_confirm({purpose for purpose, is_granted in given.consent.items() if is_granted})
+    said = {
+        purpose: is_granted
+        for purpose, is_granted in given.consent.items()
+        if not is_granted or purpose not in to_confirm
+    }
+    for purpose, is_granted in said.items():
         consent.record(
             actor,
             person,
@@ -229,7 +235,9 @@ def _identify(actor: Actor, given: IdentityIn, *, now: datetime) -> Answer:
             occurred_at=given.said_at,
             now=now,
         )
-    body = {"person_id": str(person.public_id), "user_id": given.user_id, "merged": merged}
+    body: dict[str, Any] = {"person_id": str(person.public_id), "user_id": given.user_id, "merged": merged}
+    if refused := sorted(given.consent.keys() - said.keys()):
+        body["errors"] = {f"consent.{purpose}": [consent.CONFIRM_FIRST] for purpose in refused}
     return Answer(OK, _with_ignored(body, given.ignored))
 
 

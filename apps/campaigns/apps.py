@@ -9,7 +9,7 @@ class CampaignsConfig(AppConfig):
 
     def ready(self) -> None:
         """Say to the outbox how changes are made, to jobs how runs are and how files are read, to rules what
-        is measured, and to the first page what waits.
+        is measured, and to the first page what waits; to consent, what is confirmed by e-mail first.
         """
         for room in (
             "audiences.list_files",
@@ -22,6 +22,7 @@ class CampaignsConfig(AppConfig):
             "optimization.runs",
             "optimization.sending",
             "splitting",
+            "subscriptions.topics",
             "switches",
         ):
             import_module(f"apps.campaigns.{room}")

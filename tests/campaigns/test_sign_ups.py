@@ -73,7 +73,7 @@ def test_the_whole_way(client, form, resend, news, workspace):
 
     [person] = people.find_by_email(EMAIL)
     said = consent.latest(person)["news"]
-    assert (said.is_granted, said.source) == (True, "sign-up form, confirmed")
+    assert (said.is_granted, said.is_confirmed, said.source) == (True, True, "sign-up form")
     assert said.wording.startswith(f"Send me “News” from {workspace.name}")
     assert "Asked for 2026-11-20 12:00 UTC" in said.wording
     proof = SignUp.objects.get()
@@ -211,7 +211,7 @@ def test_by_api(api, client, resend, news):
     client.post(_link(resend))
     [person] = people.find_by_email(EMAIL)
     said = consent.latest(person)["news"]
-    assert said.source == "footer of the shop, confirmed"
+    assert (said.source, said.is_confirmed) == ("footer of the shop", True)
     assert said.wording.startswith("News, monthly")
 
 

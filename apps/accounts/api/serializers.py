@@ -165,6 +165,9 @@ class ConsentWhoSerializer(serializers.Serializer):
 class ConsentRecordSerializer(serializers.Serializer):
     purpose = serializers.CharField()
     granted = serializers.BooleanField(source="is_granted")
+    confirmed = serializers.BooleanField(
+        source="is_confirmed", help_text="By who reads the mail of their address (double opt-in)."
+    )
     source = serializers.CharField()  # type: ignore[assignment] # as above
     wording = serializers.CharField()
     occurred_at = serializers.DateTimeField()

@@ -104,18 +104,26 @@ class PersonMerge(WorkspaceOwned):
 class ConsentRecord(WorkspaceOwned):
     """What a person allowed or withdrew, when, where and in which words.
 
-    Append-only: the latest row counts.
+    is_confirmed: by who reads the mail of their address, through a link that was sent there. Append-only: the
+    latest row counts.
     """
 
     person = WorkspaceForeignKey(Person, on_delete=models.CASCADE, db_index=False)
     purpose = models.CharField(max_length=60)
     is_granted = models.BooleanField()
+    is_confirmed = models.BooleanField(default=False, db_default=False)
     source = models.CharField(max_length=120)
     wording = models.TextField(blank=True)
     occurred_at = models.DateTimeField()
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(is_confirmed=False) | models.Q(is_granted=True),
+                name="only_a_yes_is_confirmed",
+            )
+        ]
         indexes = [
             models.Index(fields=["workspace", "person", "purpose", "occurred_at"], name="consent_latest")
         ]

@@ -17,7 +17,6 @@ from apps.accounts.permissions import Actor
 from apps.campaigns.offline import payloads
 from apps.campaigns.offline.events import OfflineEvent
 from apps.campaigns.offline.kinds import ACCEPTED, MARKETING, MERGED, Verdict, register, rejected
-from apps.campaigns.subscriptions.sign_ups import CONFIRMED
 
 SOURCE = "device, offline"
 
@@ -25,7 +24,9 @@ SOURCE = "device, offline"
 @register("consent", right="people:write", order=MARKETING)
 def take(actor: Actor, events: Sequence[OfflineEvent], now: datetime) -> list[Verdict]:
     """payload: user_id or anonymous_id, purpose, granted, and wording: what they were shown."""
-    faults = [payloads.stranger(event) or _fault(event, now) for event in events]
+    said = {str(event.payload.get("purpose")) for event in events if event.payload.get("granted") is True}
+    to_confirm = consent.to_confirm(said)
+    faults = [payloads.stranger(event) or _fault(event, to_confirm, now) for event in events]
     good = [event for event, fault in zip(events, faults, strict=True) if fault is None]
     whose = iter(payloads.people_of(actor, good, now=now) if good else [])
     return [
@@ -34,11 +35,11 @@ def take(actor: Actor, events: Sequence[OfflineEvent], now: datetime) -> list[Ve
     ]
 
 
-def _fault(event: OfflineEvent, now: datetime) -> Verdict | None:
+def _fault(event: OfflineEvent, to_confirm: set[str], now: datetime) -> Verdict | None:
     word = _word(event, now)
+    if word.is_granted and word.purpose in to_confirm:
+        return rejected("confirm_first", consent.CONFIRM_FIRST)
     faults = word.faults(now=now)
-    if word.source.endswith(CONFIRMED):
-        faults["source"] = [f"What ends with “{CONFIRMED}” was confirmed by e-mail; a device cannot say so."]
     if not isinstance(event.payload.get("granted"), bool):
         faults["granted"] = ["true or false."]
     if not faults:
@@ -66,7 +67,7 @@ def _said(actor: Actor, person_id: int, event: OfflineEvent, *, now: datetime) -
             return Verdict(verdict=MERGED, reason="withdrawn", detail=detail)
         consent.record_many(actor, [(person_id, word)], now=now)
         return Verdict(verdict=ACCEPTED)
-    if known.filter(is_granted=True, source__endswith=CONFIRMED, occurred_at__gt=word.occurred_at).exists():
+    if known.filter(is_confirmed=True, occurred_at__gt=word.occurred_at).exists():
         consent.record_many(actor, [(person_id, word)], now=now)
         return Verdict(verdict=MERGED, reason="confirmed_since", detail="They confirmed by e-mail after it.")
     latest = known.filter(is_granted=True).order_by("-occurred_at").first()
@@ -80,7 +81,7 @@ def _is_refused(known: QuerySet[ConsentRecord]) -> bool:
     withdrawn = known.filter(is_granted=False).order_by("-occurred_at").first()
     if withdrawn is None:
         return False
-    confirmed = known.filter(is_granted=True, source__endswith=CONFIRMED)
+    confirmed = known.filter(is_confirmed=True)
     return not confirmed.filter(occurred_at__gt=withdrawn.occurred_at).exists()
 
 

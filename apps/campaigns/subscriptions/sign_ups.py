@@ -29,8 +29,6 @@ from apps.integrations import mail, sealed_json
 
 SALT = "campaigns.confirm"
 TEMPLATE = "campaigns.confirm"
-# How the source of a consent ends that was confirmed by e-mail.
-CONFIRMED = ", confirmed"
 LIFETIME = timedelta(days=7)
 # Confirmations that an address gets in a day, whatever is asked for.
 MOST_MAILS = 3
@@ -176,8 +174,15 @@ def confirm(place: Place, *, confirmed_from: str = "", now: datetime) -> SignUp:
     wording = f"{sign_up.wording}\n\nAsked for {sign_up.asked_at:%Y-%m-%d %H:%M} UTC, confirmed by e-mail."
     who = _people_of(email, f"subscriber-{sign_up.public_id}", now=now)
     for person in who:
-        source = sign_up.source[: consent.LONGEST_SOURCE - len(CONFIRMED)] + CONFIRMED
-        grant(_actor(), person, sign_up.topic, source=source, wording=wording, now=now)
+        grant(
+            _actor(),
+            person,
+            sign_up.topic,
+            source=sign_up.source,
+            wording=wording,
+            is_confirmed=True,
+            now=now,
+        )
     sign_up.person, sign_up.confirmed_at = who[0], now
     sign_up.confirmed_from = addresses.hashed(confirmed_from, purpose="asked from")
     sign_up.address_sealed = sign_up.data_key = None
@@ -192,7 +197,16 @@ def _people_of(email: str, anonymous_id: str, *, now: datetime) -> Sequence[Pers
 
 
 @transaction.atomic
-def grant(actor: Actor, person: Person, topic: Topic, *, source: str, wording: str, now: datetime) -> None:
+def grant(
+    actor: Actor,
+    person: Person,
+    topic: Topic,
+    *,
+    source: str,
+    wording: str,
+    is_confirmed: bool = False,
+    now: datetime,
+) -> None:
     """Write down that a person wants a topic; an unsubscription from everything counts no more.
 
     Locks the person. Publishes Subscribed. Raises NotHere once erased.
@@ -206,6 +220,7 @@ def grant(actor: Actor, person: Person, topic: Topic, *, source: str, wording: s
         source=source,
         wording=wording[: consent.LONGEST_WORDING],
         occurred_at=now,
+        is_confirmed=is_confirmed,
         now=now,
     )
     suppression_list.let_back(actor, survivor, now=now)

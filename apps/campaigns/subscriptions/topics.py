@@ -1,15 +1,16 @@
 """Kinds of messages that people may want or not. The key of a topic is the purpose of their consent."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 
-from apps.accounts import audit, scoping
+from apps.accounts import audit, consent, scoping
 from apps.accounts.errors import DomainError, Invalid, NotHere
 from apps.accounts.permissions import Actor, require
-from apps.campaigns.models import Topic
+from apps.campaigns.models import Campaign, Topic
 
 Basis = Topic.Basis
 # What each workspace begins with.
@@ -36,6 +37,7 @@ DEFAULTS = (
         "is_double_opt_in": False,
     },
 )
+ON_THEIR_WAY = (Campaign.State.SCHEDULED, Campaign.State.RUNNING, Campaign.State.PAUSED)
 CHANGEABLE = ("name", "description", "basis", "is_double_opt_in")
 # The latest word of each person on each topic. Who can be written to and said nothing is the rest.
 COUNTS = """
@@ -61,6 +63,11 @@ REACHABLE = """
 
 class TopicTaken(DomainError):
     code = "topic_taken"
+    status = 409
+
+
+class TopicInUse(DomainError):
+    code = "topic_in_use"
     status = 409
 
 
@@ -121,7 +128,7 @@ def create(actor: Actor, *, key: str, name: str, now: datetime, **more: Any) -> 
 @transaction.atomic
 def change(actor: Actor, topic: Topic, *, now: datetime, **changes: Any) -> Topic:
     """Change what a topic is called, or what lets us write. Needs campaigns:write, and campaigns:send for
-    what lets us write to more people. Raises Invalid. Audited.
+    what lets us write to more people. Raises Invalid, TopicInUse. Audited.
 
     Its key stays: consent is recorded under it.
     """
@@ -135,10 +142,18 @@ def change(actor: Actor, topic: Topic, *, now: datetime, **changes: Any) -> Topi
     _check(locked.name)
     if locked.basis != before["basis"] or locked.is_double_opt_in < before["is_double_opt_in"]:
         require(actor, "campaigns:send")
+    if locked.basis == Basis.SERVICE != before["basis"]:
+        _check_unused(locked)
     if (after := _told(locked)) != before:
         locked.save(update_fields=list(CHANGEABLE))
         audit.record(actor, "topic.changed", locked, now=now, before=before, after=after)
     return locked
+
+
+@consent.also_confirms
+def double_opt_in(keys: Collection[str]) -> Collection[str]:
+    """Those of the purposes that are topics with double opt-in."""
+    return Topic.objects.filter(key__in=keys, is_double_opt_in=True).values_list("key", flat=True)
 
 
 def _begin(now: datetime) -> list[Topic]:
@@ -150,6 +165,15 @@ def _begin(now: datetime) -> list[Topic]:
 def _check(name: str) -> None:
     if not name.strip():
         raise Invalid({"name": ["Give it a name that people understand."]})
+
+
+def _check_unused(topic: Topic) -> None:
+    """What is on its way to an audience was checked with a topic that people agree to."""
+    on_its_way = Campaign.objects.filter(topic=topic, kind=Campaign.Kind.BROADCAST, state__in=ON_THEIR_WAY)
+    if (found := on_its_way.first()) is not None:
+        raise TopicInUse(
+            f"“{found.name}” goes to an audience under this topic. End it first, or use another topic."
+        )
 
 
 def _of_basis(changes: dict[str, Any], basis: str = Basis.CONSENT) -> dict[str, Any]:

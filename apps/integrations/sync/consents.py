@@ -34,7 +34,9 @@ def willing(records: Sequence[SyncRecord]) -> set[int]:
 
 
 def granted(actor: Actor, record: SyncRecord, *, source: str, now: datetime) -> None:
-    """A person says where it was given."""
+    """A person says where it was given. Raises Invalid where it has to be confirmed by e-mail."""
+    if consent.to_confirm([PURPOSE]):
+        raise Invalid({"consent_source": [consent.CONFIRM_FIRST]})
     if record.person_id is not None:
         _record(actor, record.person_id, True, source=source, at=now, now=now)
 

@@ -19,6 +19,7 @@ from apps.attribution.models import Conversion, Touchpoint
 from apps.campaigns import message_tokens
 from apps.campaigns.models import Campaign, Content, Device, DeviceEvent, Engagement, FieldStamp, Recipient
 from apps.campaigns.offline import batches, edited
+from tests.campaigns import messages
 from tests.conftest import api_client, committed
 from tests.factories import PersonFactory
 
@@ -251,7 +252,7 @@ def test_a_no_outweighs_a_yes_that_was_said_after_it(api: APIClient, yes_first: 
 
 def test_a_confirmation_by_e_mail_undoes_an_older_no(api: APIClient, actor: Any) -> None:
     eve = people.identify(actor, user_id="eve", now=NOW)
-    confirmed = {"source": "the website, confirmed", "occurred_at": NOW - timedelta(hours=1)}
+    confirmed = {"source": "the website", "is_confirmed": True, "occurred_at": NOW - timedelta(hours=1)}
     consent.record(actor, eve, purpose="news", is_granted=True, now=NOW, **confirmed)
 
     answer = send(api, batch(word(False, 7_200)))
@@ -263,10 +264,24 @@ def test_a_confirmation_by_e_mail_undoes_an_older_no(api: APIClient, actor: Any)
 def test_a_device_cannot_say_that_something_was_confirmed_by_e_mail(api: APIClient) -> None:
     forged = {"user_id": "eve", "purpose": "news", "granted": True, "source": "the stand, confirmed"}
 
-    answer = send(api, batch(event("consent", forged), word(False, 7_200)))
+    answer = send(api, batch(event("consent", forged, ago=3_600), word(False, 7_200)))
+
+    assert verdicts(answer) == ["merged", "accepted"]
+    assert not ConsentRecord.objects.filter(is_confirmed=True).exists()
+    assert not consent.is_given(people.find(user_id="eve"), "news")
+
+
+def test_a_device_does_not_say_yes_to_what_is_confirmed_by_e_mail_first(
+    api: APIClient, workspace: Any
+) -> None:
+    messages.topic(workspace, "news")
+
+    answer = send(api, batch(word(True, 60), word(False, 30)))
 
     assert verdicts(answer) == ["rejected", "accepted"]
-    assert not consent.is_given(people.find(user_id="eve"), "news")
+    told = answer["events"][0]
+    assert (told["reason"], "double opt-in" in told["detail"]) == ("confirm_first", True)
+    assert [one.is_granted for one in ConsentRecord.objects.all()] == [False]
 
 
 def test_events_of_another_workspace_are_not_ours(api: APIClient, other_workspace: Any, now: Any) -> None:
