@@ -12,7 +12,7 @@ from apps.accounts.models import Workspace
 from apps.accounts.workspace_settings import register
 from apps.attribution.models import Conversion
 from apps.campaigns import audiences, content, flags, reach, splitting
-from apps.campaigns.models import Audience, Campaign, Content
+from apps.campaigns.models import Audience, Campaign, Content, Topic
 from apps.integrations.connectors.email.providers import PROVIDERS
 from apps.integrations.models import Connection
 
@@ -169,9 +169,20 @@ def _of_sender(campaign: Campaign) -> Iterator[Finding]:
         yield _error(
             "schedule", "No e-mail provider is connected. Connect Resend, Mailgun or an SMTP server."
         )
-    if campaign.topic is None:
+    yield from _of_topic(campaign)
+
+
+def _of_topic(campaign: Campaign) -> Iterator[Finding]:
+    topic = campaign.topic
+    if topic is None:
         yield _error(
             "schedule", "Say what topic it is about: people agree to topics, and unsubscribe from them."
+        )
+    elif topic.basis == Topic.Basis.SERVICE and campaign.kind == Campaign.Kind.BROADCAST:
+        yield _error(
+            "schedule",
+            f"{topic.name} is for what one person waits for, such as a receipt, and asks nobody's consent. "
+            "What goes to an audience at once needs a topic that people agreed to.",
         )
 
 

@@ -123,6 +123,21 @@ def test_errors_hold_a_launch_and_nothing_is_begun(actor, workspace):
     assert not SendRun.objects.exists()
 
 
+def test_what_goes_to_an_audience_is_no_message_that_one_waits_for(actor, workspace):
+    made = ready(workspace, many=2)
+    made.topic.basis = "service"
+    made.topic.save()
+
+    with pytest.raises(NotReady) as refused:
+        campaigns.launch(actor, made, now=NOW)
+
+    assert "asks nobody's consent" in refused.value.errors["schedule"][0]
+    assert Campaign.objects.get().state == State.DRAFT
+    Campaign.objects.update(kind="triggered")
+    told = campaigns.check(Campaign.objects.get(), now=NOW).errors
+    assert "asks nobody's consent" not in " ".join(one.words for one in told)
+
+
 def test_advice_does_not_hold_it(actor, workspace):
     made = ready(workspace, many=3)
 

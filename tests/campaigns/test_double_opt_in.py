@@ -1,10 +1,11 @@
 """A topic that is confirmed by e-mail first is not joined by a plain yes, whichever door it comes by."""
 
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.urls import reverse
 
 from apps.accounts import consent, people
@@ -100,3 +101,34 @@ def test_a_no_is_never_confirmed(workspace, ada, actor):
         consent.record(
             actor, ada, purpose="x", is_granted=False, is_confirmed=True, source="x", occurred_at=NOW, now=NOW
         )
+
+
+def test_what_was_marked_by_the_end_of_its_source_becomes_a_field(ada, actor):
+    move = import_module("apps.accounts.migrations.0007_what_was_confirmed_by_e_mail").MOVE
+    proof = "Yes\n\nAsked for 2026-11-20 10:00 UTC, confirmed by e-mail."
+    for purpose, source, wording in (
+        ("real", "form, confirmed", proof),
+        ("said", "form, confirmed", "Yes"),
+        ("plain", "form", proof),
+    ):
+        consent.record(
+            actor,
+            ada,
+            purpose=purpose,
+            is_granted=True,
+            source=source,
+            wording=wording,
+            occurred_at=NOW,
+            now=NOW,
+        )
+
+    for _ in range(2):
+        with connection.cursor() as cursor:
+            cursor.execute(move)
+
+    told = {one.purpose: (one.is_confirmed, one.source) for one in ConsentRecord.objects.all()}
+    assert told == {
+        "real": (True, "form"),
+        "said": (False, "form, confirmed"),
+        "plain": (False, "form"),
+    }

@@ -93,6 +93,20 @@ def test_a_viewer_sees_and_changes_nothing(client, workspace):
     assert not Topic.objects.filter(key="x").exists()
 
 
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [("scheduled", 409), ("running", 409), ("paused", 409), ("done", 200), ("draft", 200)],
+)
+def test_the_consent_that_a_campaign_was_checked_with_stays(api, workspace, state, status):
+    messages.campaign(workspace, state=state)
+
+    answer = api.patch(f"{URL}/news", {"basis": "service"}, format="json")
+
+    assert answer.status_code == status, answer.content
+    assert (Topic.objects.get(key="news").basis == "consent") == (status == 409)
+    assert api.patch(f"{URL}/news", {"name": "Newsletter"}, format="json").status_code == 200
+
+
 @pytest.mark.parametrize("change", [{"basis": "service"}, {"is_double_opt_in": False}])
 def test_what_lets_us_write_is_for_who_may_send(api, workspace, now, change):
     """A key that prepares campaigns cannot have a no, or a confirmation, count no more."""

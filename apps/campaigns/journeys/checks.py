@@ -6,9 +6,13 @@ from apps.accounts import traits as trait_rules
 from apps.accounts.errors import Invalid
 from apps.campaigns.journeys import effects, graph
 from apps.campaigns.journeys.graph import Fault
-from apps.campaigns.models import Audience, Campaign, Journey
+from apps.campaigns.models import Audience, Campaign, Journey, Topic
 
 NOBODY = [0]
+NOT_AWAITED = (
+    "This message is for what people wait for, and asks nobody's consent: who enters for being in an "
+    "audience does not wait for it. Take a campaign of another topic."
+)
 
 
 def faults(journey: Journey, *, now: Any) -> list[Fault]:
@@ -16,10 +20,13 @@ def faults(journey: Journey, *, now: Any) -> list[Fault]:
     found = graph.faults(journey.draft)
     if found:
         return found
+    has_audience = any(entry["kind"] == "audience" for entry in journey.draft["entries"])
     for key, step in journey.draft["steps"].items():
         check = _CHECKS.get(step["kind"])
         if check is not None and (words := check(step, now)):
             found.append(Fault(key, words))
+        elif step["kind"] == "message" and has_audience and _is_awaited(step):
+            found.append(Fault(key, NOT_AWAITED))
     for entry in journey.draft["entries"]:
         if entry["kind"] == "audience" and not _audiences().filter(public_id=entry["audience"]).exists():
             found.append(Fault("entries", "There is no such audience any more."))
@@ -28,6 +35,12 @@ def faults(journey: Journey, *, now: Any) -> list[Fault]:
 
 def _audiences() -> Any:
     return Audience.objects.filter(archived_at=None)
+
+
+def _is_awaited(step: dict[str, Any]) -> bool:
+    return bool(
+        Campaign.objects.filter(public_id=step["campaign"], topic__basis=Topic.Basis.SERVICE).exists()
+    )
 
 
 def _of_message(step: dict[str, Any], now: Any) -> str:

@@ -3,6 +3,7 @@
 import pytest
 
 from apps.campaigns.models import Journey, JourneyRun
+from tests.campaigns.built import audience
 from tests.campaigns.journeys.conftest import API, drawn
 from tests.factories import PersonFactory
 
@@ -103,3 +104,22 @@ def test_what_can_be_heard(api):
     assert not told["churn.risk_rose"]["is_heard"]
     assert "campaigns.journey.left" in told
     assert {row["key"] for row in api.get(f"{ROOT}/patterns").data} >= {"welcome", "review"}
+
+
+def test_who_enters_for_being_in_an_audience_is_sent_nothing_that_one_waits_for(
+    api, workspace, campaign, message
+):
+    campaign.topic.basis = "service"
+    campaign.topic.save()
+    steps = {"hello": message()}
+    crowd = audience(workspace, [])
+    entries = [{"kind": "audience", "audience": str(crowd.public_id)}]
+
+    def faults(**more):
+        answer = api.post(
+            ROOT, {"name": str(len(more)), "draft": drawn("hello", steps, **more)}, format="json"
+        )
+        return api.get(f"{ROOT}/{answer.data['id']}/checks").data["faults"]
+
+    assert "asks nobody's consent" in str(faults(entries=entries))
+    assert faults() == []
