@@ -27,8 +27,8 @@ PEOPLE = """
 """
 PLAIN = """
     INSERT INTO bench_plain (workspace_id, campaign_id, person_id, content_id, occurrence, chunk, state,
-        reason, is_timed)
-    SELECT workspace_id, 1, id, 1, '', 1, 'to_send', '', false FROM accounts_person
+        reason, is_timed, is_counted)
+    SELECT workspace_id, 1, id, 1, '', 1, 'to_send', '', false, false FROM accounts_person
     WHERE workspace_id = %s ORDER BY id
 """
 RUNS = """
