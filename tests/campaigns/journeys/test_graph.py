@@ -28,6 +28,7 @@ def test_a_good_graph_has_no_faults():
     [
         ({"w": {"kind": "wait", "days": 0, "next": ""}}, "w", "at least a minute"),
         ({"w": {"kind": "wait", "days": -1, "next": ""}}, "w", "whole numbers"),
+        ({"w": {"kind": "tag", "trait": "x", "name": "y", "next": ""}}, "w", "name means nothing here"),
         ({"w": {"kind": "wait", "days": 1, "next": "gone"}}, "w", "not there"),
         ({"w": OUT, "lost": OUT}, "lost", "No way leads"),
         ({"w": {"kind": "dance"}}, "w", "is one of"),
