@@ -23,11 +23,14 @@ CONFIRM_FIRST = (
     "This is confirmed by e-mail first (double opt-in). Have them sign up, by the form or by "
     "POST /api/v1/marketing/preferences/subscribe; it counts once they follow the link that they are sent."
 )
+# And to one that would undo a no.
+SAID_NO = "They said no to this. Have them sign up themselves; it counts once they follow the link they get."
 
 # Of some purposes, those that have to be confirmed by e-mail in the workspace in scope.
 Finder = Callable[[Collection[str]], Collection[str]]
 _meanings: dict[str, str] = {}
 _finders: list[Finder] = []
+_keepers: list[Finder] = []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +74,19 @@ def also_confirms(finder: Finder) -> Finder:
     """Have a plain yes to these purposes refused at the doors: whoever asks for them is sent a link first."""
     _finders.append(finder)
     return finder
+
+
+def also_keeps_a_no(finder: Finder) -> Finder:
+    """Have a no to these purposes stand until its owner undoes it: a key that browsers carry does not."""
+    _keepers.append(finder)
+    return finder
+
+
+def refused_by(person: Person, purposes: Collection[str]) -> set[str]:
+    """Those of the purposes that the person said no to and a no is kept of. For doors that anybody uses."""
+    kept = {purpose for finder in _keepers for purpose in finder(purposes)} if purposes else set()
+    said = latest(person) if kept else {}
+    return {purpose for purpose in kept if purpose in said and not said[purpose].is_granted}
 
 
 def to_confirm(purposes: Collection[str]) -> set[str]:

@@ -219,12 +219,10 @@ def _identify(actor: Actor, given: IdentityIn, *, now: datetime) -> Answer:
         actor, user_id=given.user_id, anonymous_id=given.anonymous_id, traits=given.traits or None, now=now
     )
     merged = before is not None and before.external_id is None
-    to_confirm = consent.to_confirm({purpose for purpose, is_granted in given.consent.items() if is_granted})
-    said = {
-        purpose: is_granted
-        for purpose, is_granted in given.consent.items()
-        if not is_granted or purpose not in to_confirm
-    }
+    granted = {purpose for purpose, is_granted in given.consent.items() if is_granted}
+    faults = dict.fromkeys(consent.refused_by(person, granted), consent.SAID_NO)
+    faults |= dict.fromkeys(consent.to_confirm(granted), consent.CONFIRM_FIRST)
+    said = {purpose: yes for purpose, yes in given.consent.items() if purpose not in faults}
     for purpose, is_granted in said.items():
         consent.record(
             actor,
@@ -236,8 +234,8 @@ def _identify(actor: Actor, given: IdentityIn, *, now: datetime) -> Answer:
             now=now,
         )
     body: dict[str, Any] = {"person_id": str(person.public_id), "user_id": given.user_id, "merged": merged}
-    if refused := sorted(given.consent.keys() - said.keys()):
-        body["errors"] = {f"consent.{purpose}": [consent.CONFIRM_FIRST] for purpose in refused}
+    if faults:
+        body["errors"] = {f"consent.{purpose}": [words] for purpose, words in sorted(faults.items())}
     return Answer(OK, _with_ignored(body, given.ignored))
 
 

@@ -84,6 +84,28 @@ def test_a_browser_that_tells_who_somebody_is_cannot(workspace, now):
     assert (consent.is_given(bob, "news"), consent.is_given(bob, "offers")) == (False, True)
 
 
+def test_a_browser_does_not_bring_back_who_left(workspace, now, actor, ada):
+    messages.topic(workspace, "dates", is_double_opt_in=False)
+    for purpose in ("offers", "ad_user_data"):
+        consent.record(
+            actor,
+            ada,
+            purpose=purpose,
+            is_granted=False,
+            source="preference centre",
+            occurred_at=NOW,
+            now=NOW,
+        )
+    tracker = api_client(workspace, ["track"], now)
+    body = {"user_id": "ada", "consent": {"offers": True, "dates": True, "ad_user_data": True}}
+
+    answer = tracker.post("/api/v1/attribution/identify", body, format="json")
+
+    assert list(answer.json()["errors"]) == ["consent.offers"]
+    told = {purpose for purpose in body["consent"] if consent.is_given(ada, purpose)}
+    assert told == {"dates", "ad_user_data"}
+
+
 def test_what_the_owner_of_the_address_confirmed_is_marked_as_that(api, workspace, ada):
     connected(workspace, "mail", "hello@studio.example", from_name="The Studio")
     news = messages.topic(workspace, "news")

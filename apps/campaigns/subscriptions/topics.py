@@ -156,6 +156,12 @@ def double_opt_in(keys: Collection[str]) -> Collection[str]:
     return Topic.objects.filter(key__in=keys, is_double_opt_in=True).values_list("key", flat=True)
 
 
+@consent.also_keeps_a_no
+def keys_in(purposes: Collection[str]) -> Collection[str]:
+    """Those of the purposes that are topics: who left one comes back by their own form, or a confirmation."""
+    return Topic.objects.filter(key__in=purposes).values_list("key", flat=True)
+
+
 def _begin(now: datetime) -> list[Topic]:
     made = [Topic(workspace_id=scoping.current_id(), created_at=now, **one) for one in DEFAULTS]
     Topic.objects.bulk_create(made, ignore_conflicts=True)

@@ -142,6 +142,11 @@ class IdentityVerdictSerializer(serializers.Serializer):
     person_id = serializers.UUIDField()
     user_id = serializers.CharField()
     merged = serializers.BooleanField(help_text="True: what an anonymous person did is now this person's.")
+    errors = serializers.DictField(  # type: ignore[assignment] # a name of REST framework's own
+        child=serializers.ListField(child=serializers.CharField()),
+        required=False,
+        help_text="By consent.<purpose>: a yes that was not taken, since it has to be confirmed by e-mail.",
+    )
     ignored = serializers.ListField(child=serializers.CharField(), required=False)
 
 
