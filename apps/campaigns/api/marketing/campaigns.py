@@ -616,8 +616,8 @@ class CampaignContentApproveView(_View):
     )
     def post(self, request: Request, campaign_id: UUID, key: str) -> Response:
         """Say yes to its words, as they are in the version that you read. A person's deed: no API key may."""
-        variants.require_person(request._request.actor)
         found = variants.get(campaigns.find(campaign_id), key)
+        variants.require_person(request._request.actor)
         given = _given(CampaignContentSeenSerializer, request.data).validated_data
         approved = variants.approve(request._request.actor, found, now=timezone.now(), **given)
         return Response(CampaignContentSerializer(approved).data)
