@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Q
 
 from apps.attribution import health as attribution
+from apps.attribution.maths.experiments.proportions import clopper_pearson
 from apps.campaigns.bi import figures
 from apps.campaigns.models import Campaign, Recipient
 from apps.integrations import metrics
@@ -58,9 +59,20 @@ def look(*, now: datetime) -> Health:
     return Health(status=status, as_of=now, reasons=ill, **parts)
 
 
-def _judged(value: float, bounds: tuple[float, float], *, n: int, words: str) -> Part:
+def _judged_share(good: int, n: int, bounds: tuple[float, float], *, words: str) -> Part:
+    """A share is unhealthy where even the upper end of its exact 95 % interval is: one failure of one
+    proves little.
+    """
+    _, high = clopper_pearson(good, n)
+    return _judged(good / n, bounds, at_best=high, n=n, words=words)
+
+
+def _judged(
+    value: float, bounds: tuple[float, float], *, at_best: float | None = None, n: int, words: str
+) -> Part:
     good, bad = bounds
-    status = HEALTHY if value >= good else DEGRADED if value >= bad else UNHEALTHY
+    is_bad = (value if at_best is None else at_best) < bad
+    status = HEALTHY if value >= good else UNHEALTHY if is_bad else DEGRADED
     return Part(status=status, value=value, n=n, because="" if status == HEALTHY else words)
 
 
@@ -78,7 +90,7 @@ def _delivery(now: datetime) -> Part:
     if not n:
         return Part(status=UNKNOWN, because="Nothing was sent within the last day.")
     words = f"{counts['lost']:,} of {n:,} messages of the last day were refused, or nobody knows their fate."
-    return _judged(counts["sent"] / n, DELIVERY_BOUNDS, n=n, words=words)
+    return _judged_share(counts["sent"], n, DELIVERY_BOUNDS, words=words)
 
 
 def _ai(now: datetime) -> Part:
@@ -86,7 +98,7 @@ def _ai(now: datetime) -> Part:
     if seen.mean is None:
         return Part(status=UNKNOWN, because="No text was asked of a language model within the last day.")
     words = f"{1 - seen.mean:.0%} of {seen.count:,} requests for texts failed within the last day."
-    return _judged(seen.mean, AI_BOUNDS, n=seen.count, words=words)
+    return _judged_share(round(seen.mean * seen.count), seen.count, AI_BOUNDS, words=words)
 
 
 def _attribution(now: datetime) -> Part:

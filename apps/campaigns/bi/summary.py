@@ -15,6 +15,7 @@ from apps.accounts.errors import Invalid
 from apps.accounts.models import Workspace
 from apps.accounts.permissions import Actor
 from apps.attribution import goals, model_guide, questions, reports
+from apps.attribution.maths.experiments.proportions import wilson
 from apps.attribution.money import quantise
 from apps.attribution.questions import Query
 from apps.attribution.reports import ChannelRow, Overview
@@ -261,14 +262,6 @@ def _clicked_and_converted(
         known = (people, converted, now)
         cache.set(key, known, RATE_KEPT_SECONDS)
     return known
-
-
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """95 % interval of a share, n >= 1 (Wilson 1927)."""
-    share, z2 = hits / n, Z * Z
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z / (1 + z2 / n) * sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def acquisition_cost(workspace: Workspace, refreshed_at: datetime | None, *, now: datetime) -> Figure:

@@ -9,15 +9,18 @@ import time_machine
 from django.db import connection, connections
 from django.template.loader import render_to_string
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from apps.accounts import people, scoping
 from apps.accounts.models import Person, Workspace
 from apps.accounts.permissions import system
+from apps.attribution.maths.experiments.proportions import wilson
 from apps.attribution.models import Conversion
 from apps.campaigns.bi import figures, pdf, refreshing, schedule
-from apps.campaigns.bi.summary import lifetime_value, summary, wilson
+from apps.campaigns.bi.summary import lifetime_value, summary
 from apps.campaigns.models import Campaign, CustomerValue, Engagement, ReportSchedule, RoiDay
+from apps.integrations import metrics
 from apps.integrations.models import Connection, EmailDelivery
 from tests import factories
 from tests.conftest import api_client, committed
@@ -189,13 +192,6 @@ def test_the_rate_is_not_counted_anew_for_each_reader(api: Any, workspace: Works
     assert not [one for one in queries.captured_queries if "campaigns_engagement" in one["sql"]]
 
 
-def test_wilson_equals_the_published_example() -> None:
-    """Newcombe 1998, table I: 81 of 263."""
-    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    assert wilson(0, 20)[0] == 0.0
-    assert wilson(20, 20)[1] == 1.0
-
-
 @committed
 def test_the_wide_figures_are_refreshed_and_nobody_sees_anothers(
     workspace: Workspace, other_workspace: Any
@@ -287,6 +283,21 @@ def test_addresses_that_programs_know_are_the_same_views(api: Any, known: str, v
 
 def test_the_dashboard_is_the_business_report(page: Any) -> None:
     assert "What marketing brought" in page.get("/dashboard/marketing").content.decode()
+
+
+@pytest.mark.parametrize(("failed", "said"), [(1, "degraded"), (5, "unhealthy")])
+def test_one_request_that_failed_is_not_enough_to_be_unhealthy(
+    api: Any, workspace: Workspace, failed: int, said: str
+) -> None:
+    with scoping.workspace(workspace):
+        for _ in range(failed):
+            metrics.observe("ai.success", 0.0, now=timezone.now())
+        metrics.flush()
+
+    answer = api.get(HEALTH).json()
+
+    assert (answer["status"], answer["metrics"]["aiContent"]["status"]) == (said, said)
+    assert answer["metrics"]["aiContent"]["n"] == failed
 
 
 def test_a_connection_that_needs_a_person_degrades_it(api: Any, workspace: Workspace) -> None:
