@@ -2,13 +2,11 @@
 
 import asyncio
 import json
-from uuid import uuid4
-
 import pytest
 
 from config.asgi import BodyLimit
 
-LIST_PAGE = f"/campaigns/audiences/{uuid4()}/"
+LIST_PAGE = "/campaigns/audiences/7e4e6b80-51c5-4447-99fb-1aff7aaab5f2/"
 
 
 @pytest.fixture(autouse=True)
