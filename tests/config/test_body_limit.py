@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+
 import pytest
 
 from config.asgi import BodyLimit
