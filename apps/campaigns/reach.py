@@ -14,8 +14,9 @@ from apps.campaigns.models import Campaign, Topic
 from apps.campaigns.subscriptions import everywhere
 
 # Who can be reached at all; who is on the workspace's list or the operator's; the latest word of each person
-# on the topic, and on how often. Only who wishes for fewer messages is looked up among what was sent: by the
-# campaigns of that time, each by its own index.
+# on the topic, and on how often. A no of anybody else with the same address is a no of theirs too, until they
+# confirm by e-mail that they want it: whoever owns the mailbox said it. Only who wishes for fewer messages is
+# looked up among what was sent: by the campaigns of that time, each by its own index.
 STANDING = """
     SELECT p.id,
         CASE WHEN p.erased_at IS NOT NULL OR p.merged_into_id IS NOT NULL THEN 'gone'
@@ -23,7 +24,7 @@ STANDING = """
             WHEN listed.reason IS NOT NULL THEN listed.reason
             WHEN house.address_index IS NOT NULL THEN 'everywhere'
             ELSE '' END,
-        said.is_granted,
+        CASE WHEN refused.is_refused THEN false ELSE said.is_granted END,
         CASE WHEN NOT %(is_bulk)s THEN ''
             WHEN wish.paused_until > %(now)s THEN 'paused'
             WHEN lately.is_sent THEN 'less_often'
@@ -44,6 +45,20 @@ STANDING = """
         SELECT c.is_granted FROM accounts_consentrecord AS c
         WHERE c.workspace_id = p.workspace_id AND c.person_id = p.id AND c.purpose = %(purpose)s
         ORDER BY c.occurred_at DESC, c.is_granted, c.id DESC LIMIT 1) AS said ON true
+    LEFT JOIN LATERAL (
+        SELECT true AS is_refused
+        FROM accounts_person AS other
+        CROSS JOIN LATERAL (
+            SELECT c.is_granted, c.occurred_at FROM accounts_consentrecord AS c
+            WHERE c.workspace_id = other.workspace_id AND c.person_id = other.id AND c.purpose = %(purpose)s
+            ORDER BY c.occurred_at DESC, c.is_granted, c.id DESC LIMIT 1) AS word
+        WHERE %(is_bulk)s AND other.workspace_id = p.workspace_id AND other.email_index = p.email_index
+            AND other.id <> p.id AND NOT word.is_granted
+            AND NOT EXISTS (
+                SELECT FROM accounts_consentrecord AS c
+                WHERE c.workspace_id = p.workspace_id AND c.person_id = p.id AND c.purpose = %(purpose)s
+                    AND c.is_granted AND c.is_confirmed AND c.occurred_at > word.occurred_at)
+        LIMIT 1) AS refused ON true
     LEFT JOIN LATERAL (
         SELECT w.paused_until, %(now)s::timestamptz - CASE w.frequency
             WHEN 'weekly' THEN interval '7 days' WHEN 'monthly' THEN interval '30 days' END AS since

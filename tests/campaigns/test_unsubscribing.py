@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from apps.accounts import consent, people, privacy
 from apps.accounts.models import AuditEntry, ConsentRecord, OutboxEvent
@@ -55,6 +56,22 @@ def test_one_click_is_enough_and_leaves_a_proof(strict, sent):
     assert Engagement.objects.get().kind == "unsubscribed"
     assert OutboxEvent.objects.filter(name="campaigns.person.unsubscribed").count() == 1
     assert AuditEntry.objects.filter(deed="consent.withdrawn").count() == 1
+
+
+def test_a_yes_told_of_the_same_address_under_another_name_undoes_nothing(strict, sent, workspace, actor):
+    other = people.identify(actor, user_id="x1", traits={"email": "ada@example.com"}, now=NOW)
+    _allow(actor, other)
+    campaign = sent.recipient.campaign
+    assert reach.against(campaign, [other.pk], now=NOW) == {}
+
+    strict.post(f"/u/{sent.way_out}", ONE_CLICK)
+    assert reach.against(campaign, [other.pk], now=NOW) == {other.pk: "unsubscribed"}
+
+    for is_confirmed, found in ((False, {other.pk: "unsubscribed"}), (True, {})):
+        said = {"purpose": "news", "is_granted": True, "is_confirmed": is_confirmed, "source": "form"}
+        later = timezone.now() + timedelta(days=1)
+        consent.record(actor, other, **said, occurred_at=later, now=later)
+        assert reach.against(campaign, [other.pk], now=later) == found
 
 
 def test_as_a_multipart_form_it_works_too(strict, sent):
