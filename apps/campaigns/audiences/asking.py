@@ -1,7 +1,8 @@
 """Who may ask what of people: a count of rules that somebody chose answers whether a trait of theirs holds.
 
-So rules on traits are for those who may see people, and so are the ids of whoever fits. A number of an
-audience that is there already is for everybody who may see campaigns: its rules are not theirs to choose.
+So rules on traits are for those who may see people, and so are the ids of whoever fits. Whoever can put one
+person on a list learns by it whatever else is asked of the list: so are such rules. A number of an audience
+that is there already is for everybody who may see campaigns: its rules are not theirs to choose.
 """
 
 from dataclasses import replace
@@ -9,6 +10,9 @@ from dataclasses import replace
 from apps.accounts.errors import DomainError
 from apps.accounts.permissions import Actor, may
 from apps.campaigns.audiences import tree
+from apps.campaigns.audiences.belonging import ListCondition
+from apps.campaigns.audiences.conditions import Condition
+from apps.campaigns.audiences.fields import FieldCondition
 from apps.campaigns.audiences.selecting import Found
 from apps.campaigns.audiences.traits import TraitCondition
 from apps.campaigns.audiences.tree import Node
@@ -22,11 +26,26 @@ class MayNotSeePeople(DomainError):
 
 
 def require_right(actor: Actor, node: Node) -> None:
-    """Raise MayNotSeePeople for rules that look at what was told of people, by who may not see people."""
-    if may(actor, RIGHT) or not any(isinstance(one, TraitCondition) for one in tree.conditions(node)):
+    """Raise MayNotSeePeople for rules that tell what is known of somebody, by who may not see people."""
+    if may(actor, RIGHT):
         return
-    raise MayNotSeePeople(
-        f"Rules on traits need the right {RIGHT!r}: their number tells what is known of somebody. "
+    conditions = list(tree.conditions(node))
+    if any(isinstance(one, TraitCondition) for one in conditions):
+        raise _refusal("Rules on traits")
+    if len(conditions) > 1 and any(_picks_out(one) for one in conditions):
+        raise _refusal("A list, or a moment of people, together with other rules")
+
+
+def _picks_out(condition: Condition) -> bool:
+    """Whether it can be made to hold for one person that somebody has in mind."""
+    return isinstance(condition, ListCondition) or (
+        isinstance(condition, FieldCondition) and condition.field.kind == "moment"
+    )
+
+
+def _refusal(what: str) -> MayNotSeePeople:
+    return MayNotSeePeople(
+        f"{what} need the right {RIGHT!r}: their number tells what is known of somebody. "
         "Ask an owner or admin of the workspace."
     )
 

@@ -74,6 +74,19 @@ def test_who_may_not_see_people_cannot_ask_after_their_traits(workspace, now, ac
     assert [one.rules for one in Audience.objects.all()] == [kept.rules]
 
 
+def test_who_may_not_see_people_cannot_ask_of_a_list_of_one(workspace, now, actor):
+    writer = api_client(workspace, ["write"], now)
+    listed = writer.post(URL, {"name": "One", "kind": "list"}, format="json").data["id"]
+    of_list = {"field": "list", "list": listed}
+    gone = {"field": "consent", "purpose": "news", "op": "withdrawn"}
+    seen = {"field": "person.first_seen", "op": "in_last", "value": 3}
+
+    assert writer.post(f"{URL}/preview", {"rules": of_list}, format="json").status_code == 200
+    for rules in ({"and": [of_list, gone]}, {"and": [gone, {"not": of_list}]}, {"and": [gone, seen]}):
+        answer = writer.post(f"{URL}/preview", {"rules": rules}, format="json")
+        assert (answer.status_code, answer.data.get("code")) == (403, "may_not_see_people"), answer.data
+
+
 def test_who_may_not_see_people_learns_how_many_and_not_who(workspace, now, actor, client, ada):
     kept = keeping.create(actor, name="Readers", kind="rules", rules={"and": [HAS]}, now=NOW)
     reader = api_client(workspace, ["read"], now)
