@@ -317,7 +317,7 @@ RATE_LIMITS = {
 HOOK_REFUSALS_PER_MINUTE = env.int("HOOK_REFUSALS_PER_MINUTE", default=60)
 HOOK_DELIVERIES_PER_MINUTE = env.int("HOOK_DELIVERIES_PER_MINUTE", default=3_000)
 # Links, and pictures, of messages that are asked for from one network, a minute.
-LETTER_REQUESTS_PER_MINUTE = env.int("LETTER_REQUESTS_PER_MINUTE", default=1_200)
+LETTER_REQUESTS_PER_MINUTE = env.int("LETTER_REQUESTS_PER_MINUTE", default=120)
 # How many web processes share the traffic: a process's share of a limit while Redis is lost.
 WEB_PROCESSES = env.int("WEB_PROCESSES", default=1)
 # Who may read /metrics from elsewhere; empty: this machine only.

@@ -1,5 +1,6 @@
 """What recipients follow: links, the picture of an opened message, the way out, and what they want."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -30,8 +31,7 @@ PIXEL = bytes.fromhex(
 
 @letter_page
 def click(request: HttpRequest, token: str, number: int) -> HttpResponse:
-    if not flood.is_admitted("links", address_of(request)):
-        raise flood.too_many()
+    flood.admit("links", _named(request, token, message_tokens.read))
     signs = following.signs_of(str(request.method), request.headers)
     return HttpResponseRedirect(following.follow(token, number, signs, now=timezone.now()))
 
@@ -41,10 +41,10 @@ def click(request: HttpRequest, token: str, number: int) -> HttpResponse:
 def opened(request: HttpRequest, token: str) -> HttpResponse:
     """The picture, whatever the token: a broken one helps nobody. Of too many at once none is counted."""
     response = HttpResponse(PIXEL, content_type="image/gif")
-    if not flood.is_admitted("pictures", address_of(request)):
-        return response
+    signs = following.signs_of(str(request.method), request.headers)
     try:
-        following.opened(token, following.signs_of(str(request.method), request.headers), now=timezone.now())
+        if flood.is_admitted("pictures", message_tokens.read(token)):
+            following.opened(token, signs, now=timezone.now())
     except NotHere:
         response.status_code = 404
     return response
@@ -53,7 +53,8 @@ def opened(request: HttpRequest, token: str) -> HttpResponse:
 @letter_page
 def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     """A mail program posts and is done (RFC 8058); a person who follows the link is shown the button."""
-    named, now = _way_out(request, token), timezone.now()
+    named, now = _named(request, token, message_tokens.read_way_out), timezone.now()
+    flood.admit("left" if request.method == "POST" else "looked_at", named)
     with scoping.workspace(named.workspace_id):
         letter = unsubscribing.letter(named)
         is_all = letter.topic is None or letter.is_kept or request.POST.get("scope") == "everything"
@@ -73,7 +74,8 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
 @letter_page
 def preferences(request: HttpRequest, token: str) -> HttpResponse:
     """Which topics, how often, and nothing at all. Changes nothing unless it is posted."""
-    named, now = _way_out(request, token), timezone.now()
+    named, now = _named(request, token, message_tokens.read_way_out), timezone.now()
+    flood.admit("chosen" if request.method == "POST" else "looked_at", named)
     with scoping.workspace(named.workspace_id):
         letter = unsubscribing.letter(named)
         if letter.person is None:
@@ -89,15 +91,13 @@ def preferences(request: HttpRequest, token: str) -> HttpResponse:
         return shown(request, "preferences.html", context)
 
 
-def _way_out(request: HttpRequest, token: str) -> Named:
-    """Whose it is; where it is asked from counts for those alone that are none of ours."""
+def _named(request: HttpRequest, token: str, read: Callable[[str], Named]) -> Named:
+    """Whose message it is; where a request comes from counts for tokens alone that are none of ours."""
     try:
-        named = message_tokens.read_way_out(token)
+        return read(token)
     except NotHere:
         flood.admit_made_up(address_of(request))
         raise
-    flood.admit_way_out(named.workspace_id, named.recipient_id, is_deed=request.method == "POST")
-    return named
 
 
 def _changed(request: HttpRequest, letter: Letter, person: Person, now: datetime) -> verbs.Changed | None:

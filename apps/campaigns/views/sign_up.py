@@ -34,7 +34,7 @@ def subscribe(request: HttpRequest, workspace: str, topic: str) -> HttpResponse:
         form = SignUpForm(request.POST or None)
         wording = sign_ups.wording_of(found, Workspace.objects.get().name)
         if request.method == "POST" and form.is_valid():
-            flood.admit(address_of(request), workspace_id=scoping.current_id())
+            flood.admit_sign_up(address_of(request), workspace_id=scoping.current_id())
             with refusals_in(form):
                 asked = form.cleaned_data["email"]
                 _ask(request, form, found, wording)
