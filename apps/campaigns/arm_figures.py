@@ -199,8 +199,11 @@ def _lift(campaign: Campaign, *, now: datetime) -> list[ArmFigures]:
 
 
 def _hours(campaign: Campaign, *, now: datetime) -> list[ArmFigures]:
-    """Those who drew their own hour, and those who drew the common one."""
-    if not campaign.is_time_optimised:
+    """Those who drew their own hour, and those who drew the common one; nothing before all windows are over,
+    because they are compared once, then.
+    """
+    closes = closes_at(campaign)
+    if not campaign.is_time_optimised or closes is None or now <= closes:
         return []
     clicks = {row[0]: row[1:] for row in _asked(DREW_HOURS, campaign, ending=CLICKED, campaign=campaign.pk)}
     return [

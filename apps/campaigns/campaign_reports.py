@@ -20,7 +20,7 @@ from apps.campaigns.maths import arm_sums
 from apps.campaigns.maths.arm_sums import Brought, Sums
 from apps.campaigns.models import ArmFigures, Campaign, Content, Engagement, EngagementCount
 
-Kind = Engagement.Kind
+Kind, BROADCAST = Engagement.Kind, Campaign.Kind.BROADCAST
 HOURS = 2_000
 
 
@@ -66,8 +66,9 @@ class Report:
     """recipients: everybody of the snapshot, those held out among them. read_at: when conversions and the
     like were summed up; None before the first time. brought_*: what the message brought on top of nothing;
     None where nobody was held out. own_hours: how many more clicked, or reached the goal, for having got it
-    at their own hour; None where none was chosen. closes_at: the end of the last window; settles_at: until
-    when what comes in late is taken in; both None while it is sent. is_closed, is_settled: read_at is later.
+    at their own hour; None where nobody's hour is chosen. closes_at: the end of the last window; settles_at:
+    until when what comes in late is taken in; both None while it is sent. is_closed, is_settled: read_at is
+    later.
     """
 
     campaign: Campaign
@@ -252,21 +253,29 @@ def _own_hours(
     """Of those who drew an hour, by what the campaign is judged by. Read once, when everybody's window is
     over: before that those who got it later had less time.
     """
+    if not campaign.is_time_optimised or campaign.launched_at is None or campaign.kind != BROADCAST:
+        return None
     rows = {one.kind: one for one in figures}
     own, together = rows.get(ArmFigures.Kind.OWN_HOUR), rows.get(ArmFigures.Kind.TOGETHER)
-    if own is None and together is None:
-        return None
     what = "clicked" if splitting.judged_by(campaign) == splitting.CLICK else "converted"
     drew = _of_hour(own, what, "Own hours", 1 - CONTROL_SHARE)
     common = _of_hour(together, what, "The common hour", CONTROL_SHARE)
-    if min(drew.people, common.people) < 2:
-        return arm_sums.not_yet(drew, common, "Too few drew one of the two hours.")
-    if not is_final:
-        until = (
-            f"on {closes:%-d %b %Y}" if closes is not None else f"{campaign.goal_days:g} days after the last"
-        )
-        return arm_sums.not_yet(drew, common, f"It is read once, when the last window is over: {until}.")
+    if because := _not_yet_of_hours(campaign, drew, common, closes, is_final=is_final):
+        return arm_sums.not_yet(drew, common, because)
     return arm_sums.brought(drew, common, is_final=True)
+
+
+def _not_yet_of_hours(
+    campaign: Campaign, drew: Sums, common: Sums, closes: datetime | None, *, is_final: bool
+) -> str:
+    """Why hours are not compared; empty where they are."""
+    if not is_final:
+        after = f"{campaign.goal_days:g} days after the last"
+        until = after if closes is None else f"on {closes:%-d %b %Y}"
+        return f"It is read once, when the last window is over: {until}."
+    if not drew.people and not common.people:
+        return "No hours were drawn by lot, or it left before it was written down who drew one."
+    return "Too few drew one of the two hours." if min(drew.people, common.people) < 2 else ""
 
 
 def _of_hour(row: ArmFigures | None, what: str, name: str, share: float) -> Sums:

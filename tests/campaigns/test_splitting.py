@@ -358,6 +358,9 @@ def test_own_hours_are_compared_among_those_who_drew_one(actor, workspace):
     early = campaign_reports.read(made, now=LATER).own_hours
     Campaign.objects.filter(pk=made.pk).update(state="done", finished_at=LATER)
     made = campaigns.find(made.public_id)
+    of_hours = ArmFigures.objects.filter(campaign=made, kind__in=["own_hour", "together"])
+    arm_figures.refresh(made, now=NOW + timedelta(days=7))
+    assert not of_hours.exists()
     over = NOW + timedelta(days=8)
     arm_figures.refresh(made, now=over)
 
@@ -365,6 +368,7 @@ def test_own_hours_are_compared_among_those_who_drew_one(actor, workspace):
 
     assert early.total is None
     assert "read once" in early.because
+    assert {one.kind for one in of_hours} == {"own_hour", "together"}
     assert (found.people, found.held_out) == (own.count(), common.count())
     rates = own.count() // 2 / own.count() - common.count() // 4 / common.count()
     assert found.total == pytest.approx(rates * own.count())

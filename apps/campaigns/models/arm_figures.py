@@ -9,8 +9,8 @@ class ArmFigures(WorkspaceOwned):
 
     variant: those who were sent the content, from when it left. message: all who were to get one, and
     held_out: all who were not, both from the snapshot, whatever became of it. own_hour, together: those who
-    drew their own hour, and those who drew the common one. converted: people. The squares are of each
-    person's sum, for the errors of means. People who turned out to be one are one.
+    drew their own hour, and those who drew the common one, once all windows are over. converted: people. The
+    squares are of each person's sum, for the errors of means. People who turned out to be one are one.
     """
 
     class Kind(models.TextChoices):

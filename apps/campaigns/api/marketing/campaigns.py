@@ -275,7 +275,7 @@ class CampaignStatsSerializer(serializers.Serializer):
     own_hours = CampaignBroughtSerializer(
         allow_null=True,
         help_text="More people who clicked, or reached the goal, for their own hour; held_out: by lot at the "
-        "common one.",
+        "common one. Nobody is counted before the last window is over.",
     )
     read_at = serializers.DateTimeField(allow_null=True)
     closes_at = serializers.DateTimeField(allow_null=True, help_text="The last window ends.")
