@@ -37,10 +37,15 @@ BETWEEN = OF_CHUNK.format(whose="r.person_id BETWEEN %(first)s AND %(last)s AND 
 NAMED = OF_CHUNK.format(whose="r.id = ANY(%(ids)s::bigint[])")
 # Who has become one with somebody else is written to as the survivor: by themselves, since chunks go by
 # people; unless the survivor has a message of this occasion already. Two at once that meet here are told
-# apart by the constraint, and the one that comes second looks again when its lease has run out.
+# apart by the constraint, and the one that comes second looks again when its lease has run out. Where the
+# snapshot has yet to look at the survivor, it is asked first: who is put off by a minute is asked about again.
 FOLLOW = """
     WITH moving AS (
-        SELECT DISTINCT ON (p.merged_into_id, r.occurrence) r.id, p.merged_into_id AS survivor
+        SELECT DISTINCT ON (p.merged_into_id, r.occurrence) r.id, p.merged_into_id AS survivor,
+            EXISTS (
+                SELECT FROM campaigns_sendrun AS s
+                WHERE s.workspace_id = (SELECT %(workspace)s::bigint) AND s.campaign_id = r.campaign_id
+                  AND (s.is_snapshotted OR s.through_person >= p.merged_into_id)) AS is_looked_at
         FROM campaigns_recipient AS r
         JOIN accounts_person AS p ON p.workspace_id = (SELECT %(workspace)s::bigint) AND p.id = r.person_id
         WHERE r.workspace_id = (SELECT %(workspace)s::bigint) AND r.id = ANY(%(merged)s::bigint[])
@@ -56,7 +61,9 @@ FOLLOW = """
         ORDER BY p.merged_into_id, r.occurrence, r.id
     )
     UPDATE campaigns_recipient AS r
-    SET person_id = moving.survivor, chunk = 0, due_at = %(now)s::timestamptz
+    SET person_id = CASE WHEN moving.is_looked_at THEN moving.survivor ELSE r.person_id END, chunk = 0,
+        due_at = %(now)s::timestamptz
+            + CASE WHEN moving.is_looked_at THEN interval '0' ELSE interval '1 minute' END
     FROM moving WHERE r.workspace_id = (SELECT %(workspace)s::bigint) AND r.id = moving.id
     RETURNING r.id
 """

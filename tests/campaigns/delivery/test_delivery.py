@@ -363,3 +363,30 @@ def test_who_was_merged_is_written_to_as_the_survivor_once(workspace, campaign, 
     assert delivery.progress(made) == delivery.Progress(sent=2, skipped={"merged": 2})
     assert Campaign.objects.get().state == "done"
     agrees(made)
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_a_survivor_whom_the_snapshot_has_yet_to_look_at_gets_it_once(
+    workspace, campaign, people, sink, fits
+):
+    absorbed, survivor = people(2)
+    made, now = campaign(), timezone.now()
+    run = delivery.start(made, now=now)
+    snapshotting.step(run.pk, now=now, size=1)
+    becomes(absorbed, survivor=survivor)
+
+    work()
+    if not fits:
+        Audience.objects.update(rules={"field": "person.has_email", "value": False})
+    snapshotting.take(run_id=run.pk)
+    work()
+    assert (len(sink.stored), Campaign.objects.get().state) == (int(fits), "running")
+
+    Recipient.objects.filter(due_at__isnull=False).update(due_at=now)
+    SendRun.objects.update(is_open=True, due_at=None)
+    work()
+
+    assert [address for address, _ in sink.stored] == ["p1@example.com"]
+    assert delivery.progress(made) == delivery.Progress(sent=1, skipped={"merged": 1} if fits else {})
+    assert Campaign.objects.get().state == "done"
+    agrees(made)
