@@ -32,7 +32,7 @@ CLAIM = """
         SELECT id, campaign_id, weight, vtime, winner_id FROM campaigns_sendrun
         WHERE workspace_id = (SELECT %(workspace)s::bigint) AND id = %(run)s AND is_open
           AND vtime <= %(horizon)s::float8
-        FOR UPDATE SKIP LOCKED
+        FOR NO KEY UPDATE SKIP LOCKED
     ), due AS (
         SELECT 1 FROM run WHERE EXISTS (
             SELECT FROM campaigns_recipient AS r
@@ -205,7 +205,9 @@ def rest(run_id: int, *, now: datetime) -> None:
 
 
 def with_campaign(run_id: int) -> tuple[Campaign, SendRun]:
-    """Both, locked in the order in which people's deeds lock them: the campaign first."""
+    """Both, locked in the order in which people's deeds lock them: the campaign first. Whoever has just had
+    something due holds the run until that is committed, and is waited for.
+    """
     found = SendRun.objects.values_list("campaign", flat=True)
     campaign: Campaign = Campaign.objects.select_for_update(no_key=True).get(pk=found.get(pk=run_id))
     run: SendRun = SendRun.objects.select_for_update().get(pk=run_id)

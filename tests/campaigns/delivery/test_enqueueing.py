@@ -1,7 +1,7 @@
 """Triggered campaigns: many asked for at once."""
 
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Barrier, Event
 
 import pytest
 from django.db import connection, connections, transaction
@@ -11,8 +11,9 @@ from django.utils import timezone
 from apps.accounts import scoping
 from apps.accounts.models import Person
 from apps.campaigns import delivery
+from apps.campaigns.delivery import queueing
 from apps.campaigns.delivery.enqueueing import NotRunning
-from apps.campaigns.models import Recipient
+from apps.campaigns.models import Chunk, Recipient, SendRun
 from tests.campaigns.delivery.conftest import launch
 from tests.conftest import committed
 
@@ -93,3 +94,42 @@ def test_two_who_ask_for_the_same_people_in_other_orders_never_wait_for_each_oth
 
     assert Recipient.objects.count() == 2 * 30 * 10
     assert all(list(delivery.faults(one)) == [] for one in both)
+
+
+def elsewhere(workspace, deed):
+    """Over a connection of its own."""
+    try:
+        with scoping.workspace(workspace):
+            return deed()
+    finally:
+        connections.close_all()
+
+
+@committed
+def test_a_run_is_not_put_to_rest_under_somebody_who_is_being_added(workspace, campaign, people):
+    everybody, made, now = people(2), campaign(kind="triggered"), timezone.now()
+    run = launch(made, now=now)
+    SendRun.objects.update(is_open=True)
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            delivery.enqueue_many(asked_for(made, everybody), now=now)
+            resting = pool.submit(elsewhere, workspace, lambda: queueing.rest(run.pk, now=now))
+            Event().wait(0.5)
+        resting.result(20)
+
+    assert SendRun.objects.get().is_open
+    assert queueing.Queue().claim(now=timezone.now()).recipient_ids
+
+
+@committed
+def test_what_is_due_already_is_claimed_while_somebody_is_being_added(workspace, campaign, people):
+    everybody, made, now = people(2), campaign(kind="triggered"), timezone.now()
+    launch(made, now=now)
+    Chunk.objects.create(workspace=workspace, campaign=made, number=1)
+    SendRun.objects.update(is_open=True, chunks=1)
+
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        delivery.enqueue_many(asked_for(made, everybody), now=now)
+        claiming = pool.submit(elsewhere, workspace, lambda: queueing.Queue().claim(now=now))
+        assert claiming.result(20).number == 1
