@@ -78,19 +78,31 @@ SETTLE = """
     ON CONFLICT (workspace_id, campaign_id, state, reason)
     DO UPDATE SET people = kept.people + excluded.people RETURNING id
 """
-# A run that was put to rest meanwhile is looked at once more: this may have been the last of it.
+# A run that was put to rest meanwhile is looked at once more: this may have been the last of it. It is locked
+# before the chunk, as whoever cancels it does.
 END = """
-    WITH chunk AS (
-        UPDATE campaigns_chunk
+    WITH resting AS (
+        SELECT id FROM campaigns_sendrun
+        WHERE workspace_id = (SELECT %(workspace)s::bigint) AND id = %(run)s AND NOT is_open
+        FOR NO KEY UPDATE
+    ), held AS (
+        SELECT count(*) AS runs FROM resting
+    ), chunk AS (
+        UPDATE campaigns_chunk AS c
         SET state = %(state)s, due_at = %(due)s::timestamptz, lease_until = NULL, leased_by = NULL
-        WHERE workspace_id = (SELECT %(workspace)s::bigint) AND id = %(chunk_id)s AND state = 'leased'
-          AND leased_by = %(worker)s::uuid
-        RETURNING id
+        FROM held
+        WHERE c.workspace_id = (SELECT %(workspace)s::bigint) AND c.id = %(chunk_id)s AND c.state = 'leased'
+          AND c.leased_by = %(worker)s::uuid AND held.runs >= 0
+        RETURNING c.id
     )
     UPDATE campaigns_sendrun SET is_open = true, due_at = NULL
     WHERE workspace_id = (SELECT %(workspace)s::bigint) AND id = %(run)s AND NOT is_open AND NOT is_paused
       AND finished_at IS NULL AND EXISTS (SELECT FROM chunk)
     RETURNING id
+"""
+HOLD = """
+    SELECT id FROM campaigns_sendrun
+    WHERE workspace_id = (SELECT %(workspace)s::bigint) AND id = %(run)s FOR NO KEY UPDATE
 """
 # Nothing of it can leave before then.
 REST = """
@@ -162,6 +174,11 @@ def settle(
 def end(claimed: Claimed, *, state: str, due_at: datetime | None = None) -> Statement:
     """Give the chunk back: done, or open for whoever comes after due_at."""
     return END, _place(claimed) | {"state": state, "due": due_at}
+
+
+def hold(claimed: Claimed) -> Statement:
+    """Lock the run, for what gives back a chunk and changes the run as well."""
+    return HOLD, _place(claimed)
 
 
 def rest(claimed: Claimed, *, until: datetime) -> Statement:

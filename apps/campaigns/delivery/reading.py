@@ -38,7 +38,7 @@ NAMED = OF_CHUNK.format(whose="r.id = ANY(%(ids)s::bigint[])")
 # Who has become one with somebody else is written to as the survivor: by themselves, since chunks go by
 # people; unless the survivor has a message of this occasion already. Two at once that meet here are told
 # apart by the constraint, and the one that comes second looks again when its lease has run out. Where the
-# snapshot has yet to look at the survivor, it is asked first: who is put off by a minute is asked about again.
+# snapshot has yet to look at the survivor it goes first: who is put off by a minute is asked about again.
 FOLLOW = """
     WITH moving AS (
         SELECT DISTINCT ON (p.merged_into_id, r.occurrence) r.id, p.merged_into_id AS survivor,

@@ -32,11 +32,22 @@ from apps.integrations import bulk_mail
 
 State, Entry = Recipient.State, LedgerEntry.Fate
 LOST = "Its worker died, or its answer was lost."
-# Who is in a batch without an end is passed over by whoever takes the chunk next.
+# Who is in a batch without an end is passed over by whoever takes the chunk next. Runs are locked before
+# their chunks, as whoever cancels one does.
 REOPEN = """
-    WITH freed AS (
-        UPDATE campaigns_chunk AS c SET state = 'open', lease_until = NULL, leased_by = NULL
+    WITH silent AS (
+        SELECT c.id, c.campaign_id FROM campaigns_chunk AS c
         WHERE c.workspace_id = (SELECT %(workspace)s::bigint) AND c.state = 'leased'
+          AND c.lease_until <= %(now)s::timestamptz
+    ), held AS (
+        SELECT r.campaign_id FROM campaigns_sendrun AS r
+        WHERE r.workspace_id = (SELECT %(workspace)s::bigint)
+          AND r.campaign_id IN (SELECT campaign_id FROM silent)
+        ORDER BY r.campaign_id FOR NO KEY UPDATE
+    ), freed AS (
+        UPDATE campaigns_chunk AS c SET state = 'open', lease_until = NULL, leased_by = NULL
+        FROM silent JOIN (SELECT DISTINCT campaign_id FROM held) AS held USING (campaign_id)
+        WHERE c.workspace_id = (SELECT %(workspace)s::bigint) AND c.id = silent.id AND c.state = 'leased'
           AND c.lease_until <= %(now)s::timestamptz
         RETURNING c.campaign_id
     )

@@ -229,8 +229,11 @@ class Chunked:
         if not stop.is_for_all:
             self.end(Chunk.State.OPEN, due_at=stop.again_at)
             return
+        self._write(
+            *self._given_back()
+        )  # apart: whoever writes recipients down locks the run before the counts
         over = journal.end(self.claimed, state=Chunk.State.OPEN)
-        self._write(*self._given_back(), over, journal.rest(self.claimed, until=stop.again_at))
+        self._write(journal.hold(self.claimed), over, journal.rest(self.claimed, until=stop.again_at))
 
 
 def send(claimed: Claimed, *, clock: Clock = timezone.now) -> int:

@@ -9,8 +9,8 @@ from apps.accounts import scoping
 from apps.campaigns.delivery import working
 from apps.campaigns.models import SendRun
 
-# A run that stands in the queue stays there until what was asked for is committed: whoever would put it to rest
-# does not see it before. Whoever claims of it waits for nothing.
+# A run that stands in the queue stays there until what was asked for is committed: whoever would put it to
+# rest does not see it before. Whoever claims of it waits for nothing.
 HOLD = """
     SELECT id FROM campaigns_sendrun WHERE workspace_id = (SELECT %s::bigint) AND id = %s FOR KEY SHARE
 """
