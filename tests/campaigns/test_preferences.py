@@ -8,15 +8,17 @@ import time_machine
 from apps.accounts import consent, people
 from apps.accounts.models import ConsentRecord
 from apps.campaigns import reach
-from apps.campaigns.models import FrequencyWish, SignUp
-from apps.campaigns.subscriptions import wishes
+from apps.campaigns.models import FrequencyWish, SignUp, Topic
+from apps.campaigns.subscriptions import everywhere, sign_ups, wishes
 from apps.campaigns.subscriptions.wishes import Wish
-from apps.integrations.models import Connection
+from apps.integrations import suppressions
+from apps.integrations.models import Connection, EmailDelivery
 from tests.campaigns import messages
 from tests.factories import NOW
 from tests.integrations.email.conftest import connected
 
 URL = "/api/v1/marketing/preferences"
+SUBSCRIBE = "/api/v1/marketing/preferences/subscribe"
 
 
 @pytest.fixture(autouse=True)
@@ -161,6 +163,52 @@ def test_what_cannot_be_confirmed_says_so_and_undoes_nothing_else(client, sent, 
     assert "dates" not in consent.latest(sent.person)
     assert FrequencyWish.objects.get().frequency == "weekly"
     assert not SignUp.objects.exists()
+
+
+def _written_often_enough(sent):
+    for number in range(3):
+        earlier = messages.topic(sent.recipient.workspace, f"earlier-{number}")
+        sign_ups.ask(earlier, "ada@example.com", source="form", wording="Yes", now=NOW)
+
+
+def _suppressed(sent):
+    suppressions.add_address("ada@example.com", "bounced", told_by="resend", now=NOW)
+
+
+def _on_the_operators_list(sent):
+    everywhere.put("ada@example.com", reason="reported", told_by="operator", now=NOW)
+
+
+@pytest.mark.parametrize("why", [_written_often_enough, _suppressed, _on_the_operators_list])
+def test_what_no_mail_was_written_for_is_not_said_to_be_on_its_way(client, sent, workspace, why):
+    messages.topic(workspace, "dates")
+    why(sent)
+    mails = EmailDelivery.objects.exclude(state="suppressed").count()
+
+    answer = _save(client, sent, asked=["news", "dates"], topic=["news", "dates"], frequency="weekly")
+
+    page = " ".join(answer.content.decode().split())
+    assert "Dates: not yet." in page
+    assert "has written often enough today" in page
+    assert "sent you an e-mail" not in page
+    assert EmailDelivery.objects.exclude(state="suppressed").count() == mails
+    waiting = sign_ups.waiting_of(sent.person, now=NOW)
+    assert not waiting & set(Topic.objects.filter(key="dates").values_list("pk", flat=True))
+
+
+@pytest.mark.parametrize("why", [_written_often_enough, _suppressed, _on_the_operators_list])
+def test_the_public_form_says_nothing_of_that(api, client, sent, workspace, why):
+    messages.topic(workspace, "dates")
+    form = f"/subscribe/{workspace.slug}/dates"
+    body = {"topic": "dates", "email": "ada@example.com", "source": "form", "wording": "Yes"}
+    with time_machine.travel(NOW, tick=False):
+        before = [client.post(form, {"email": "ada@example.com"}), api.post(SUBSCRIBE, body, format="json")]
+        why(sent)
+        after = [client.post(form, {"email": "ada@example.com"}), api.post(SUBSCRIBE, body, format="json")]
+
+    assert [one.status_code for one in after] == [200, 202]
+    assert after[0].content == before[0].content
+    assert after[1].json() == before[1].json() == {"topic": "dates", "state": "to_confirm"}
 
 
 @pytest.mark.parametrize(

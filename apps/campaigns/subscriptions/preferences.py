@@ -64,7 +64,7 @@ class Preferences:
 @dataclass(frozen=True)
 class Changed:
     """What a change did, by names of topics. to_confirm: whose confirmation is on its way by e-mail;
-    not_asked: whose confirmation could not be sent, so that they are as they were.
+    not_asked: whose confirmation was not written, so that they are as they were.
     """
 
     joined: list[str] = field(default_factory=list)
@@ -121,13 +121,15 @@ def change(
 
 
 def _is_asked(person: Person, topic: Topic, *, source: str, asked_from: str, now: datetime) -> bool:
-    """Whether a confirmation is on its way: nobody can be asked without a sender, or without an address."""
+    """Whether a confirmation is on its way: nobody can be asked without a sender, without an address that may
+    be written to, or once too many were written today.
+    """
     email, wording = personal_fields.personal(person)["email"] or "", WORDS.format(topic.name)
     try:
-        sign_ups.ask(topic, email, source=source, wording=wording, asked_from=asked_from, now=now)
+        told = sign_ups.ask(topic, email, source=source, wording=wording, asked_from=asked_from, now=now)
     except (Invalid, mail.NoSender):
         return False
-    return True
+    return told.is_mailed
 
 
 def _state(topic: Topic, said: dict[str, ConsentRecord]) -> str:

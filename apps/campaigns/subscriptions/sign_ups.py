@@ -44,10 +44,13 @@ class Expired(NotHere):
 
 @dataclass(frozen=True)
 class Asked:
-    """state: to_confirm, or subscribed where the topic asks for no confirmation."""
+    """state: to_confirm, or subscribed where the topic asks for no confirmation. is_mailed: a confirmation
+    was written; it tells what we know of an address, so only who has shown that it is theirs may learn it.
+    """
 
     state: str
     topic: Topic
+    is_mailed: bool = False
 
 
 @transaction.atomic
@@ -64,9 +67,10 @@ def ask(topic: Topic, email: str, *, source: str, wording: str, asked_from: str 
         for person in _people_of(email, f"subscriber-{index.hex()}", now=now):
             grant(_actor(), person, topic, source=source, wording=wording, now=now)
         return Asked("subscribed", topic)
-    if _may_be_mailed(topic, email, index, now=now):
-        _mail(_keep(topic, email, index, source, wording, asked_from, now), email, now=now)
-    return Asked("to_confirm" if topic.is_double_opt_in else "subscribed", topic)
+    is_mailed = _may_be_mailed(topic, email, index, now=now) and _mail(
+        _keep(topic, email, index, source, wording, asked_from, now), email, now=now
+    )
+    return Asked("to_confirm" if topic.is_double_opt_in else "subscribed", topic, is_mailed)
 
 
 def _said_no(topic: Topic, email: str, index: bytes) -> bool:
@@ -110,7 +114,8 @@ def _keep(
     return made
 
 
-def _mail(sign_up: SignUp, email: str, *, now: datetime) -> None:
+def _mail(sign_up: SignUp, email: str, *, now: datetime) -> bool:
+    """Whether it is written to; what a suppressed address is asked for is over at once."""
     workspace = Workspace.objects.get()
     context = {
         "workspace": workspace,
@@ -118,7 +123,7 @@ def _mail(sign_up: SignUp, email: str, *, now: datetime) -> None:
         "url": url_of(sign_up),
         "days": LIFETIME.days,
     }
-    mail.send(
+    [written] = mail.send(
         workspace,
         to=email.strip(),
         subject=f"Please confirm: {sign_up.topic.name} from {workspace.name}",
@@ -128,6 +133,10 @@ def _mail(sign_up: SignUp, email: str, *, now: datetime) -> None:
         dedup_key=f"confirm-{sign_up.public_id}",
         now=now,
     )
+    if written.state == written.State.SUPPRESSED:
+        SignUp.objects.filter(pk=sign_up.pk).update(expires_at=now)
+        return False
+    return True
 
 
 def url_of(sign_up: SignUp) -> str:
