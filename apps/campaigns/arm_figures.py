@@ -238,10 +238,11 @@ def _log_those_who_were_sent(campaign: Campaign, *, now: datetime) -> None:
     if test is None or test.state != Experiment.State.RUNNING or campaign.kind != Campaign.Kind.BROADCAST:
         return
     last = Exposure.objects.filter(experiment=test).aggregate(last=Max("first_exposed_at"))["last"]
-    sent = Recipient.objects.filter(campaign=campaign, state=Recipient.State.SENT)
+    sent = Recipient.objects.filter(campaign=campaign, state=Recipient.State.SENT, content__isnull=False)
     if last is not None:
         sent = sent.filter(settled_at__gte=last)
     survivor = Coalesce("person__merged_into_id", "person_id")
-    rows = list(sent.order_by("settled_at").values_list(survivor, "settled_at")[:LOGGED_AT_ONCE])
-    people = np.array([person for person, _ in rows], dtype=np.int64)
-    splitting.log_variants(campaign, people, [at for _, at in rows], now=now)
+    columns = sent.order_by("settled_at").values_list(survivor, "content_id", "settled_at")
+    rows = list(columns[:LOGGED_AT_ONCE])
+    people, contents = (np.array([row[column] for row in rows], dtype=np.int64) for column in (0, 1))
+    splitting.log_sent(campaign, people, contents, [at for _, _, at in rows], now=now)

@@ -8,6 +8,7 @@ page of experiments; a test that is stopped there gives the variants in equal sh
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -20,7 +21,7 @@ from apps.accounts.permissions import Actor
 from apps.attribution import experiments
 from apps.attribution.experiment_metrics import DAY_SECONDS, Asked, Floats
 from apps.attribution.maths.experiments import assignment
-from apps.attribution.maths.experiments.assignment import HELD_OUT
+from apps.attribution.maths.experiments.assignment import HELD_OUT, OUTSIDE
 from apps.attribution.models import Experiment
 from apps.campaigns.maths.arm_sums import Sums
 from apps.campaigns.models import ArmFigures, Campaign, Content, Recipient, Topic
@@ -106,6 +107,29 @@ def log_variants(campaign: Campaign, people: Integers, moments: Sequence[datetim
     if test is not None and test.state == Experiment.State.RUNNING and len(people):
         drawn = experiments.draw_crowd(test, people, now=now)
         experiments.log_crowd(test, people, drawn, moments)
+
+
+def log_sent(
+    campaign: Campaign,
+    people: Integers,
+    content_ids: Integers,
+    moments: Sequence[datetime],
+    *,
+    now: datetime,
+) -> None:
+    """Log who was sent which variant, as the messages went: whoever was merged since got that of the person
+    they were. moments: in order; of several messages to one the first counts.
+    """
+    test = campaign.experiment
+    if test is None or test.state != Experiment.State.RUNNING or not len(people):
+        return
+    _, first = np.unique(people, return_index=True)
+    once = people[first]
+    drawn = experiments.draw_crowd(test, once, now=now)
+    places = np.full(len(once), OUTSIDE, dtype=np.int64)
+    for one in contents_of(campaign):
+        places[(content_ids[first] == one.pk) & (drawn.places >= 0)] = drawn.keys.index(one.key)
+    experiments.log_crowd(test, once, replace(drawn, places=places), [moments[row] for row in first])
 
 
 def spread_waiting(campaign: Campaign, contents: Sequence[Content]) -> int:

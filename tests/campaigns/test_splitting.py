@@ -1,9 +1,11 @@
 """Who gets what, how a test ends, what a campaign brought."""
 
 from datetime import timedelta
+from importlib import import_module
 
 import numpy as np
 import pytest
+from django.db import connection
 
 from apps.accounts import people, workspaces
 from apps.accounts.models import Person
@@ -374,6 +376,61 @@ def test_own_hours_are_compared_among_those_who_drew_one(actor, workspace):
     assert found.total == pytest.approx(rates * own.count())
     assert 0 < found.low < found.high
     assert "by lot at the common one" in campaign_wording.own_hours_words(found)
+
+
+def test_where_nobody_knows_who_drew_an_hour_there_is_no_comparison(actor, workspace):
+    """As before it was written down: whoever was held out had no hour of their own."""
+    forget = import_module("apps.campaigns.migrations.0009_forget_unknown_hours").FORGET
+    held = _launched(actor, workspace, many=60, variants=1, hold_out_share=0.3, is_time_optimised=True)
+    plain = _launched(actor, workspace, audience=held.audience, variants=1, is_time_optimised=True)
+    Recipient.objects.filter(campaign=held, state=STATE.HELD_OUT).update(is_timed=False)
+    send_all(held, at=NOW)
+
+    with connection.cursor() as cursor:
+        cursor.execute(forget)
+
+    drew = Recipient.objects.filter(is_timed__isnull=False)
+    assert set(drew.values_list("campaign", flat=True)) == {plain.pk}
+    Campaign.objects.filter(pk=held.pk).update(state="done", finished_at=LATER)
+    held, over = campaigns.find(held.public_id), NOW + timedelta(days=9)
+    arm_figures.refresh(held, now=over)
+    found = campaign_reports.read(held, now=over).own_hours
+    assert found.total is None
+    assert "it left before it was written down who drew one" in campaign_wording.own_hours_words(found)
+
+
+def test_who_was_merged_is_logged_with_the_variant_that_they_were_sent(actor, workspace):
+    made = _launched(actor, workspace, many=40, variants=2)
+    send_all(made, at=NOW)
+    rows = list(Recipient.objects.filter(campaign=made).order_by("pk"))
+    sent = {}
+    for number, row in enumerate(rows[:12]):
+        survivor = PersonFactory(workspace=workspace, external_id=f"survivor-{number}")
+        people.merge(actor, survivor, Person.objects.get(pk=row.person_id), reason="the same", now=NOW)
+        sent[survivor.pk] = row.content.key
+
+    arm_figures.refresh(made, now=LATER)
+
+    logged = Exposure.objects.filter(experiment=made.experiment, person_id__in=list(sent))
+    assert dict(logged.values_list("person_id", "variant__key")) == sent
+
+
+def test_two_who_turned_out_to_be_one_are_logged_with_their_first(actor, workspace):
+    made = _launched(actor, workspace, many=40, variants=2)
+    send_all(made, at=NOW)
+    of_a, of_b = (
+        list(Recipient.objects.filter(campaign=made, content__key=key).order_by("pk")[:5]) for key in "ab"
+    )
+    for number, (first, second) in enumerate(zip(of_a, of_b, strict=True)):
+        Recipient.objects.filter(pk=second.pk).update(settled_at=NOW + timedelta(minutes=1))
+        survivor = PersonFactory(workspace=workspace, external_id=f"both-{number}")
+        for row in (second, first):
+            people.merge(actor, survivor, Person.objects.get(pk=row.person_id), reason="same", now=NOW)
+
+    arm_figures.refresh(made, now=LATER)
+
+    logged = Exposure.objects.filter(experiment=made.experiment, person__external_id__startswith="both-")
+    assert list(logged.values_list("variant__key", flat=True)) == ["a"] * 5
 
 
 def test_a_campaign_behind_ten_thousand_newer_ones_is_looked_after(actor, workspace):
