@@ -80,9 +80,8 @@ def _delivery(now: datetime) -> Part:
     recent = Campaign.objects.filter(
         Q(state__in=[Campaign.State.RUNNING, Campaign.State.PAUSED]) | Q(finished_at__gt=now - DAY)
     )
-    ids = list(recent.values_list("pk", flat=True)[:200])
     states = Recipient.State
-    counts = Recipient.objects.filter(campaign__in=ids, settled_at__gt=now - DAY).aggregate(
+    counts = Recipient.objects.filter(campaign__in=recent, settled_at__gt=now - DAY).aggregate(
         sent=Count("pk", filter=Q(state=states.SENT)),
         lost=Count("pk", filter=Q(state__in=[states.REFUSED, states.UNCERTAIN])),
     )

@@ -19,7 +19,7 @@ from apps.attribution.maths.experiments.proportions import wilson
 from apps.attribution.models import Conversion
 from apps.campaigns.bi import figures, pdf, refreshing, schedule
 from apps.campaigns.bi.summary import lifetime_value, summary
-from apps.campaigns.models import Campaign, CustomerValue, Engagement, ReportSchedule, RoiDay
+from apps.campaigns.models import Campaign, CustomerValue, Engagement, Recipient, ReportSchedule, RoiDay
 from apps.integrations import metrics
 from apps.integrations.models import Connection, EmailDelivery
 from tests import factories
@@ -298,6 +298,36 @@ def test_one_request_that_failed_is_not_enough_to_be_unhealthy(
 
     assert (answer["status"], answer["metrics"]["aiContent"]["status"]) == (said, said)
     assert answer["metrics"]["aiContent"]["n"] == failed
+
+
+def test_delivery_is_judged_by_all_campaigns_of_the_day(api: Any, workspace: Workspace) -> None:
+    """The first two hundred of them went well, and every one after that was refused."""
+    who = person(workspace, 1)
+    made = Campaign.objects.bulk_create(
+        Campaign(
+            workspace=workspace,
+            name=f"News {number}",
+            state="done",
+            changed_at=NOW,
+            finished_at=NOW - timedelta(hours=1),
+        )
+        for number in range(260)
+    )
+    Recipient.objects.bulk_create(
+        Recipient(
+            workspace=workspace,
+            campaign=one,
+            person=who,
+            state="sent" if number < 200 else "refused",
+            settled_at=NOW - timedelta(hours=2),
+        )
+        for number, one in enumerate(made)
+    )
+
+    told = api.get(HEALTH).json()["metrics"]["campaignDelivery"]
+
+    assert (told["n"], told["status"]) == (260, "unhealthy")
+    assert told["because"].startswith("60 of 260 messages")
 
 
 def test_a_connection_that_needs_a_person_degrades_it(api: Any, workspace: Workspace) -> None:
