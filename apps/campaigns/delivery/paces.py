@@ -22,14 +22,16 @@ BURST_SECONDS = 60.0
 FIRST_DAY, GROWTH = 50, 1.5
 # From then on a sender counts as known.
 WARM_AFTER_DAYS = 30
-# Locked in the order of their keys, as whoever takes does.
+# Locked in the order of their keys, as whoever takes does. Said again because the answer was lost, it gives
+# nothing: what was given already would be let through twice, what was not is paid for in time.
 GIVE_BACK = """
     WITH told AS (
         SELECT * FROM unnest(%(keys)s::text[], %(seconds)s::float8[], %(used)s::int[])
             AS told (key, seconds, used)
     ), held AS (
         SELECT p.id, told.seconds, told.used FROM campaigns_pace AS p JOIN told ON told.key = p.key
-        WHERE p.workspace_id = (SELECT %(workspace)s::bigint) ORDER BY p.key FOR UPDATE OF p
+        WHERE p.workspace_id = (SELECT %(workspace)s::bigint) AND NOT %(is_again)s
+        ORDER BY p.key FOR UPDATE OF p
     )
     UPDATE campaigns_pace AS p
     SET full_at = p.full_at - held.seconds * interval '1 second',
@@ -149,6 +151,7 @@ def give_back(taken: Mapping[Limit, int], today: date) -> Statement:
     """What was not sent after all."""
     return GIVE_BACK, {
         "workspace": scoping.current_id(),
+        "is_again": False,
         "keys": [one.key for one in taken],
         "seconds": [one.seconds * number for one, number in taken.items()],
         "used": list(taken.values()),

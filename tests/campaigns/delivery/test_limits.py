@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from hypothesis import given
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from apps.accounts import one_trip
 from apps.campaigns import delivery
-from apps.campaigns.delivery import journal, reading, sending
+from apps.campaigns.delivery import journal, paces, reading, sending
 from apps.campaigns.delivery.queueing import Queue
 from apps.campaigns.maths import pace, send_times
 from apps.campaigns.maths.send_windows import opens_at
@@ -240,6 +240,21 @@ def test_what_a_provider_did_not_take_counts_in_no_allowance(workspace, campaign
     assert Campaign.objects.get().state == "paused"
     assert Pace.objects.get(key__startswith="warm-up").used == 0
     assert all(one.full_at <= timezone.now() for one in Pace.objects.exclude(key__startswith="warm-up"))
+
+
+def test_what_is_given_back_is_given_once(workspace):
+    now = timezone.now()
+    ramp, rate = paces.WarmUp("warm-up:1", now.date()), paces.Rate("sender:1", 600)
+    with transaction.atomic():
+        assert paces.take({ramp: 10, rate: 10}, now=now)
+    text, params = paces.give_back({ramp: 4, rate: 4}, now.date())
+    one_trip.fetch_all([(text, params)])
+    once = list(Pace.objects.order_by("key").values_list("full_at", "used"))
+    assert [used for _, used in once] == [0, 6]
+
+    one_trip.fetch_all([(text, params | {"is_again": True})])  # as whoever lost the answer does
+
+    assert list(Pace.objects.order_by("key").values_list("full_at", "used")) == once
 
 
 def test_one_allowance_counts_no_more_than_another_lets_through(workspace, campaign, people, sink, at_smtp):
