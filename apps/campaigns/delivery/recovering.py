@@ -96,22 +96,30 @@ def _settle(batch: SendBatch, *, now: datetime) -> None:
 def _again(
     batch: SendBatch, run: SendRun, campaign: Campaign, door: bulk_mail.Door, *, now: datetime
 ) -> None:
-    """Under the same key. While its fate stays open it stays as it is, until it is asked again."""
+    """Under the same key. Whose fate stays open stays as they are, until they are asked for again."""
     writer = writing.writer(campaign, bulk_mail.sender(campaign.sender))
     people, barred = _people(batch, run, campaign, writer, now=now)
     if not people:
         _give_up(batch, run, campaign, now=now)
         return
     answer = door.send(writer.envelope, writer.letters(people), key=str(batch.key))
-    verdicts = answer.value
-    if verdicts is None or any(one.fate in sending.OPEN and not sending.is_had(one) for one in verdicts):
+    pairs = list(zip(people, answer.value or [], strict=False))
+    known = [(one, verdict) for one, verdict in pairs if _is_known(verdict)]
+    if not known:
         return
+    is_over = len(known) == len(people)
+    addressees, verdicts = [one for one, _ in known], [verdict for _, verdict in known]
     still = {key for key, *_ in _rows(batch, is_open=True)}
-    found = sending.told_of(campaign, people, verdicts, now=now)
-    told = [one for one in found if one.id in still]
-    told += _of_barred(barred, any(map(sending.is_had, verdicts)), now=now)
-    sending.suppress_addresses(people, verdicts, told_by=batch.provider, now=now)
-    _write(batch, run, told, now=now)
+    found = sending.told_of(campaign, addressees, verdicts, now=now)
+    told = [one for one in found if one.id in still and (one.state or is_over)]
+    if is_over:
+        told += _of_barred(barred, any(map(sending.is_had, verdicts)), now=now)
+    sending.suppress_addresses(addressees, verdicts, told_by=batch.provider, now=now)
+    _write(batch, run, told, is_over=is_over, now=now)
+
+
+def _is_known(verdict: bulk_mail.Verdict) -> bool:
+    return verdict.fate not in sending.OPEN or sending.is_had(verdict)
 
 
 def _of_barred(barred: dict[int, int | None], is_had: bool, *, now: datetime) -> list[Told]:
@@ -149,11 +157,12 @@ def _rows(batch: SendBatch, *, is_open: bool = False) -> list[tuple[int, int, in
     return list(found.order_by("pk").values_list("pk", "person_id", "content_id"))
 
 
-def _write(batch: SendBatch, run: SendRun, told: list[Told], *, now: datetime) -> None:
+def _write(batch: SendBatch, run: SendRun, told: list[Told], *, is_over: bool = True, now: datetime) -> None:
     """And have the run looked at again: for those who go once more, or because this was the last of it."""
-    one_trip.fetch_all(
-        [journal.settle(batch.campaign_id, told, key=batch.key, provider=batch.provider, now=now)]
+    outcome = journal.settle(
+        batch.campaign_id, told, key=batch.key, is_over=is_over, provider=batch.provider, now=now
     )
+    one_trip.fetch_all([outcome])
     waking.wake(run.pk, now, now=now)
     leftovers.skip_if_cancelled(batch.campaign_id)
 

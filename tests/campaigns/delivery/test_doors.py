@@ -221,6 +221,30 @@ def test_what_is_known_of_a_batch_does_not_wait_for_what_is_not(
     assert list(delivery.faults(made)) == []
 
 
+def test_nor_is_it_forgotten_when_it_was_asked_for_again(workspace, campaign, people, resend, at_resend):
+    people(12)
+    made = campaign()
+    resend.misbehave(ResetBefore(), times=3)  # it never had them
+    launch(made, now=timezone.now())
+    work()
+    resend.behave()
+    parted = [one for one in recipients() if bulk_resend.side(message_tokens.issue(workspace.pk, one.pk), 0)]
+    resend.refuses = {f"{parted[0].person.external_id}@example.com"}
+    resend.misbehave(Slow(0), times=2)  # the whole is refused, and one part is taken
+    resend.misbehave(ResetAfter(), times=3)
+
+    come_back(made)
+    assert delivery.progress(made) == delivery.Progress(sent=12 - len(parted), to_send=len(parted))
+    assert SendBatch.objects.get().settled_at is None
+
+    resend.behave()
+    come_back(made)
+    assert delivery.progress(made) == delivery.Progress(sent=11, refused=1)
+    assert Counter(one["to"][0] for one in resend.sent.values()).most_common(1)[0][1] == 1
+    assert LedgerEntry.objects.count() == 12
+    assert list(delivery.faults(made)) == []
+
+
 def recipients():
     return Recipient.objects.select_related("person").order_by("pk")
 
