@@ -8,6 +8,7 @@ import re
 import socket
 import socketserver
 import threading
+import time
 from typing import Any
 
 MESSAGE_ID = re.compile(rb"^Message-ID:\s*(<[^>]+>)", re.IGNORECASE | re.MULTILINE)
@@ -43,7 +44,8 @@ class Gate:
 
 class Sink:
     """answers: what an address is answered with instead. breaks_after: so many messages of a connection are
-    taken, and then it breaks off without an answer. keeps: also whole messages.
+    taken, and then it breaks off without an answer. keeps: also whole messages. greets_after: how many
+    seconds it takes over each of the two answers before the first message.
     """
 
     def __init__(self, *, port: int = 0, pipelining: bool = True, keeps: bool = True) -> None:
@@ -52,6 +54,7 @@ class Sink:
         self.answers: dict[str, str] = {}
         self.sender_answer = ""
         self.breaks_after: int | None = None
+        self.greets_after = 0.0
         self.gate = Gate()
         self.connections = 0
         self.pipelining, self.keeps = pipelining, keeps
@@ -97,6 +100,7 @@ class _Connection(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         sink = self.server.sink
         sink.connections += 1
+        time.sleep(sink.greets_after)
         self._out = b"220 sink ESMTP\r\n"
         self.recipient, self.taken = "", 0
         self.refused = False
@@ -121,6 +125,7 @@ class _Connection(socketserver.StreamRequestHandler):
     def _command(self, line: bytes, sink: Sink) -> bool:
         verb = line[:4].upper()
         if verb == b"EHLO":
+            time.sleep(sink.greets_after)
             self._out += (
                 b"250-sink\r\n250-PIPELINING\r\n250 8BITMIME\r\n" if sink.pipelining else b"250 sink\r\n"
             )

@@ -25,6 +25,7 @@ from apps.campaigns.models import (
     SendBatch,
     SendRun,
 )
+from apps.integrations.connectors.bulk_email import smtp as bulk_smtp
 from apps.integrations.ids import uuid7
 from apps.integrations.models import Connection, Suppression
 from tests.campaigns.delivery.conftest import EVERYBODY, launch, work
@@ -161,6 +162,23 @@ def test_a_server_without_pipelining(workspace, campaign, people, sink):
     work()
 
     assert delivery.progress(made) == delivery.Progress(sent=4, refused=1)
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+def test_a_sign_in_that_takes_all_the_time_sends_nothing(
+    workspace, campaign, people, sink, monkeypatch, pipelining
+):
+    monkeypatch.setattr(bulk_smtp, "BATCH_SECONDS", 1.0)
+    sink.pipelining, sink.greets_after = pipelining, 0.7
+    people(2)
+    made = campaign()
+    launch(made, now=timezone.now())
+
+    work()
+
+    assert (sink.connections, sink.stored) == (1, [])
+    assert delivery.progress(made) == delivery.Progress(to_send=2)
+    assert SendBatch.objects.get().settled_at
 
 
 def test_a_session_is_kept_between_batches(workspace, campaign, people, sink):

@@ -99,12 +99,12 @@ class BulkSmtp:
         try:
             session = kept or self._session(seconds)
             try:
-                verdicts = session.send(sender, posts, seconds=seconds)
+                verdicts = session.send(sender, posts, seconds=ends_at - time.monotonic())
             except Broken:
                 session.close()
                 if kept is None:
                     raise
-                session = self._session(ends_at - time.monotonic())  # it was closed while nobody looked
+                session = self._session(_left(ends_at))  # it was closed while nobody looked
                 verdicts = session.send(sender, posts, seconds=ends_at - time.monotonic())
         except SenderRefused as error:
             session.close()
@@ -129,6 +129,12 @@ class BulkSmtp:
             server.close()
             raise
         return Session(server)
+
+
+def _left(ends_at: float) -> float:
+    if (seconds := ends_at - time.monotonic()) <= 0:
+        raise Broken("The deadline has passed.")
+    return seconds
 
 
 def _of_sender(error: SenderRefused) -> Outcome:

@@ -115,17 +115,17 @@ class Session:
     def _plain(self, sender: str, posts: Sequence[Post]) -> list[Verdict]:
         verdicts: list[Verdict] = []
         for post in posts:
-            self.wire.settimeout(max(self._ends_at - time.monotonic(), 0.001))
             self._patience = 0.0
             self.server.is_at_risk = False
             try:
+                self.wire.settimeout(self._left())
                 self.server.sendmail(sender, [post.to], post.wire)
                 verdicts.append(ACCEPTED)
             except smtplib.SMTPRecipientsRefused as error:
                 verdicts.append(of_recipient(next(iter(error.recipients.values()))[0]))
             except smtplib.SMTPDataError as error:
                 verdicts.append(_of_content(error.smtp_code))
-            except (smtplib.SMTPException, OSError) as error:
+            except (Broken, smtplib.SMTPException, OSError) as error:
                 if not verdicts and not self.server.is_at_risk:
                     raise _refusal_of(error) from error
                 self.close()
@@ -225,7 +225,7 @@ def _cut_short(verdicts: list[Verdict], posts: Sequence[Post], at_risk: bool, wh
 def _refusal_of(error: Exception) -> Exception:
     if isinstance(error, smtplib.SMTPSenderRefused):
         return SenderRefused(error.smtp_code, str(error.smtp_error))
-    return Broken(_words(error))
+    return error if isinstance(error, Broken) else Broken(_words(error))
 
 
 def _words(error: Exception) -> str:
