@@ -16,7 +16,7 @@ HOLD = """
 """
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def wake(run_id: int, due: datetime, *, now: datetime) -> None:
     """Have the run back in the queue by then."""
     if not _is_back(run_id, due, now=now):

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
 
+import numpy as np
 import pytest
 from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
@@ -10,7 +11,7 @@ from django.utils import timezone
 
 from apps.accounts import scoping
 from apps.accounts.models import Person
-from apps.campaigns import delivery
+from apps.campaigns import delivery, splitting
 from apps.campaigns.delivery import queueing
 from apps.campaigns.delivery.enqueueing import NotRunning
 from apps.campaigns.models import Chunk, Recipient, SendRun
@@ -31,6 +32,9 @@ def queries_of(asked):
 def test_many_cost_as_many_queries_as_one(workspace, campaign, people):
     everybody, made = people(40), campaign(kind="triggered", contents=2, hold_out_share=0.1)
     launch(made, now=timezone.now())
+    lot = splitting.arms(made, np.array([one.pk for one in everybody]), now=timezone.now())
+    arms = dict(zip(everybody, lot.tolist(), strict=True))
+    everybody.sort(key=lambda one: -arms[one])  # who is held out, and wakes nobody, last
     delivery.enqueue_many(asked_for(made, everybody[:1]), now=timezone.now())
 
     one = queries_of(asked_for(made, everybody[1:2]))
