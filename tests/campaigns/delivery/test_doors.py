@@ -321,6 +321,28 @@ def test_and_what_was_had_with_them_is_not_sent_again_without(workspace, campaig
     assert delivery.progress(made) == delivery.Progress(uncertain=3)
 
 
+def test_nor_is_a_part_of_it_when_who_had_it_parted_is_left_out(
+    workspace, campaign, people, resend, at_resend
+):
+    people(12)
+    made = campaign()
+    launch(made, now=timezone.now())
+    parted = [one for one in recipients() if bulk_resend.side(message_tokens.issue(workspace.pk, one.pk), 0)]
+    resend.refuses = {f"{parted[0].person.external_id}@example.com"}
+    resend.misbehave(Slow(0), times=2)  # the whole is refused, and one part is taken
+    resend.misbehave(ResetBefore(), times=3)
+    work()
+    assert delivery.progress(made) == delivery.Progress(sent=12 - len(parted), to_send=len(parted))
+    resend.behave()
+
+    unsubscribes(workspace, parted[0].person)
+    come_back(made)
+
+    assert Counter(one["to"][0] for one in resend.sent.values()).most_common(1)[0][1] == 1
+    assert delivery.progress(made) == delivery.Progress(sent=11, skipped={"unsubscribed": 1})
+    assert list(delivery.faults(made)) == []
+
+
 def test_the_parts_of_a_batch_end_within_its_lease(
     workspace, campaign, people, resend, at_resend, monkeypatch
 ):
