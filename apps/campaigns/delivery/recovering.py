@@ -2,8 +2,9 @@
 
 A batch without an end may have left. Where the provider drops what it has had under the same key it is sent
 again, word by word, under that key, unless its campaign is paused or over; without those who may not be
-written to any more: a provider that had it with them refuses it without them. Elsewhere, and where only some
-of a batch without them was taken, its messages are uncertain: they are in the ledger as that, and then go again, by themselves, or stay, as the campaign says.
+written to any more: a provider that had it with them refuses it without them. Elsewhere, and where somebody
+is missing from a batch that was taken by parts, its messages are uncertain: they are in the ledger as that,
+and then go again, by themselves, or stay, as the campaign says.
 """
 
 from datetime import datetime
