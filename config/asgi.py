@@ -20,7 +20,7 @@ from django.template.loader import render_to_string
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 # The only pages that take files; a large body elsewhere, such as at the sign-in, would only fill the disk.
-UPLOADS = re.compile(r"/attribution/import/|/campaigns/audiences/[0-9a-f-]{36}/$")
+UPLOADS = re.compile(r"/attribution/import/|/campaigns/audiences/[0-9a-f-]{36}/")
 HOOKS = "/hooks/"
 
 Message = dict[str, Any]
@@ -111,12 +111,12 @@ class BodyLimit:
 def _limit_of(path: str) -> int:
     if path.startswith(HOOKS):
         return LARGEST_BODY
-    limit: int = settings.UPLOAD_MAX_BYTES if UPLOADS.match(path) else settings.API_BODY_MAX_BYTES
+    limit: int = settings.UPLOAD_MAX_BYTES if UPLOADS.fullmatch(path) else settings.API_BODY_MAX_BYTES
     return limit
 
 
 def _seconds_of(path: str) -> float:
-    seconds: float = settings.UPLOAD_SECONDS if UPLOADS.match(path) else settings.BODY_SECONDS
+    seconds: float = settings.UPLOAD_SECONDS if UPLOADS.fullmatch(path) else settings.BODY_SECONDS
     return seconds
 
 

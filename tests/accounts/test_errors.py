@@ -5,6 +5,7 @@ import gzip
 import json
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import OperationalError
@@ -281,13 +282,16 @@ def test_a_declared_body_that_is_too_large_is_not_read(settings):
     assert connection.read == 0
 
 
-def test_only_the_import_page_takes_files(settings):
+def test_only_pages_that_take_files_take_large_bodies(settings):
     settings.API_BODY_MAX_BYTES = 1_000
     declared = (b"content-length", b"5000")
 
     assert Connection("/account/login/", [b"x" * 5_000], declared).answer()[0] == 413
 
-    assert reverse("attribution:import") == asgi.UPLOADS
+    of_list = reverse("campaigns:audience", kwargs={"audience_id": uuid4()})
+    for page in (reverse("attribution:import"), of_list):
+        assert asgi.UPLOADS.fullmatch(page)
+        assert not asgi.UPLOADS.fullmatch(f"{page}more/")
 
 
 def test_an_endless_body_is_cut_off(settings):
