@@ -101,7 +101,7 @@ def run(made: Any, *, people: int, each: int) -> None:
         )
     with steps.step("summed up by arm"):
         arm_figures.refresh(campaign, now=NOW + timedelta(days=1))
-    client = Client()
+    client = Client(SERVER_NAME="localhost")
     client.force_login(member(made, "owner"))
     address = f"/campaigns/{campaign.public_id}/"
     taken = []
