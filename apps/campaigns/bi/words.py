@@ -31,6 +31,13 @@ def value(figure: Figure, currency: str) -> str:
     return shown(figure, figure.value, currency)
 
 
+def headline(figure: Figure, currency: str) -> str:
+    """The same where there is little room: large sums without their coins, which stand in the table below."""
+    if figure.unit == MONEY and figure.value is not None:
+        return money(figure.value, currency, exact=-1000 < figure.value < 1000)
+    return value(figure, currency)
+
+
 def ends(figure: Figure, currency: str) -> str:
     """Its interval in words, empty without one."""
     if figure.low is None or figure.high is None:

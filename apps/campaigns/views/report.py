@@ -108,7 +108,7 @@ def _facts(found: Summary) -> list[dict[str, str]]:
     return [
         {
             "label": words.LABELS[key],
-            "value": words.value(one, found.currency),
+            "value": words.headline(one, found.currency),
             "note": words.note(one, found.currency),
         }
         for key, one in found.figures.items()

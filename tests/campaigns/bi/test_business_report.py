@@ -17,7 +17,7 @@ from apps.accounts.models import Person, Workspace
 from apps.accounts.permissions import system
 from apps.attribution.maths.experiments.proportions import wilson
 from apps.attribution.models import Conversion
-from apps.campaigns.bi import figures, pdf, refreshing, schedule
+from apps.campaigns.bi import figures, pdf, refreshing, schedule, words
 from apps.campaigns.bi.summary import lifetime_value, summary
 from apps.campaigns.models import Campaign, CustomerValue, Engagement, Recipient, ReportSchedule, RoiDay
 from apps.integrations import metrics
@@ -279,6 +279,13 @@ def test_addresses_that_programs_know_are_the_same_views(api: Any, known: str, v
     assert answer.status_code == 200
     assert answer.json() == api.get(versioned).json()
     assert APIClient().get(known).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [("115823.93", "£115,824"), ("108.7", "£108.70"), ("-1000", "−£1,000")]
+)
+def test_large_sums_at_the_head_of_the_page_have_no_coins(value: str, said: str) -> None:
+    assert words.headline(figures.Figure(unit=figures.MONEY, value=Decimal(value)), "GBP") == said
 
 
 def test_the_dashboard_is_the_business_report(page: Any) -> None:
