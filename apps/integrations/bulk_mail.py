@@ -19,6 +19,7 @@ from apps.integrations.connectors.bulk_email.letters import (
     Envelope,
     Fate,
     Letter,
+    Parting,
     Verdict,
     deliverable,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "Fate",
     "Letter",
     "Outcome",
+    "Parting",
     "Verdict",
     "deliverable",
     "doors",

@@ -14,6 +14,7 @@ with Shop() as shop:
 import json
 import os
 import re
+import signal
 import socket
 import socketserver
 import struct
@@ -111,6 +112,19 @@ class ResetAfter(Fault):
 
     def send(self, connection: socket.socket, reply: Reply) -> None:
         _reset(connection)
+
+
+@dataclass(frozen=True)
+class Killed(Fault):
+    """It was done, and whoever asked dies before the answer: KeyboardInterrupt in the main thread, where it
+    is made, by a signal that a shell does not switch off in what it starts in the background.
+    """
+
+    def __post_init__(self) -> None:
+        signal.signal(signal.SIGUSR1, signal.default_int_handler)
+
+    def send(self, connection: socket.socket, reply: Reply) -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from apps.accounts import one_trip, scoping
 from apps.accounts.one_trip import Statement
 from apps.campaigns.delivery.queueing import LEASE, Claimed
 from apps.campaigns.models import LedgerEntry, Recipient
+from apps.integrations import bulk_mail
 
 State, Fate = Recipient.State, LedgerEntry.Fate
 # Half of a lease: for so long the worker's chunk is its own, whatever the database does.
@@ -38,6 +39,12 @@ BEGIN = """
         %(provider)s, %(connection)s, %(now)s::timestamptz, %(until)s::timestamptz
     FROM mine
     ON CONFLICT (workspace_id, key) DO UPDATE SET lease_until = excluded.lease_until RETURNING id
+"""
+PART = """
+    UPDATE campaigns_sendbatch SET parted = array_append(parted, %(part)s::varchar)
+    WHERE workspace_id = (SELECT %(workspace)s::bigint) AND key = %(key)s::uuid
+      AND NOT coalesce(%(part)s = ANY(parted), false)
+    RETURNING id
 """
 # Said again because the answer was lost, it says nothing twice.
 SETTLE = """
@@ -141,6 +148,15 @@ def begin(
         "now": now,
         "until": now + LEASE,
     }
+
+
+def parting(key: UUID, parted: Sequence[str] = ()) -> bulk_mail.Parting:
+    """Of a batch under that key; parted: what is written down of it already."""
+
+    def keep(part: str) -> None:
+        write([(PART, {"workspace": scoping.current_id(), "key": key, "part": part})])
+
+    return bulk_mail.Parting(keep, set(parted))
 
 
 def settle(

@@ -2,9 +2,9 @@
 
 A batch without an end may have left. Where the provider drops what it has had under the same key it is sent
 again, word by word, under that key, unless its campaign is paused or over; without those who may not be
-written to any more: a provider that had it with them refuses it without them. Elsewhere, and where somebody
-is missing from a batch that was taken by parts, its messages are uncertain: they are in the ledger as that,
-and then go again, by themselves, or stay, as the campaign says.
+written to any more: a provider that had it with them refuses it without them. What was parted, since the
+provider refused it as a whole, is asked for by the same parts. Elsewhere its messages are uncertain: they
+are in the ledger as that, and then go again, by themselves, or stay, as the campaign says.
 """
 
 from datetime import datetime
@@ -100,10 +100,11 @@ def _again(
     """Under the same key. Whose fate stays open stays as they are, until they are asked for again."""
     writer = writing.writer(campaign, bulk_mail.sender(campaign.sender))
     people, barred = _people(batch, run, campaign, writer, now=now)
-    if not people or (len(people) < len(batch.recipient_ids) and _is_parted(batch)):
+    if not people:
         _give_up(batch, run, campaign, now=now)
         return
-    answer = door.send(writer.envelope, writer.letters(people), key=str(batch.key))
+    parting = journal.parting(batch.key, batch.parted or ())
+    answer = door.send(writer.envelope, writer.letters(people), key=str(batch.key), parting=parting)
     pairs = list(zip(people, answer.value or [], strict=False))
     known = [(one, verdict) for one, verdict in pairs if _is_known(verdict)]
     if not known:
@@ -117,14 +118,6 @@ def _again(
         told += _of_barred(barred, any(map(sending.is_had, verdicts)), now=now)
     sending.suppress_addresses(addressees, verdicts, told_by=batch.provider, now=now)
     _write(batch, run, told, is_over=is_over, now=now)
-
-
-def _is_parted(batch: SendBatch) -> bool:
-    """Whether the provider knows it by its parts. Without whoever had it refused as a whole it would be taken
-    as one that is new, with those who have got it.
-    """
-    written = LedgerEntry.objects.filter(campaign=batch.campaign_id, recipient_id__in=batch.recipient_ids)
-    return bool(written.filter(batch=batch.key).exists())
 
 
 def _is_known(verdict: bulk_mail.Verdict) -> bool:

@@ -149,7 +149,7 @@ class Chunked:
         key = uuid7()
         letters = self.writer.letters(people)
         self._begin(key, door, people)
-        answer = door.send(self.writer.envelope, letters, key=str(key))
+        answer = door.send(self.writer.envelope, letters, key=str(key), parting=journal.parting(key))
         verdicts = answer.value or [Verdict(Fate.UNSENT, answer.outcome.reason)] * len(people)
         stays_open = door.repeats and any(one.fate == Fate.UNKNOWN and not is_had(one) for one in verdicts)
         self._settle(key, door, people, verdicts, is_over=not stays_open)

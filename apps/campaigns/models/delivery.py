@@ -162,6 +162,8 @@ class SendBatch(WorkspaceOwned):
 
     settled_at: their fates are in the ledger. One that is not, and whose lease has run out, belonged to a
     worker that died: its messages are uncertain, unless the provider drops what it has had under this key.
+    parted: the keys under which the provider refused more than one message, and was asked for parts of them;
+    none where it was not.
     """
 
     key = models.UUIDField(default=uuid7, editable=False)
@@ -173,6 +175,7 @@ class SendBatch(WorkspaceOwned):
     begun_at = models.DateTimeField()
     lease_until = models.DateTimeField()
     settled_at = models.DateTimeField(null=True, blank=True)
+    parted = ArrayField(models.CharField(max_length=200), null=True, blank=True)
 
     class Meta:
         verbose_name_plural = "send batches"

@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import timedelta
 from threading import Event
 
+import pytest
 from django.utils import timezone
 
 from apps.accounts.models import ConsentRecord, Person
@@ -13,7 +14,7 @@ from apps.campaigns.models import Campaign, Chunk, Content, LedgerEntry, Recipie
 from apps.integrations.connectors.bulk_email import resend as bulk_resend
 from apps.integrations.models import Suppression
 from tests.campaigns.delivery.conftest import launch, work
-from tests.fakes.server import Answer, Reply, ResetAfter, ResetBefore, Slow, json_reply
+from tests.fakes.server import Answer, Killed, Reply, ResetAfter, ResetBefore, Slow, json_reply
 from tests.integrations.connected import connection_to
 
 
@@ -336,6 +337,31 @@ def test_nor_is_a_part_of_it_when_who_had_it_parted_is_left_out(
     resend.behave()
 
     unsubscribes(workspace, parted[0].person)
+    come_back(made)
+
+    assert Counter(one["to"][0] for one in resend.sent.values()).most_common(1)[0][1] == 1
+    assert delivery.progress(made) == delivery.Progress(sent=11, skipped={"unsubscribed": 1})
+    assert list(delivery.faults(made)) == []
+
+
+@pytest.mark.parametrize("has_some", [True, False])
+def test_a_batch_whose_worker_died_among_its_parts_is_asked_for_by_the_same_parts(
+    workspace, campaign, people, resend, at_resend, has_some
+):
+    people(12)
+    made = campaign()
+    launch(made, now=timezone.now())
+    sides = {one: bulk_resend.side(message_tokens.issue(workspace.pk, one.pk), 0) for one in recipients()}
+    refused = next(one for one, side in sides.items() if side == has_some)
+    resend.refuses = {f"{refused.person.external_id}@example.com"}
+    resend.misbehave(Slow(0), times=1 + has_some)
+    resend.misbehave(Killed())
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert bool(resend.sent) == has_some
+
+    unsubscribes(workspace, refused.person)
+    resend.refuses = set()
     come_back(made)
 
     assert Counter(one["to"][0] for one in resend.sent.values()).most_common(1)[0][1] == 1

@@ -1,8 +1,8 @@
 """What the doors for many messages have in common: letters, and what became of each."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -64,6 +64,21 @@ class Verdict:
     is_bad_address: bool = False
 
 
+@dataclass
+class Parting:
+    """Under which keys a batch was refused as a whole and goes on by parts. keep: write one down, before its
+    parts leave: asked for again as a whole, without who had it refused, it would be taken as one that is new.
+    """
+
+    keep: Callable[[str], object]
+    keys: set[str] = field(default_factory=set)
+
+    def note(self, key: str) -> None:
+        if key not in self.keys:
+            self.keep(key)
+            self.keys.add(key)
+
+
 class Door(Protocol):
     """A way to one provider. repeats: whether it drops a batch that it has had under the same key.
 
@@ -74,7 +89,9 @@ class Door(Protocol):
     repeats: bool
 
     def __init__(self, client: Client) -> None: ...
-    def send(self, envelope: Envelope, letters: Sequence[Letter], *, key: str) -> "Answer[list[Verdict]]": ...
+    def send(
+        self, envelope: Envelope, letters: Sequence[Letter], *, key: str, parting: Parting
+    ) -> "Answer[list[Verdict]]": ...
 
 
 def message_id_of(envelope: Envelope, letter: Letter) -> str:

@@ -10,7 +10,14 @@ from dataclasses import replace
 
 from apps.integrations import http
 from apps.integrations.client import Client
-from apps.integrations.connectors.bulk_email.letters import Envelope, Fate, Letter, Verdict, message_id_of
+from apps.integrations.connectors.bulk_email.letters import (
+    Envelope,
+    Fate,
+    Letter,
+    Parting,
+    Verdict,
+    message_id_of,
+)
 from apps.integrations.connectors.bulk_email.wire import head, message
 from apps.integrations.connectors.email.mailgun import MAILGUN, Mailgun, classify
 from apps.integrations.connectors.email.provider import RECIPIENT
@@ -31,7 +38,9 @@ class BulkMailgun:
     def __init__(self, client: Client) -> None:
         self.client = client
 
-    def send(self, envelope: Envelope, letters: Sequence[Letter], *, key: str) -> "Answer[list[Verdict]]":
+    def send(
+        self, envelope: Envelope, letters: Sequence[Letter], *, key: str, parting: Parting
+    ) -> "Answer[list[Verdict]]":
         connection = self.client.connection
         if not connection.is_usable:
             reason = f"{connection.label} is {connection.get_state_display()}."

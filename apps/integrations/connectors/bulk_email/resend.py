@@ -1,19 +1,27 @@
 """Many messages through Resend: up to a hundred in one request, under one key that it keeps for 24 hours.
 
 A batch with an address that it does not take is refused as a whole, so it is parted until that address
-stands alone; the parts have keys of their own, the same whenever it is done again. Who is in which part says
-the letter's own token, so that a letter that is left out by then moves no other.
+stands alone; the parts have keys of their own, the same whenever it is done again, and what was parted once
+is never asked for as a whole again. Who is in which part says the letter's own token, so that a letter that
+is left out by then moves no other.
 """
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
 from apps.integrations.client import Client
-from apps.integrations.connectors.bulk_email.letters import Envelope, Fate, Letter, Verdict, message_id_of
+from apps.integrations.connectors.bulk_email.letters import (
+    Envelope,
+    Fate,
+    Letter,
+    Parting,
+    Verdict,
+    message_id_of,
+)
 from apps.integrations.connectors.email.provider import RECIPIENT
 from apps.integrations.connectors.email.resend import classify
 from apps.integrations.http import Request, Response
@@ -30,6 +38,15 @@ BATCH_SECONDS, LEAST_SECONDS = 75.0, 2.0
 DEEPEST = 64
 
 
+@dataclass(frozen=True)
+class _Sending:
+    """What all parts of a batch share. ends_at: by the monotonic clock."""
+
+    envelope: Envelope
+    parting: Parting
+    ends_at: float
+
+
 class BulkResend:
     """Door at Resend."""
 
@@ -38,13 +55,17 @@ class BulkResend:
     def __init__(self, client: Client) -> None:
         self.client = client
 
-    def send(self, envelope: Envelope, letters: Sequence[Letter], *, key: str) -> "Answer[list[Verdict]]":
-        return self._send(envelope, letters, key, time.monotonic() + BATCH_SECONDS)
+    def send(
+        self, envelope: Envelope, letters: Sequence[Letter], *, key: str, parting: Parting
+    ) -> "Answer[list[Verdict]]":
+        return self._send(_Sending(envelope, parting, time.monotonic() + BATCH_SECONDS), letters, key)
 
     def _send(
-        self, envelope: Envelope, letters: Sequence[Letter], key: str, ends_at: float, depth: int = 0
+        self, sending: "_Sending", letters: Sequence[Letter], key: str, depth: int = 0
     ) -> "Answer[list[Verdict]]":
-        answer = self._ask(envelope, letters, key, ends_at - time.monotonic())
+        if key in sending.parting.keys:
+            return self._of_parts(sending, letters, key, depth)
+        answer = self._ask(sending, letters, key)
         outcome = answer.outcome
         if outcome.is_good and answer.value is not None:
             if len(answer.value) != len(letters):
@@ -58,11 +79,12 @@ class BulkResend:
             if len(letters) == 1 or depth == DEEPEST:
                 verdict = Verdict(Fate.REFUSED, outcome.reason, is_bad_address=outcome.code == RECIPIENT)
                 return Answer(outcome=Outcome(kind=Kind.OK), value=[verdict] * len(letters))
-            return self._of_parts(envelope, letters, key, ends_at, depth)
+            sending.parting.note(key)
+            return self._of_parts(sending, letters, key, depth)
         return _with(answer, None)
 
     def _of_parts(
-        self, envelope: Envelope, letters: Sequence[Letter], key: str, ends_at: float, depth: int
+        self, sending: "_Sending", letters: Sequence[Letter], key: str, depth: int
     ) -> "Answer[list[Verdict]]":
         """While whoever journalled the batch has it under a lease; who is left then is unsent."""
         sides = [side(one.token, depth) for one in letters]
@@ -71,7 +93,7 @@ class BulkResend:
         for part_of in sorted(set(sides)):
             places = [place for place, one in enumerate(sides) if one == part_of]
             part = [letters[place] for place in places]
-            answer = self._send(envelope, part, f"{key}.{part_of}", ends_at, depth + 1)
+            answer = self._send(sending, part, f"{key}.{part_of}", depth + 1)
             answers.append(answer)
             for place, verdict in zip(places, answer.value or [], strict=False):
                 verdicts[place] = verdict
@@ -80,9 +102,8 @@ class BulkResend:
         worst = next((one for one in answers if not one.outcome.is_good), answers[-1])
         return Answer(outcome=worst.outcome, value=verdicts)
 
-    def _ask(
-        self, envelope: Envelope, letters: Sequence[Letter], key: str, seconds: float
-    ) -> "Answer[list[str]]":
+    def _ask(self, sending: "_Sending", letters: Sequence[Letter], key: str) -> "Answer[list[str]]":
+        seconds = sending.ends_at - time.monotonic()
         if seconds < LEAST_SECONDS:
             late = Outcome(kind=Kind.DEADLINE, reason="Resend is too slow for a batch.", was_sent=False)
             return Answer(outcome=late)
@@ -90,7 +111,7 @@ class BulkResend:
             method="POST",
             url="/emails/batch",
             headers={"Idempotency-Key": key},
-            json=[_document(envelope, one) for one in letters],
+            json=[_document(sending.envelope, one) for one in letters],
         )
         return self.client.ask(
             "emails.batch",

@@ -12,7 +12,7 @@ from threading import Lock
 
 from apps.integrations import addresses
 from apps.integrations.client import Client
-from apps.integrations.connectors.bulk_email.letters import Envelope, Fate, Letter, Verdict
+from apps.integrations.connectors.bulk_email.letters import Envelope, Fate, Letter, Parting, Verdict
 from apps.integrations.connectors.bulk_email.smtp_session import Broken, Post, SenderRefused, Session
 from apps.integrations.connectors.bulk_email.wire import head, message
 from apps.integrations.connectors.email.smtp import SMTP, come_in, outcome_of, server_of
@@ -68,7 +68,9 @@ class BulkSmtp:
     def __init__(self, client: Client) -> None:
         self.client = client
 
-    def send(self, envelope: Envelope, letters: Sequence[Letter], *, key: str) -> "Answer[list[Verdict]]":
+    def send(
+        self, envelope: Envelope, letters: Sequence[Letter], *, key: str, parting: Parting
+    ) -> "Answer[list[Verdict]]":
         connection = self.client.connection
         if not connection.is_usable:
             reason = f"{connection.label} is {connection.get_state_display()}."
