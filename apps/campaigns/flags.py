@@ -14,7 +14,7 @@ from waffle import get_waffle_flag_model
 
 from apps.accounts.errors import DomainError, NotHere
 from apps.accounts.models import Workspace
-from apps.campaigns.models import FlagChoice
+from apps.campaigns.models import AiSwitch, FlagChoice
 
 
 class SwitchedOff(DomainError):
@@ -41,7 +41,7 @@ class Standing:
     capability: Capability
     is_on: bool
     off_by: str
-    choice: FlagChoice | None
+    choice: FlagChoice | AiSwitch | None
 
 
 def _marketing() -> bool:

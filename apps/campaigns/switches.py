@@ -1,6 +1,7 @@
 """Switching a capability off or on in a workspace; campaigns that run obey within seconds."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +16,8 @@ from apps.accounts.models import Workspace
 from apps.accounts.permissions import Actor, require, system
 from apps.accounts.tasks_base import workspace_task
 from apps.campaigns import campaigns, flags
-from apps.campaigns.content import ai
+from apps.campaigns.content import ai, ai_switch
+from apps.campaigns.flags import Standing
 from apps.campaigns.models import Campaign, FlagChoice
 
 log = structlog.get_logger(__name__)
@@ -37,7 +39,7 @@ def turn(actor: Actor, name: str, *, is_on: bool, now: datetime, reason: str = "
     """Switch a capability. Needs workspace:manage. Raises NotHere for none of ours. Audited.
 
     From then on nothing begins. What runs is paused, or goes on, one by one: some of it before this answers,
-    the rest by a task.
+    the rest by a task. Models that an alert switched off are let write again by a person alone.
     """
     choice = _choose(actor, name, is_on=is_on, now=now, reason=reason)
     if obey(Workspace.objects.get(), now=now, most=AT_ONCE) >= AT_ONCE:
@@ -45,10 +47,24 @@ def turn(actor: Actor, name: str, *, is_on: bool, now: datetime, reason: str = "
     return choice
 
 
+def standings(workspace: Workspace) -> list[Standing]:
+    """All capabilities, as this workspace has them: models are off as well while an alert holds them."""
+    return [_with_the_alert(one) for one in flags.standings(workspace)]
+
+
+def _with_the_alert(one: Standing) -> Standing:
+    row = ai_switch.now_set() if one.capability.name == flags.AI else None
+    if row is None or row.is_on or not one.is_on:
+        return one
+    return replace(one, is_on=False, off_by="workspace", choice=row)
+
+
 @transaction.atomic
 def _choose(actor: Actor, name: str, *, is_on: bool, now: datetime, reason: str) -> FlagChoice:
     require(actor, "workspace:manage")
     flags.find(name)
+    if is_on and name == flags.AI and ai_switch.reason_off():
+        ai_switch.turn_on(actor, now=now, reason=reason)
     values = {"is_on": is_on, "reason": reason[:300], "changed_by": actor.label, "changed_at": now}
     before = FlagChoice.objects.filter(name=name).values_list("is_on", flat=True).first()
     choice, _ = FlagChoice.objects.update_or_create(

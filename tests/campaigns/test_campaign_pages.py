@@ -4,10 +4,12 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.core.exceptions import PermissionDenied
 
 from apps.accounts.models import AuditEntry
-from apps.campaigns import arm_figures, campaigns, splitting
-from apps.campaigns.content import ai, variants
+from apps.accounts.permissions import system
+from apps.campaigns import arm_figures, campaigns, flags, splitting, switches
+from apps.campaigns.content import ai, ai_switch, variants
 from apps.campaigns.models import AiDraft, Campaign, Content, FlagChoice, Recipient
 from tests.campaigns.built import click, convert, launched, ready, send_all
 from tests.factories import NOW, PersonFactory, member
@@ -298,6 +300,24 @@ def test_it_is_paused_in_its_row(page, workspace, actor):
     assert 'hx-trigger="every 5s"' in rows.content.decode()
     assert Campaign.objects.get().state == "paused"
     assert "1 campaign is paused" in _text(page.get("/campaigns/"))
+
+
+def test_models_that_an_alert_switched_off_are_off_on_the_page_and_back_by_a_person(page, workspace, actor):
+    made = ready(workspace, many=3)
+    ai_switch.turn_off(system(workspace.pk, label="the alert"), reason="AI content fails: half.", now=NOW)
+
+    shown = _text(page.get("/campaigns/switches/"))
+    assert "1 capability is switched off" in shown
+    assert "by the alert: AI content fails: half." in shown
+    new = _text(page.get(f"/campaigns/{made.public_id}/build/content/?new"))
+    assert "Language models are switched off" in new
+    assert "AI content fails: half." in new
+    with pytest.raises(PermissionDenied):
+        switches.turn(system(workspace.pk), flags.AI, is_on=True, now=NOW)
+    page.post("/campaigns/switches/", {"name": flags.AI, "is_on": "1"})
+
+    assert not ai.held()
+    assert "Everything is switched on" in _text(page.get("/campaigns/switches/"))
 
 
 def test_a_switch_is_turned_by_an_owner(page, client, workspace):

@@ -9,9 +9,28 @@ import socket
 import socketserver
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+from tests.fakes.server import Fault
+
 MESSAGE_ID = re.compile(rb"^Message-ID:\s*(<[^>]+>)", re.IGNORECASE | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Spoilt(Fault):
+    """What happens to one message. at: MAIL, RCPT or DATA, or TAKEN once it was kept. answer: what is said
+    there instead; without one it breaks off, and is_silent says nothing more until the client has had enough.
+    """
+
+    at: str
+    answer: str = ""
+    is_silent: bool = False
+
+
+def as_always() -> Spoilt | None:
+    return None
 
 
 class Gate:
@@ -53,6 +72,8 @@ class Sink:
         self.messages: list[bytes] = []
         self.answers: dict[str, str] = {}
         self.sender_answer = ""
+        # Asked once a message, at its sender.
+        self.spoils: Callable[[], Spoilt | None] = as_always
         self.breaks_after: int | None = None
         self.greets_after = 0.0
         self.gate = Gate()
@@ -63,10 +84,16 @@ class Sink:
         self._server.sink = self
 
     def __enter__(self) -> "Sink":
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()
 
@@ -103,7 +130,7 @@ class _Connection(socketserver.StreamRequestHandler):
         time.sleep(sink.greets_after)
         self._out = b"220 sink ESMTP\r\n"
         self.recipient, self.taken = "", 0
-        self.refused = False
+        self.refused, self.spoilt = False, as_always()
         while True:
             if self._out and not self._is_more():
                 self.connection.sendall(self._out)
@@ -124,6 +151,10 @@ class _Connection(socketserver.StreamRequestHandler):
 
     def _command(self, line: bytes, sink: Sink) -> bool:
         verb = line[:4].upper()
+        if verb == b"MAIL":
+            self.spoilt = sink.spoils()
+        if (spoilt := self.spoilt) and spoilt.at == verb.decode("latin-1"):
+            return self._spoil(spoilt)
         if verb == b"EHLO":
             time.sleep(sink.greets_after)
             self._out += (
@@ -146,6 +177,17 @@ class _Connection(socketserver.StreamRequestHandler):
             self._out += b"250 ok\r\n"
         return True
 
+    def _spoil(self, spoilt: Spoilt) -> bool:
+        """Whether the connection lives on."""
+        if spoilt.answer:
+            self.refused = True
+            self._out += f"{spoilt.answer}\r\n".encode()
+            return True
+        while spoilt.is_silent and self.rfile.read1(65_536):
+            pass
+        self.connection.shutdown(socket.SHUT_RDWR)
+        return False
+
     def _data(self, sink: Sink) -> bool:
         if self.refused:
             self._out += b"554 no valid recipients\r\n"
@@ -160,6 +202,8 @@ class _Connection(socketserver.StreamRequestHandler):
         sink.take(self.recipient, b"".join(lines))
         sink.gate.passes()
         self.taken += 1
+        if self.spoilt and self.spoilt.at == "TAKEN":
+            return self._spoil(self.spoilt)
         if sink.breaks_after is not None and self.taken >= sink.breaks_after:
             self.connection.shutdown(socket.SHUT_RDWR)
             return False

@@ -8,9 +8,10 @@ import hmac
 import json
 import secrets
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
-from tests.fakes.server import Fake, Reply, Seen, json_reply, route
+from tests.fakes import server
+from tests.fakes.server import Answer, Fake, Fault, Reply, Seen, json_reply, route
 
 KEY = "re_123456789"
 SECRET = "whsec_" + base64.b64encode(b"resend-signing-secret-of-32bytes").decode()
@@ -23,8 +24,18 @@ def error(status: int, name: str, message: str = "", headers: dict[str, str] | N
     )
 
 
+FAULTS: dict[str, Fault] = {
+    **server.FAULTS,
+    "429": Answer(error(429, "rate_limit_exceeded", "Too many requests.", {"Retry-After": "1"})),
+    "quota": Answer(error(429, "daily_quota_exceeded", "You have reached your daily email sending quota.")),
+    "401": Answer(error(401, "missing_api_key", "Missing API key in the authorization header.")),
+    "500": Answer(error(500, "internal_server_error", "Something went wrong.")),
+}
+
+
 class Resend(Fake):
     name = "resend"
+    faults: ClassVar[dict[str, Fault]] = FAULTS
 
     def __init__(self, *, per_second: int = 2, **options: Any) -> None:
         super().__init__(**options)

@@ -21,8 +21,9 @@ import struct
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 LARGEST = 64 * 1024**2
@@ -173,6 +174,65 @@ class Drip(Fault):
             time.sleep(self.seconds)
 
 
+@dataclass(frozen=True)
+class Rewritten(Fault):
+    """It was done, and the answer is not what it should be."""
+
+    change: Callable[[Reply], Reply]
+
+    def send(self, connection: socket.socket, reply: Reply) -> None:
+        send_reply(connection, self.change(reply))
+
+
+@dataclass(frozen=True)
+class Silent(Fault):
+    """Nothing is heard any more, until the client has had enough; is_applied: it was done all the same."""
+
+    is_applied: bool = False
+
+    def send(self, connection: socket.socket, reply: Reply) -> None:
+        with suppress(OSError):
+            while connection.recv(65_536):
+                pass
+        os.close(connection.detach())
+
+
+def plain(status: int, headers: dict[str, str] | None = None) -> Fault:
+    """A refusal that is not in the service's own words: of whatever stands in front of it."""
+    return Answer(json_reply({"error": f"status {status}"}, status=status, headers=headers))
+
+
+# By the name that somebody types; what a service has of its own stands in its `faults`.
+FAULTS: dict[str, Fault] = {
+    "timeout": Silent(),
+    "timeout_after": Silent(is_applied=True),
+    "slow": Slow(5.0),
+    "drip": Drip(),
+    "401": plain(401),
+    "403": plain(403),
+    "404": plain(404),
+    "429": plain(429, {"Retry-After": "1"}),
+    "500": plain(500),
+    "503": plain(503, {"Retry-After": "1"}),
+    "reset": ResetBefore(),
+    "reset_after": ResetAfter(),
+    "truncated": Truncated(),
+    "not_json": NotJson(),
+    "502_after": NotJson(status=502),
+}
+
+
+@dataclass
+class Planned:
+    """What is going to go wrong, and how often still."""
+
+    fault: Fault
+    left: int
+    method: str
+    path: re.Pattern[str]
+    name: str
+
+
 Handler = Callable[[Any, Seen], Reply]
 
 
@@ -193,11 +253,13 @@ class Fake:
     name = "service"
     # What to type in to connect to it, for people who look around.
     hint = ""
+    # What can go wrong with it, by name.
+    faults: ClassVar[dict[str, Fault]] = FAULTS
 
     def __init__(self, *, port: int = 0, now: Callable[[], float] = time.time) -> None:
         self.now = now
         self.seen: list[Seen] = []
-        self._faults: list[tuple[Fault, str, re.Pattern[str]]] = []
+        self._planned: list[Planned] = []
         self._lock = threading.RLock()
         self._ids = 0
         self._routes = [
@@ -224,15 +286,22 @@ class Fake:
         self._server.shutdown()
         self._server.server_close()
 
-    def misbehave(self, fault: Fault, *, times: int = 1, path: str = "", method: str = "") -> None:
+    def misbehave(
+        self, fault: Fault, *, times: int = 1, path: str = "", method: str = "", name: str = ""
+    ) -> None:
         """Do this to the next requests (of that method, whose path matches) instead of what they ask for."""
         with self._lock:
-            self._faults.extend([(fault, method, re.compile(path))] * times)
+            self._planned.append(Planned(fault, times, method, re.compile(path), name or repr(fault)))
 
     def behave(self) -> None:
         """Forget the misbehaviour that is left."""
         with self._lock:
-            self._faults.clear()
+            self._planned.clear()
+
+    def planned(self) -> list[Planned]:
+        """What is still going to go wrong, in its order."""
+        with self._lock:
+            return list(self._planned)
 
     def next_id(self) -> int:
         with self._lock:
@@ -261,10 +330,12 @@ class Fake:
             send_reply(connection, reply)
 
     def _fault_for(self, request: Seen) -> Fault | None:
-        for place, (fault, method, pattern) in enumerate(self._faults):
-            if method in {"", request.method} and pattern.search(request.path):
-                del self._faults[place]
-                return fault
+        for one in self._planned:
+            if one.method in {"", request.method} and one.path.search(request.path):
+                one.left -= 1
+                if one.left < 1:
+                    self._planned.remove(one)
+                return one.fault
         return None
 
     def _handle(self, request: Seen) -> Reply:

@@ -1,11 +1,15 @@
-"""Every fake behind one port: /meta_ads/v26.0/… goes to Meta's, and so on. For trying the product without
-accounts.
+"""Every fake behind one port: /meta_ads/v26.0/… goes to Meta's, and so on; a mail server is at the next port.
+For trying the product without accounts, and with services that fail (/_fail).
 """
 
 import json
 import socket
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
+from tests.fakes import fail_door
 from tests.fakes.analytics import Amplitude, Mixpanel
 from tests.fakes.conversions import Ga4, GoogleConversions, MetaConversions
 from tests.fakes.google_ads import GoogleAds
@@ -14,6 +18,7 @@ from tests.fakes.lightblue import LightBlue
 from tests.fakes.linkedin import LinkedInAds, LinkedInConversions
 from tests.fakes.linkedin_pages import LinkedInPages
 from tests.fakes.llm import LanguageModel
+from tests.fakes.mail_server import MailServer
 from tests.fakes.mailboxes import Mailboxes
 from tests.fakes.mailgun import Mailgun
 from tests.fakes.meta import Meta
@@ -71,8 +76,9 @@ class Town(Fake):
     name = "town"
 
     def __init__(self, *, port: int = 0) -> None:
-        super().__init__(port=port)
-        self.fakes = {kind.name: kind() for kind in FAKES}
+        super().__init__(port=port or _free_pair())
+        self.mail = MailServer(smtp_port=self.port + 1)
+        self.fakes: dict[str, Fake] = {kind.name: kind() for kind in FAKES} | {"smtp": self.mail}
         for name, fake in self.fakes.items():
             fake._server.server_close()  # the town's door is theirs
             fake.url = f"{self.url}/{name}"
@@ -81,6 +87,36 @@ class Town(Fake):
         assert isinstance(mailboxes, Mailboxes)
         assert isinstance(resend, Resend)
         mailboxes.post = resend
+
+    def start(self) -> None:
+        self.mail.sink.start()
+        super().start()
+
+    def stop(self) -> None:
+        super().stop()
+        self.mail.sink.stop()
+
+    @route("POST", r"/_fail")
+    def fail(self, request: Seen) -> Reply:
+        """{"service": "llm", "fault": "429", "times": 3}: the next three requests are answered so."""
+        return self._at_the_door(lambda: fail_door.read(_document(request), self.fakes).plan(), status=201)
+
+    @route("GET", r"/_fail")
+    def failing(self, request: Seen) -> Reply:
+        """What is still going to go wrong, and what can."""
+        return json_reply(fail_door.told(self.fakes))
+
+    @route("DELETE", r"/_fail")
+    def behave_again(self, request: Seen) -> Reply:
+        """Nothing goes wrong any more, at ?service= or anywhere."""
+        return self._at_the_door(lambda: fail_door.forget(self.fakes, request.query.get("service", "")))
+
+    def _at_the_door(self, deed: Callable[[], None], *, status: int = 200) -> Reply:
+        try:
+            deed()
+        except fail_door.NotUnderstood as error:
+            return json_reply({"error": str(error)}, status=400)
+        return json_reply({"waiting": fail_door.told(self.fakes)["waiting"]}, status=status)
 
     @route("GET", r"/")
     def seen_by_all(self, request: Seen) -> Reply:
@@ -98,3 +134,21 @@ class Town(Fake):
             super().answer(request, connection)
         else:
             fake.answer(replace(request, target="/" + "/".join(rest)), connection)
+
+
+def _free_pair() -> int:
+    """A free port whose neighbour is free as well."""
+    while True:
+        with socket.socket() as first, socket.socket() as second, suppress(OSError):
+            first.bind(("127.0.0.1", 0))
+            port = int(first.getsockname()[1])
+            second.bind(("127.0.0.1", port + 1))
+            return port
+
+
+def _document(request: Seen) -> Any:
+    """None for what is no JSON."""
+    try:
+        return request.json
+    except ValueError:
+        return None

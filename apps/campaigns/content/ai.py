@@ -52,6 +52,11 @@ class Written:
     tokens: int = 0
 
 
+def held() -> str:
+    """Why no model may be asked here, in a sentence; empty where one may."""
+    return next((words for hold in _holds if (words := hold())), "")
+
+
 def holds(hold: Hold) -> Hold:
     """Have the function say whether models may be asked: a flag of the floor above, for instance."""
     _holds.append(hold)
@@ -111,7 +116,7 @@ def write(draft: AiDraft, *, now: datetime) -> Written:
 
 def written(brief: Brief, *, now: datetime) -> Written:
     """Never fails for what a model or its service does."""
-    if reason := next((words for hold in _holds if (words := hold())), ""):
+    if reason := held():
         return _by_rules(brief, "switched_off", f"Language models are switched off here: {reason}")
     connection = (
         Connection.objects.filter(service=chat.KEY, state=Connection.State.CONNECTED).order_by("pk").first()

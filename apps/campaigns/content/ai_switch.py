@@ -12,8 +12,12 @@ from apps.accounts import audit
 from apps.accounts.models import AuditEntry
 from apps.accounts.permissions import Actor, require, system
 from apps.campaigns.models import AiSwitch
+from apps.integrations import metrics
 from apps.integrations.models import Incident
 from apps.integrations.monitoring.actions import action
+
+# How far back the reason looks, as the rule does.
+LATELY_SECONDS = 900
 
 
 def reason_off() -> str:
@@ -61,6 +65,13 @@ def fall_back(incident: Incident) -> str:
     """Have rules write until a person has looked."""
     if reason_off():
         return "Language models were switched off already."
-    reason = f"{incident.title}: {incident.detail}"[:300]
-    turn_off(system(incident.workspace_id), reason=reason, now=timezone.now())
+    now = timezone.now()
+    turn_off(system(incident.workspace_id, label="the alert"), reason=_reason(incident, now), now=now)
     return "Language models are switched off; our own rules write. A person switches them on again."
+
+
+def _reason(incident: Incident, now: datetime) -> str:
+    seen, _ = metrics.window("ai.success", seconds=LATELY_SECONDS, now=now)
+    if seen.mean is None:
+        return f"{incident.title}: {incident.detail}"[:300]
+    return f"{incident.title}: {1 - seen.mean:.0%} of {seen.count:,} answers in a quarter of an hour failed."

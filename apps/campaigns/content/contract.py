@@ -11,10 +11,12 @@ from apps.campaigns.content import body, merge_fields, sandbox
 from apps.campaigns.content.body import Marks
 from apps.campaigns.content.briefs import Brief
 from apps.campaigns.content.sandbox import BadTemplate, fields_in
+from apps.integrations.connectors.llm import placeholders
 
 VARIANTS = 5
 LONGEST_SUBJECT, LONGEST_PREHEADER, LONGEST_BODY, LONGEST_LABEL = 90, 140, 6_000, 60
 NO_LINK = "none"
+WORDS = ("subject", "preheader", "body_markdown", "cta_label")
 # What a model need not place: an address in a text helps nobody.
 WITHHELD = {"email", "phone"}
 _MARKDOWN_LINK = re.compile(r"(?<!!)\[([^\]]*)\]\([^)]*\)")
@@ -105,9 +107,17 @@ def _repaired(given: Variant, brief: Brief) -> Variant:
         one["cta_link_id"], one["cta_label"] = NO_LINK, ""
     if not one["subject"] or not one["body_markdown"]:
         raise Unusable("A variant has no words left once addresses are taken out.")
-    if any("[[" in one[name] for name in ("subject", "preheader", "body_markdown", "cta_label")):
+    words = [one[name] for name in WORDS]
+    if any("[[" in text for text in words):
         raise Unusable("A variant speaks of somebody who is not in the brief.")
+    if placeholders.reached("\n".join(words)) - placeholders.reached(_told_in(brief)):
+        raise Unusable("A variant holds an e-mail address or a telephone number that is not in the brief.")
     return one
+
+
+def _told_in(brief: Brief) -> str:
+    labels = (label for label, _ in brief.links)
+    return "\n".join([brief.about, brief.audience, brief.goal, *brief.names, *labels])
 
 
 def _without_addresses(text: str) -> str:
@@ -122,7 +132,7 @@ def _fields_of(variant: Variant) -> list[str]:
     known = frozenset(allowed_fields())
     used: set[str] = set()
     try:
-        for name in ("subject", "preheader", "body_markdown", "cta_label"):
+        for name in WORDS:
             used |= fields_in(sandbox.check(variant[name], known))
         body.read(sandbox.pieces(variant["body_markdown"]), Marks())
     except BadTemplate as error:

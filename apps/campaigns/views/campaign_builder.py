@@ -18,7 +18,7 @@ from apps.accounts.doors import page, refusals_in
 from apps.accounts.errors import DomainError, NotHere
 from apps.accounts.models import Person
 from apps.accounts.permissions import may, require
-from apps.campaigns import campaigns, flags
+from apps.campaigns import campaigns
 from apps.campaigns.campaigns import Checked
 from apps.campaigns.content import ai, predictions, preview, variants
 from apps.campaigns.models import Campaign, Content
@@ -243,7 +243,7 @@ def _contents(
         "present": form.present(chosen) if form is not None and chosen is not None else [],
         "new": new or (forms.WordsForm() if is_new else None),
         "brief": brief or forms.BriefForm(),
-        "ai_is_on": flags.is_on(flags.AI, request.workspace),
+        "ai_is_held": ai.held(),
         "test": test or forms.TestForm(initial={"to": request.actor.label}),
         "width": width,
         "widths": WIDTHS,

@@ -23,6 +23,6 @@ def switches(request: HttpRequest) -> HttpResponse:
         label = flags.find(name).label
         messages.success(request, f"{label}: switched {'on' if is_on else 'off'}.")
         return redirect("campaigns:switches")
-    standings = flags.standings(request.workspace)
+    standings = verbs.standings(request.workspace)
     context = {"standings": standings, "off": sum(not one.is_on for one in standings)}
     return render(request, "campaigns/switches.html", context)

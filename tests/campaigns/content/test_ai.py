@@ -129,6 +129,14 @@ def test_names_come_back(model, fake, asked):
     assert draft.variants[0]["subject"] == "Dance with The Zebras"
 
 
+def test_the_address_and_the_number_of_the_brief_come_back(model, fake, asked):
+    fake.canned["marketing"] = answer({"body_markdown": "Write to [[EMAIL_1]] or ring [[PHONE_1]]."})
+
+    draft = asked(about="Write to Barn@example.com, or ring 020 7946 0000.")
+
+    assert draft.variants[0]["body_markdown"] == "Write to Barn@example.com or ring 020 7946 0000."
+
+
 @pytest.mark.parametrize(
     ("changed", "kept"),
     [
@@ -171,6 +179,8 @@ def test_one_answer_that_does_not_keep_to_the_schema_is_repaired(model, fake, as
         answer({"subject": "{% if first_name %}"}),
         answer({"body_markdown": "https://a.example"}),
         answer({"subject": "Hello [[NAME_7]]"}),
+        answer({"body_markdown": "Ask grace@private.example."}),
+        answer({"preheader": "Ring +44 7700 900123"}),
         answer({"body_markdown": "<p {{ first_name }}>x</p>"}),
     ],
 )
@@ -294,7 +304,7 @@ def test_the_alert_switches_off_and_a_person_on(workspace, model, fake, asked, p
 
     row = AiSwitch.objects.get()
     assert not row.is_on
-    assert "AI content fails" in row.reason
+    assert row.reason == "AI content fails: 100% of 10 answers in a quarter of an hour failed."
     assert asked().why == "switched_off"
     with pytest.raises(PermissionDenied):
         ai_switch.turn_on(system(workspace.pk), now=NOW)

@@ -194,7 +194,7 @@ def server_of(known: Any, seconds: float) -> tuple[Server, str, int, str]:
     """The server, not connected yet, and where to. What settings put in its place is not checked."""
     security = str(known.get("security") or "starttls")
     host, port = str(known["account"]), int(known.get("port") or PORTS[security])
-    is_elsewhere = not (placed := settings.INTEGRATION_URLS.get(SMTP.key, ""))
+    is_elsewhere = not (placed := _placed())
     if placed:
         parts = urlsplit(placed)
         host, port, security = str(parts.hostname), int(parts.port or 25), PLACED[parts.scheme]
@@ -203,6 +203,15 @@ def server_of(known: Any, seconds: float) -> tuple[Server, str, int, str]:
     server.is_elsewhere = is_elsewhere
     server._host = host  # type: ignore[attr-defined] # the name in the certificate; connect() does not set it
     return server, host, port, security
+
+
+def _placed() -> str:
+    """Where settings put it. The fake of it is not behind the fakes' port: it listens at the next one."""
+    given: str = settings.INTEGRATION_URLS.get(SMTP.key, "")
+    if given or not settings.FAKES_URL:
+        return given
+    fakes = urlsplit(settings.FAKES_URL)
+    return f"smtp://{fakes.hostname}:{(fakes.port or 80) + 1}"
 
 
 def come_in(server: Server, known: Any, security: str) -> None:

@@ -12,6 +12,12 @@ PHONE = re.compile(r"(?<![\w+])(?!\d{4}-\d\d-\d\d)\+?\(?\d(?:[ ().-]{0,2}\d){8,1
 SHORTEST_NAME = 2
 
 
+def reached(text: str) -> set[str]:
+    """How somebody can be reached by the text: addresses in small letters, numbers as digits alone."""
+    addresses = {found.lower() for found in EMAIL.findall(text)}
+    return addresses | {re.sub(r"\D", "", found) for found in PHONE.findall(EMAIL.sub(" ", text))}
+
+
 class Placeholders:
     """Takes personal data out of texts and puts it back. The same thing has the same placeholder."""
 
