@@ -26,6 +26,12 @@ CONFIRM_FIRST = (
 # And to one that would undo a no.
 SAID_NO = "They said no to this. Have them sign up themselves; it counts once they follow the link they get."
 
+# And to one of a program, a file or a colleague that would undo a no and shows no proof.
+PROVE = (
+    "They said no on {on}. A yes after it counts with its proof: when they said so, later than that, and in "
+    "which words they were asked (occurred_at and wording)."
+)
+
 # Of some purposes, those that have to be confirmed by e-mail in the workspace in scope.
 Finder = Callable[[Collection[str]], Collection[str]]
 _meanings: dict[str, str] = {}
@@ -84,9 +90,35 @@ def also_keeps_a_no(finder: Finder) -> Finder:
 
 def refused_by(person: Person, purposes: Collection[str]) -> set[str]:
     """Those of the purposes that the person said no to and a no is kept of. For doors that anybody uses."""
+    return {purpose for _, purpose in noes_of([person.pk], purposes)}
+
+
+def noes_of(person_ids: Collection[int], purposes: Collection[str]) -> dict[tuple[int, str], datetime]:
+    """When those of the people said no who do so now, to those of the purposes that a no is kept of."""
     kept = {purpose for finder in _keepers for purpose in finder(purposes)} if purposes else set()
-    said = latest(person) if kept else {}
-    return {purpose for purpose in kept if purpose in said and not said[purpose].is_granted}
+    if not kept:
+        return {}
+    said = _latest().filter(person__in=person_ids, purpose__in=kept)
+    return {(one.person_id, one.purpose): one.occurred_at for one in said if not one.is_granted}
+
+
+def unproven(said: Said, refused_at: datetime | None, *, is_dated: bool) -> dict[str, list[str]]:
+    """What a yes lacks that would undo a no of that moment, by field; an older one undoes nothing.
+
+    is_dated: somebody named its moment; it is not merely that of its arrival.
+    """
+    if refused_at is None or not said.is_granted or said.occurred_at <= refused_at:
+        return {}
+    words = PROVE.format(on=f"{refused_at:%-d %B %Y}")
+    lacking = {"occurred_at": is_dated, "wording": bool(said.wording.strip())}
+    return {name: [words] for name, is_there in lacking.items() if not is_there}
+
+
+def require_proof(person: Person, said: Said) -> None:
+    """Of a yes that a colleague takes down over a no. Raises Invalid."""
+    refused_at = noes_of([person.pk], [said.purpose]).get((person.pk, said.purpose))
+    if faults := unproven(said, refused_at, is_dated=True):
+        raise Invalid(faults)
 
 
 def to_confirm(purposes: Collection[str]) -> set[str]:

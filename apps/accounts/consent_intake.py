@@ -28,9 +28,12 @@ TRUE, FALSE = {"true", "yes", "1", "granted"}, {"false", "no", "0", "withdrawn"}
 
 @dataclass(frozen=True, kw_only=True)
 class Word:
-    """What somebody said, and by which one of the three ways they are known."""
+    """What somebody said, and by which one of the three ways they are known. is_dated: its moment was named,
+    and is not merely that of its arrival.
+    """
 
     said: Said
+    is_dated: bool = True
     user_id: str | None = None
     anonymous_id: str | None = None
     email: str | None = None
@@ -83,8 +86,25 @@ def _by_id(actor: Actor, words: Sequence[Word], *, now: datetime) -> list[Taken]
         workspace_id=actor.workspace_id,
         seen_at=[word.said.occurred_at for word in words],
     )
-    told = [(int(person_id), word.said) for person_id, word in zip(who, words, strict=True)]
-    return [Taken(int(is_new)) for is_new in consent.record_many(actor, told, now=now)]
+    told = [(int(person_id), word) for person_id, word in zip(who, words, strict=True)]
+    lacks = _unproven(told)
+    good = [(person_id, word.said) for (person_id, word), lack in zip(told, lacks, strict=True) if not lack]
+    news = iter(consent.record_many(actor, good, now=now))
+    return [Taken(errors=lack) if lack else Taken(int(next(news))) for lack in lacks]
+
+
+def _unproven(told: Sequence[tuple[int, Word]]) -> list[dict[str, list[str]]]:
+    """What each yes lacks that would undo a no: one that stands already, or one told with it."""
+    purposes = {word.said.purpose for _, word in told if word.said.is_granted}
+    noes = consent.noes_of({person_id for person_id, _ in told}, purposes)
+    for person_id, said in ((person_id, word.said) for person_id, word in told):
+        if not said.is_granted:
+            key = person_id, said.purpose
+            noes[key] = max(noes.get(key, said.occurred_at), said.occurred_at)
+    return [
+        consent.unproven(word.said, noes.get((person_id, word.said.purpose)), is_dated=word.is_dated)
+        for person_id, word in told
+    ]
 
 
 def _by_email(actor: Actor, word: Word, *, now: datetime) -> Taken:
@@ -95,9 +115,18 @@ def _by_email(actor: Actor, word: Word, *, now: datetime) -> Taken:
     if not known:
         return Taken(errors={"email": ["Nobody in this workspace is known by that address."]})
     try:
-        return Taken(sum(_of_person(actor, one.pk, word.said, now=now) for one in known))
+        return _of_people(actor, [people.root_of(one.pk) for one in known], word, now=now)
     except NotHere as erased:
         return Taken(errors={"email": [erased.detail]})
+
+
+def _of_people(actor: Actor, person_ids: Sequence[int], word: Word, *, now: datetime) -> Taken:
+    """Of all who have the address, or of none where one of them said no and there is no proof: a no that
+    arrives meanwhile is of a later moment, and counts in any case.
+    """
+    if lacks := [lack for lack in _unproven([(one, word) for one in person_ids]) if lack]:
+        return Taken(errors=lacks[0])
+    return Taken(sum(_of_person(actor, one, word.said, now=now) for one in person_ids))
 
 
 @transaction.atomic
@@ -173,7 +202,7 @@ def _word(row: dict[str, str], source: str, now: datetime) -> Word:
         wording=row["wording"],
         occurred_at=_moment(row["occurred_at"], now),
     )
-    return Word(said=said, **who)
+    return Word(said=said, is_dated=bool(row["occurred_at"]), **who)
 
 
 def _moment(text: str, now: datetime) -> datetime:

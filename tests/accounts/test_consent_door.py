@@ -9,11 +9,14 @@ from django.utils import timezone
 
 from apps.accounts import consent, people, scoping
 from apps.accounts.models import AuditEntry, ConsentRecord, Person
+from apps.accounts.permissions import system
+from apps.campaigns.models import Topic
 from tests import factories
 from tests.conftest import api_client
 from tests.factories import NOW
 
 URL = "/api/v1/people/consent"
+LEFT = NOW - timedelta(hours=2)
 THEN = "2026-11-19T10:00:00Z"
 WORD = {"user_id": "ada", "purpose": "ad_user_data", "granted": True, "source": "banner", "occurred_at": THEN}
 
@@ -93,6 +96,76 @@ def test_a_grant_that_arrives_after_a_later_withdrawal_does_not_count(api, ada):
     say(api, {**WORD, "occurred_at": "2026-11-18T10:00:00Z"})
 
     assert not consent.is_given(ada, "ad_user_data")
+
+
+@pytest.fixture
+def left(ada, workspace):
+    """Ada left the topic `dates`, which asks for no confirmation, by the link in a message."""
+    Topic.objects.create(workspace=workspace, key="dates", name="Dates", is_double_opt_in=False)
+    withdraw = {"purpose": "dates", "is_granted": False, "source": "one-click unsubscribe"}
+    consent.record(system(workspace.pk), ada, occurred_at=LEFT, now=NOW, **withdraw)
+    return ada
+
+
+YES = {"purpose": "dates", "granted": True, "source": "shop"}
+PROOF = {"wording": "Yes, write to me about dates again.", "occurred_at": "2026-11-20T11:00:00Z"}
+
+
+@pytest.mark.parametrize("who", [{"user_id": "ada"}, {"email": "ada@example.com"}], ids=["id", "address"])
+@pytest.mark.parametrize(
+    ("proof", "lacking"),
+    [
+        ({}, {"occurred_at", "wording"}),
+        ({"wording": PROOF["wording"]}, {"occurred_at"}),
+        ({"occurred_at": PROOF["occurred_at"], "wording": "  "}, {"wording"}),
+        (PROOF, set()),
+    ],
+    ids=["none", "no time", "no words", "whole"],
+)
+def test_a_program_says_yes_over_a_no_with_its_proof_alone(api, left, who, proof, lacking):
+    [told] = say(api, {**YES, **who, **proof}).json()["results"]
+
+    assert set(told["errors"]) == lacking
+    assert consent.is_given(left, "dates") == (not lacking)
+    for texts in told["errors"].values():
+        assert texts[0].startswith("They said no on 20 November 2026.")
+
+
+def test_an_old_yes_undoes_no_no_and_is_kept(api, left):
+    told = say(api, {**YES, "user_id": "ada", "occurred_at": THEN}).json()
+
+    assert told["recorded"] == 1
+    assert not consent.is_given(left, "dates")
+
+
+def test_a_no_that_comes_along_is_kept_as_well(api, left):
+    no = {**YES, "user_id": "eve", "granted": False, "occurred_at": THEN}
+
+    told = say(api, no, {**YES, "user_id": "eve"}).json()
+
+    assert [one["what"] for one in told["results"]] == ["recorded", "refused"]
+
+
+def test_a_colleague_says_yes_over_a_no_with_the_words(page, left):
+    url = reverse("accounts:consent", args=[left.public_id])
+    given = {"purpose": "dates", "is_granted": "yes", "source": "by telephone"}
+
+    answer = page.post(url, given)
+    assert answer.status_code == 400
+    assert "They said no on 20 November 2026." in answer.content.decode()
+    assert not consent.is_given(left, "dates")
+    assert page.post(url, {**given, "wording": "Shall we write to you again?"}).status_code == 302
+    assert consent.is_given(left, "dates")
+
+
+def test_a_file_without_times_brings_nobody_back(page, left):
+    lines = f"user_id,purpose,granted,wording\nada,dates,yes,{PROOF['wording']}\n"
+    file = SimpleUploadedFile("old.csv", lines.encode(), content_type="text/csv")
+
+    answer = page.post(reverse("accounts:consents"), {"file": file, "source": "old list"})
+
+    assert "They said no on 20 November 2026." in answer.content.decode()
+    assert not consent.is_given(left, "dates")
 
 
 def test_a_thousand_go_in_one_request_and_not_one_more(api, workspace):

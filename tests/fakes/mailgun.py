@@ -36,6 +36,8 @@ class Mailgun(Fake):
         self.domain, self.region = domain, region
         self.sent: list[dict[str, list[str]]] = []
         self.mime: list[bytes] = []
+        # Of each message that was taken: its address, and its words as they came.
+        self.taken: list[tuple[str, dict[str, list[str]]]] = []
         self.events: list[dict[str, Any]] = []
 
     @route("POST", r"/v3/(?P<domain>[^/]+)/messages\.mime")
@@ -46,6 +48,7 @@ class Mailgun(Fake):
         if "@" not in form.get("to", [""])[0] or not form.get("message"):
             return json_reply({"message": "to parameter is not a valid address"}, status=400)
         self.mime.append(form["message"][0].encode())
+        self.taken.append((form["to"][0], form))
         return json_reply({"id": f"<{self.next_id()}@{self.domain}>", "message": "Queued. Thank you."})
 
     @route("POST", r"/v3/(?P<domain>[^/]+)/messages")
@@ -62,6 +65,7 @@ class Mailgun(Fake):
             return json_reply({"message": "too many recipients"}, status=400)
         given = form.get("h:Message-Id", [f"<{secrets.token_hex(12)}@{self.domain}>"])[0]
         self.sent.append(form)
+        self.taken += [(one, form) for one in addresses]
         for one in addresses:
             self.happened("accepted", given, one, form.get("v:delivery", [""])[0])
         return json_reply({"id": given, "message": "Queued. Thank you."})

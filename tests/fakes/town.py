@@ -4,6 +4,7 @@ For trying the product without accounts, and with services that fail (/_fail).
 
 import json
 import socket
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -95,6 +96,28 @@ class Town(Fake):
     def stop(self) -> None:
         super().stop()
         self.mail.sink.stop()
+
+    @route("GET", r"/_mail")
+    def post(self, request: Seen) -> Reply:
+        """How many messages each mail service took, and who got more than one; ?to=: those of one."""
+        taken = self._taken()
+        if to := request.query.get("to"):
+            return json_reply([{"service": name, **told} for name, one, told in taken if one == to])
+        each = Counter(one for _, one, _ in taken)
+        twice = sorted(one for one, count in each.items() if count > 1)
+        services = Counter(name for name, _, _ in taken)
+        return json_reply({"taken": services, "addresses": len(each), "more_than_one": twice[:100]})
+
+    def _taken(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """Service, address and what it keeps of each message."""
+        resend, mailgun = self.fakes["resend"], self.fakes["mailgun"]
+        assert isinstance(resend, Resend)
+        assert isinstance(mailgun, Mailgun)
+        return [
+            *(("resend", to, one) for one in list(resend.sent.values()) for to in one["to"]),
+            *(("mailgun", to, {"form": form}) for to, form in list(mailgun.taken)),
+            *(("smtp", to, {"message_id": name}) for to, name in list(self.mail.sink.stored)),
+        ]
 
     @route("POST", r"/_fail")
     def fail(self, request: Seen) -> Reply:

@@ -140,6 +140,10 @@ def test_mail_goes_to_the_mail_server_of_the_fakes_and_can_be_read_there(door, s
             {"number": 0, "to": "ada@example.com", "subject": "Hello", "message_id": "<k1@studio.example>"}
         ],
     }
+    assert door.get("/_mail").json() == {"taken": {"smtp": 1}, "addresses": 1, "more_than_one": []}
+    assert door.get("/_mail", params={"to": "ada@example.com"}).json() == [
+        {"service": "smtp", "message_id": "<k1@studio.example>"}
+    ]
     assert "Subject: Hello" in door.get("/smtp/messages/0").text
     assert door.get("/smtp/messages/0/html").text.strip() == "Hello"
     assert door.get("/smtp/messages/1").status_code == 404

@@ -102,7 +102,7 @@ def _word(given: dict[str, Any], now: datetime) -> Word:
         wording=given["wording"],
         occurred_at=given.get("occurred_at", now),
     )
-    return Word(said=said, **{way: given.get(way) for way in WAYS})
+    return Word(said=said, is_dated="occurred_at" in given, **{way: given.get(way) for way in WAYS})
 
 
 def _person(who: dict[str, Any]) -> Person:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from apps.accounts import consent, consent_intake, people
+from apps.accounts.consent import Said
 from apps.accounts.doors import page, refusals_in
 from apps.accounts.forms import ConsentFileForm, ConsentForm
 from apps.accounts.permissions import require
@@ -29,6 +30,7 @@ def person(request: HttpRequest, public_id: UUID) -> HttpResponse:
         if form.is_valid():
             with refusals_in(form):
                 now = timezone.now()
+                consent.require_proof(found, Said(**form.word(now)))
                 consent.record(request.actor, found, now=now, **form.word(now))
                 messages.success(request, "It is written down and counts from now on.")
                 return redirect("accounts:consent", public_id=found.public_id)

@@ -61,6 +61,10 @@ class Brief:
         """Of a link by its id; empty for none that is known."""
         return dict(zip(self.link_ids, (url for _, url in self.links), strict=True)).get(link_id, "")
 
+    def label(self, link_id: str) -> str:
+        """Of a link by its id; empty for none that is known."""
+        return dict(zip(self.link_ids, (label for label, _ in self.links), strict=True)).get(link_id, "")
+
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 

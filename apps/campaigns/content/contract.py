@@ -42,7 +42,7 @@ def schema(brief: Brief) -> dict[str, Any]:
         "subject": {"type": "string", "minLength": 1, "maxLength": LONGEST_SUBJECT},
         "preheader": {"type": "string", "minLength": 1, "maxLength": LONGEST_PREHEADER},
         "body_markdown": {"type": "string", "minLength": 1, "maxLength": LONGEST_BODY},
-        "cta_label": {"type": "string", "minLength": 1, "maxLength": LONGEST_LABEL},
+        "cta_label": {"type": "string", "maxLength": LONGEST_LABEL},
         "cta_link_id": {"type": "string", "enum": [*brief.link_ids, NO_LINK]},
         "merge_fields": {"type": "array", "items": {"type": "string", "enum": allowed_fields()}},
         "rationale": {"type": "string", "minLength": 1, "maxLength": 600},
@@ -105,6 +105,8 @@ def _repaired(given: Variant, brief: Brief) -> Variant:
     one["body_markdown"] = _without_addresses(one["body_markdown"]).strip()
     if not brief.url(one["cta_link_id"]):
         one["cta_link_id"], one["cta_label"] = NO_LINK, ""
+    elif not one["cta_label"]:
+        one["cta_label"] = brief.label(one["cta_link_id"])[:LONGEST_LABEL]
     if not one["subject"] or not one["body_markdown"]:
         raise Unusable("A variant has no words left once addresses are taken out.")
     words = [one[name] for name in WORDS]

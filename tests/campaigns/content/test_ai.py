@@ -156,6 +156,18 @@ def test_addresses_that_slip_in_are_taken_out(model, fake, asked, changed, kept)
     assert (draft.made_by, draft.variants[0]["body_markdown"]) == ("model", kept)
 
 
+@pytest.mark.parametrize(
+    ("link", "label"), [("none", ""), ("link_1", "Say that you come")], ids=["without a link", "with one"]
+)
+def test_a_button_without_words_is_none_or_has_those_of_its_link(model, fake, asked, link, label):
+    fake.canned["marketing"] = answer({"cta_label": "", "cta_link_id": link})
+
+    draft = asked()
+
+    assert (draft.made_by, len(fake.seen)) == ("model", 1)
+    assert (draft.variants[0]["cta_link_id"], draft.variants[0]["cta_label"]) == (link, label)
+
+
 def test_the_fields_that_are_listed_are_those_that_are_used(model, fake, asked):
     fake.canned["marketing"] = answer({"merge_fields": ["season", "company"]})
 
