@@ -17,6 +17,8 @@ from django.db import close_old_connections, connections, reset_queries
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.template.loader import render_to_string
 
+from config.cross_origin import AnyOrigin
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 # The only pages that take files; a large body elsewhere, such as at the sign-in, would only fill the disk.
@@ -196,4 +198,4 @@ _pool = ThreadPoolExecutor(max_workers=settings.WEB_THREADS, thread_name_prefix=
 _aside = ThreadPoolExecutor(max_workers=8, thread_name_prefix="aside")
 _committer = Committer(aside=_aside)
 _django = cast(App, ThreadedHandler())
-_web = BodyLimit(Door(_django, _committer, in_thread=_with_connection))
+_web = AnyOrigin(BodyLimit(Door(_django, _committer, in_thread=_with_connection)))
