@@ -96,14 +96,17 @@ def count_more(request: Request, family: str, cost: int) -> None:
     """
     if cost > 0:
         plain: HttpRequest = request._request
-        limit = limit_of(plain.actor.workspace_id, family)  # type: ignore[attr-defined]
-        if cost >= limit:
-            raise bodies.TooLarge(
-                f"It counts as {cost + 1:,} requests of {limit:,} a minute. Send it in parts."
-            )
-        verdict = count(plain.actor, family, cost=cost)  # type: ignore[attr-defined]
+        verdict = more(plain.actor, family, cost)  # type: ignore[attr-defined]
         plain.rate_verdict = verdict  # type: ignore[attr-defined]
         require(verdict)
+
+
+def more(actor: Actor, family: str, cost: int) -> Verdict:
+    """So many requests more for one that was let in. Raises TooLarge for more than a whole minute has."""
+    limit = limit_of(actor.workspace_id, family)
+    if cost >= limit:
+        raise bodies.TooLarge(f"It counts as {cost + 1:,} requests of {limit:,} a minute. Send it in parts.")
+    return count(actor, family, cost=cost)
 
 
 def require(verdict: Verdict) -> None:

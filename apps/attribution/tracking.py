@@ -55,6 +55,12 @@ class Reading:
 Place = tuple[Reading, int]
 
 
+def records_in(document: Any, name: str) -> int:
+    """How many a batch holds that may be stored; none in one that is refused as a whole."""
+    records = document.get(name) if isinstance(document, dict) else document
+    return len(records) if isinstance(records, list) and len(records) <= MAX_BATCH else 0
+
+
 def event(actor: Actor, record: Any, *, now: datetime) -> Answer:
     """Store one touch. Raises Invalid."""
     return _alone("event", actor, record, now=now)

@@ -26,6 +26,7 @@ from tests.conftest import committed
 from tests.factories import NOW
 
 EVENT = "/api/v1/attribution/track/event"
+BATCH = "/api/v1/attribution/track/batch"
 CLICK = {"user_id": "user_123", "event_type": "click", "platform": "meta"}
 # A request has its own number; event ids are as long as each other.
 CHANGING = {"x-request-id"}
@@ -143,6 +144,20 @@ def test_the_limit_of_a_key_holds_across_the_doors(workspace, now):
     assert int(answers[3].headers["Retry-After"]) > 0
     assert answers[3].headers["RateLimit"].startswith('"tracking";r=0;')
     assert Touchpoint.objects.count() == 2
+
+
+def test_a_batch_counts_as_many_times_as_it_has_records_at_either_door(workspace, now):
+    workspaces.change(system(workspace.pk), now=now, settings={"rate_limits": {"tracking": 7}})
+    of = {number: {"events": [{"type": "event", **CLICK}] * number} for number in (3, 5, 8)}
+    for name in doors.NAMES:
+        client = doors.client_of(name, workspace, ["track"], now)
+
+        answers = [client.post(BATCH, of[number], format="json") for number in (3, 8, 5)]
+
+        assert [answer.status_code for answer in answers] == [207, 413, 429]
+        assert answers[0].headers["RateLimit"].startswith('"tracking";r=4;')
+        assert "in parts" in answers[1].json()["detail"]
+    assert Touchpoint.objects.count() == 6
 
 
 def test_without_redis_tracking_goes_on(api, settings):

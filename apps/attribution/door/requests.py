@@ -56,10 +56,18 @@ class TrackingRequest:
         return tracking.MAX_BATCH if self.is_gzip else max(1, self.body.count(b"{") - 1)
 
     def admit(self) -> None:
-        """Count it against its key's limit and parse it, in the workspace in scope. Raises DomainError."""
-        self.verdict = throttling.count(self.actor, throttling.TRACKING)
-        throttling.require(self.verdict)
-        self.reading = tracking.read(self.deed, self.actor, self._document(), now=self.received_at)
+        """Count it against its key's limit, once for each of its records, and parse it, in the workspace in
+        scope. Raises DomainError.
+        """
+        self._count(throttling.count(self.actor, throttling.TRACKING))
+        reading = tracking.read(self.deed, self.actor, self._document(), now=self.received_at)
+        if (others := len(reading.records) - 1) > 0:
+            self._count(throttling.more(self.actor, throttling.TRACKING, others))
+        self.reading = reading
+
+    def _count(self, verdict: Verdict) -> None:
+        self.verdict = verdict
+        throttling.require(verdict)
 
     def settle(self) -> None:
         """Say what became of its records."""

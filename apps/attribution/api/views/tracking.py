@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.accounts import throttling
 from apps.accounts.errors import Invalid
 from apps.attribution import channels, tracking
 from apps.attribution.api.bodies import PlainRenderer, RecordsParser
@@ -39,6 +40,10 @@ class TrackingView(APIView):
     def answer(self, request: Request, deed: Deed) -> Response:
         status, body = deed(request._request.actor, request.data, now=timezone.now())
         return Response(body, status=status)
+
+    def answer_many(self, request: Request, deed: Deed, name: str) -> Response:
+        throttling.count_more(request, self.rate_family, tracking.records_in(request.data, name) - 1)
+        return self.answer(request, deed)
 
 
 class TrackEventView(TrackingView):
@@ -131,8 +136,10 @@ class TrackBatchView(TrackingView):
         ],
     )
     def post(self, request: Request) -> Response:
-        """Track up to 1,000 records, gzip welcome. Each has its own verdict; the good ones are stored."""
-        return self.answer(request, tracking.batch)
+        """Track up to 1,000 records, gzip welcome. Each counts as a request and has its own verdict; the good
+        ones are stored.
+        """
+        return self.answer_many(request, tracking.batch, "events")
 
 
 class IdentifyView(TrackingView):
@@ -183,8 +190,10 @@ class TrackSpendView(TrackingView):
         ],
     )
     def post(self, request: Request) -> Response:
-        """Say what sources cost on days. A source and day sent again is replaced."""
-        return self.answer(request, tracking.spend)
+        """Say what sources cost on days. A source and day sent again is replaced. Each row counts as a
+        request.
+        """
+        return self.answer_many(request, tracking.spend, "spend")
 
 
 class ChannelsView(APIView):
