@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from apps.accounts import scoping
 from apps.accounts.tasks_base import workspace_task
-from apps.campaigns.delivery import counting
+from apps.campaigns.delivery import counting, limits
 from apps.campaigns.models import Recipient, SendBatch, SendRun
 
 State = Recipient.State
@@ -37,6 +37,7 @@ def skip_if_cancelled(campaign_id: int) -> None:
 def _skip(campaign_id: int, after: int, through: int) -> int:
     under_way = SendBatch.objects.filter(campaign_id=campaign_id, settled_at__isnull=True)
     held = [one for ids in under_way.values_list("recipient_ids", flat=True) for one in ids]
+    limits.give_back_of(campaign_id, after=after, through=through, but=held)
     found = Recipient.objects.filter(campaign_id=campaign_id, pk__gt=after, pk__lte=through)
     skipped = {
         state: found.filter(state=state)

@@ -2,7 +2,7 @@
 person may have in some days. Rates and ramps are paces.py.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -32,7 +32,7 @@ CAPS = """
         WHERE kept.messages + {kept_others} < %(most)s
         RETURNING person_id
     )
-    UPDATE campaigns_recipient AS r SET is_counted = true
+    UPDATE campaigns_recipient AS r SET is_counted = true, counted_on = %(day)s::date
     FROM asked JOIN counted ON counted.person_id = asked.person
     WHERE r.workspace_id = (SELECT %(workspace)s::bigint) AND r.id = asked.recipient
     RETURNING r.id
@@ -42,6 +42,35 @@ OTHERS = """(SELECT coalesce(sum(d.messages), 0) FROM campaigns_personday AS d
       AND d.day > %(day)s::date - %(days)s::int AND d.day < %(day)s::date)"""
 CAPS = CAPS.format(
     others=OTHERS.format(of="p", key="id"), kept_others=OTHERS.format(of="kept", key="person_id")
+)
+
+# Days before recipients, as whoever counts locks them.
+GIVE_BACK = """
+    WITH mine AS (
+        SELECT id, person_id, counted_on FROM campaigns_recipient
+        WHERE workspace_id = (SELECT %(workspace)s::bigint) AND {whose}
+          AND is_counted AND counted_on IS NOT NULL
+    ), held AS (
+        SELECT id FROM campaigns_personday
+        WHERE workspace_id = (SELECT %(workspace)s::bigint)
+          AND (person_id, day) IN (SELECT person_id, counted_on FROM mine)
+        ORDER BY person_id, day FOR UPDATE
+    ), given AS (
+        UPDATE campaigns_recipient AS r SET is_counted = false, counted_on = NULL
+        FROM mine
+        WHERE r.workspace_id = (SELECT %(workspace)s::bigint) AND r.id = mine.id AND r.is_counted
+          AND (SELECT count(*) FROM held) >= 0
+        RETURNING mine.person_id, mine.counted_on
+    )
+    UPDATE campaigns_personday AS d SET messages = greatest(d.messages - back.messages, 0)
+    FROM (SELECT person_id, counted_on, count(*) AS messages FROM given GROUP BY 1, 2) AS back
+    WHERE d.workspace_id = (SELECT %(workspace)s::bigint) AND d.person_id = back.person_id
+      AND d.day = back.counted_on
+"""
+OF_THESE = GIVE_BACK.format(whose="id = ANY(%(ids)s::bigint[])")
+OF_A_CAMPAIGN = GIVE_BACK.format(
+    whose="campaign_id = %(campaign)s AND id > %(after)s AND id <= %(through)s "
+    "AND state IN ('to_send', 'waiting', 'skipped') AND id <> ALL(%(but)s::bigint[])"
 )
 
 
@@ -125,3 +154,18 @@ def _count(recipients: Mapping[int, int], cap: tuple[int, int], day: date) -> se
     with connection.cursor() as cursor:
         cursor.execute(CAPS, params)
         return {key for (key,) in cursor.fetchall()}
+
+
+def give_back(recipients: Sequence[int]) -> None:
+    """They get nothing after all: their message counts no more."""
+    _run(OF_THESE, {"ids": list(recipients)})
+
+
+def give_back_of(campaign_id: int, *, after: int, through: int, but: Sequence[int]) -> None:
+    """The same of all recipients of a campaign in that span who got nothing, but for those named."""
+    _run(OF_A_CAMPAIGN, {"campaign": campaign_id, "after": after, "through": through, "but": list(but)})
+
+
+def _run(query: str, params: dict[str, Any]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(query, params | {"workspace": scoping.current_id()})

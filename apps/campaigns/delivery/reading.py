@@ -163,6 +163,8 @@ def sort(
     reasons = {one.id: _reason(one, against) for one in left}
     if campaign.kind == Campaign.Kind.TRIGGERED:
         reasons |= withdrawals.of([one.id for one in left])
+    if back := [one.id for one in left if one.is_counted and reasons[one.id]]:
+        limits.give_back(back)
     reachable = _apart(left, reasons, found)
     values = rooms.values_of([one.person_id for one in reachable], compiled, now=now)
     addresses = {one.id: str(values.get(one.person_id, {}).get("email") or "") for one in reachable}

@@ -17,7 +17,7 @@ class Recipient(WorkspaceOwned):
     empty for a broadcast. chunk: with whom it is sent, 0 for nobody yet. due_at: not before then, and by
     itself; empty: with its chunk. is_timed: due_at is the person's own hour (chosen by past clicks); False:
     by lot at the common hour, to compare with; None: no hour was drawn, as for those who wait for a winner.
-    is_counted: the cap of the person counts it already, however often it is tried.
+    is_counted: the cap of the person counts it already, however often it is tried; counted_on: in which day.
 
     No index looks at what changes while it is sent, and the pages are half empty, so that settling a row
     touches no index (measured: a third of the time).
@@ -62,6 +62,7 @@ class Recipient(WorkspaceOwned):
     due_at = models.DateTimeField(null=True, blank=True)
     is_timed = models.BooleanField(null=True, blank=True)
     is_counted = models.BooleanField(default=False, db_default=False)
+    counted_on = models.DateField(null=True, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

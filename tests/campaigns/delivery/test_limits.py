@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.accounts import one_trip
+from apps.accounts.models import ConsentRecord, Person
 from apps.campaigns import delivery
-from apps.campaigns.delivery import journal, paces, reading, sending
+from apps.campaigns.delivery import journal, leftovers, paces, reading, sending
 from apps.campaigns.delivery.queueing import Queue
 from apps.campaigns.maths import pace, send_times
 from apps.campaigns.maths.send_windows import opens_at
-from apps.campaigns.models import Campaign, Chunk, Pace, Recipient, SendRun
+from apps.campaigns.models import Campaign, Chunk, Pace, PersonDay, Recipient, SendRun
 from tests.campaigns.delivery.conftest import launch, work
 from tests.fakes.server import Answer, json_reply
 
@@ -179,6 +180,63 @@ def test_who_is_put_off_is_counted_once(workspace, campaign, people, sink, at_sm
     work()
 
     assert delivery.progress(made) == delivery.Progress(sent=3)
+
+
+def put_off(workspace, campaign, people):
+    """A campaign under a cap, of which two of six messages left: the receiving server takes no more."""
+    limits = {"cap": {"messages": 1, "days": 7}, "domains_per_hour": {"example.com": 60}}
+    workspace.settings |= {"delivery": limits}
+    workspace.save(update_fields=["settings"])
+    people(6)
+    made = campaign()
+    launch(made, now=timezone.now())
+    work()
+    assert delivery.progress(made) == delivery.Progress(sent=2, to_send=4)
+    assert counted() == 6
+    return made
+
+
+def counted():
+    return sum(PersonDay.objects.values_list("messages", flat=True))
+
+
+def test_who_got_nothing_of_a_cancelled_campaign_may_have_the_next(
+    workspace, campaign, people, sink, at_smtp
+):
+    made = put_off(workspace, campaign, people)
+
+    delivery.cancel(made, now=timezone.now())
+    for _ in range(2):
+        leftovers.skip(campaign_id=made.pk)
+
+    assert delivery.progress(made) == delivery.Progress(sent=2, skipped={"cancelled": 4})
+    assert counted() == 2
+    workspace.settings["delivery"].pop("domains_per_hour")
+    workspace.save(update_fields=["settings"])
+    again = campaign()
+    launch(again, now=timezone.now())
+    work()
+    assert delivery.progress(again) == delivery.Progress(sent=4, skipped={"capped": 2})
+
+
+def test_who_is_skipped_after_being_put_off_is_not_counted(workspace, campaign, people, sink, at_smtp):
+    made = put_off(workspace, campaign, people)
+    for one in Person.objects.all():
+        ConsentRecord.objects.create(
+            workspace=workspace,
+            person=one,
+            purpose="news",
+            is_granted=False,
+            source="page",
+            occurred_at=timezone.now(),
+        )
+
+    Recipient.objects.filter(state="to_send").update(due_at=timezone.now())
+    SendRun.objects.update(is_open=True, due_at=None)
+    work()
+
+    assert delivery.progress(made) == delivery.Progress(sent=2, skipped={"unsubscribed": 4})
+    assert counted() == 2
 
 
 def test_two_messages_of_one_person_take_turns_under_a_cap(workspace, campaign, people, sink, at_smtp):
