@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from apps.accounts.errors import Invalid
+from apps.integrations import money
 from apps.integrations.connectors.crm.system import Entity, Remote
 from apps.integrations.sync.fields import KINDS, Kind, cleaned
 
@@ -120,15 +121,15 @@ def checked(entity: Entity, header: Sequence[str], columns: Mapping[str, str]) -
     return told
 
 
-def read(entity: Entity, content: bytes, columns: Mapping[str, str]) -> Rows:
-    """Each row as a record of the system that the file stands for."""
+def read(entity: Entity, content: bytes, columns: Mapping[str, str], *, currency: str = "") -> Rows:
+    """Each row as a record of the system that the file stands for. currency: of rows that name none."""
     header, rows = table_of(content)
     places = {name: header.index(column) for name, column in columns.items()}
     found, values = Rows(header), []
     for line, row in enumerate(rows, start=2):
         told = {name: row[place].strip() for name, place in places.items() if place < len(row)}
         try:
-            fields = _fields(entity, told)
+            fields = _fields(entity, told, currency)
             values.append((told.get(ID, ""), fields))
         except Invalid as error:
             name, words = next(iter(error.errors.items()))
@@ -137,10 +138,13 @@ def read(entity: Entity, content: bytes, columns: Mapping[str, str]) -> Rows:
     return found
 
 
-def _fields(entity: Entity, told: Mapping[str, str]) -> dict[str, Any]:
+def _fields(entity: Entity, told: Mapping[str, str], currency: str) -> dict[str, Any]:
     """An empty cell says nothing."""
+    places = money.exponent_of(told.get("currency") or currency)
     fields = {
-        name: _read(name, KINDS[entity][name], text) for name, text in told.items() if name != ID and text
+        name: _read(name, KINDS[entity][name], text, places)
+        for name, text in told.items()
+        if name != ID and text
     }
     if not fields:
         raise Invalid({"row": ["It says nothing."]})
@@ -155,7 +159,7 @@ def _fields(entity: Entity, told: Mapping[str, str]) -> dict[str, Any]:
     return cleaned(entity, fields)
 
 
-def _read(name: str, kind: Kind, text: str) -> Any:
+def _read(name: str, kind: Kind, text: str, places: int) -> Any:
     if kind == Kind.DAY:
         return _day(name, text)
     if kind in {Kind.TRUTH, Kind.CONSENT}:
@@ -163,7 +167,7 @@ def _read(name: str, kind: Kind, text: str) -> Any:
     if kind == Kind.TAGS:
         return [one.strip() for one in re.split(r"[,;|]", text) if one.strip()]
     if kind == Kind.MONEY:
-        return _amount(name, text)
+        return _amount(name, text, places)
     if name == "stage":
         return STAGES.get(text.casefold(), text.casefold())
     return text.casefold() if name == "kind" else text
@@ -190,17 +194,26 @@ def _truth(name: str, text: str) -> bool:
     raise Invalid({name: [f"{text[:30]!r} is neither yes nor no."]})
 
 
-def _amount(name: str, text: str) -> str:
-    """1,250.00 and 1.250,00 alike; signs of currencies do not count."""
+def _amount(name: str, text: str, places: int) -> str:
+    """1,250.00 and 1.250,00 alike; signs of currencies do not count. places: how many the currency has."""
     digits = re.sub(r"[^\d.,\-]", "", text)
     last = max(digits.rfind(","), digits.rfind("."))
-    is_decimal = last >= 0 and len(digits) - last - 1 in {1, 2}
-    whole, cents = (digits[:last], digits[last + 1 :]) if is_decimal else (digits, "")
+    whole, cents = (digits[:last], digits[last + 1 :]) if _is_point(digits, last, places) else (digits, "")
     plain = re.sub(r"[.,]", "", whole) + (f".{cents}" if cents else "")
     try:
         return str(Decimal(plain))
     except InvalidOperation:
         raise Invalid({name: [f"{text[:30]!r} is no amount."]}) from None
+
+
+def _is_point(digits: str, place: int, places: int) -> bool:
+    """Whether the sign at that place, the last of them, parts whole units from their parts. Before three
+    digits that is said by another sign before it, a nought alone, or the currency; else it parts thousands.
+    """
+    if place < 0 or digits.count(digits[place]) > 1:
+        return False
+    before, after = digits[:place].lstrip("-"), digits[place + 1 :]
+    return len(after) != 3 or places == 3 or before in {"", "0"} or bool({".", ","} & set(before))
 
 
 def _named(entity: Entity, values: Sequence[tuple[str, dict[str, Any]]]) -> list[Remote]:

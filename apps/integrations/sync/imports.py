@@ -12,6 +12,7 @@ from django.db import transaction
 
 from apps.accounts import audit
 from apps.accounts.errors import DomainError, NotHere
+from apps.accounts.models import Workspace
 from apps.accounts.permissions import Actor, require
 from apps.integrations import sealed_json
 from apps.integrations.connectors.crm.system import Entity
@@ -145,7 +146,8 @@ def apply(actor: Actor, batch: SyncImport, *, now: datetime) -> Trial:
 
 
 def _run(batch: SyncImport, *, now: datetime) -> Trial:
-    rows = csv_rows.read(Entity(batch.entity), content_of(batch), batch.columns)
+    currency = Workspace.objects.get().currency
+    rows = csv_rows.read(Entity(batch.entity), content_of(batch), batch.columns, currency=currency)
     stream = streams.of(batch.connection, batch.entity)
     locked: SyncStream = (
         SyncStream.objects.select_for_update(of=("self",)).select_related("connection").get(pk=stream.pk)

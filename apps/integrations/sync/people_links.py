@@ -29,18 +29,30 @@ TRAITS = ("email", "phone", "first_name", "last_name")
 
 
 def link(records: Sequence[SyncRecord], *, now: datetime) -> None:
-    """Give each contact that has none its person, unsaved. Locks the people who are made."""
+    """Give each contact that has none its person, unsaved: those of one address the same. Locks the people
+    who are made.
+    """
     bare = [one for one in records if one.person_id is None and one.fields_sealed is not None]
     values = {one.public_id: record_fields.values_of(one) for one in bare}
     wanted = [
         one for one in bare if values[one.public_id].get("kind") in PEOPLE and _says(values[one.public_id])
     ]
     known = _known("email", wanted) | _known("phone", [one for one in wanted if one.email_index is None])
+    first: dict[bytes, SyncRecord] = {}
     for one in wanted:
-        index = one.email_index if one.email_index is not None else one.phone_index
-        if index is not None and bytes(index) in known:
-            one.person_id = known[bytes(index)]
-    _make([one for one in wanted if one.person_id is None], values, now=now)
+        if (index := _index_of(one)) is not None:
+            one.person_id = known.get(index)
+            first.setdefault(index, one)
+    strangers = [one for one in wanted if one.person_id is None]
+    _make([one for one in strangers if first.get(_index_of(one) or b"", one) is one], values, now=now)
+    for one in strangers:
+        one.person_id = first.get(_index_of(one) or b"", one).person_id
+
+
+def _index_of(record: SyncRecord) -> bytes | None:
+    """What the person behind it is known by."""
+    index = record.email_index if record.email_index is not None else record.phone_index
+    return None if index is None else bytes(index)
 
 
 def _says(values: dict[str, Any]) -> bool:

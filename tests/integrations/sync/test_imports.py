@@ -5,7 +5,7 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.errors import Invalid
-from apps.accounts.models import ConsentRecord
+from apps.accounts.models import ConsentRecord, Person
 from apps.integrations import trail
 from apps.integrations.connectors.crm.system import Entity
 from apps.integrations.models import Call, Connection, SyncExternal, SyncRecord, TrailEntry
@@ -97,6 +97,29 @@ def test_a_bad_row_is_refused_with_its_reason(actor, sheet):
     assert values == {"name": "Spring", "event_date": "2027-06-12", "total": "1250"}
 
 
+@pytest.mark.parametrize(
+    ("text", "currency", "total"),
+    [
+        ("1,250", "GBP", "1250"),
+        ("1.250", "EUR", "1250"),
+        ("1.250", "KWD", "1.25"),
+        ("1,250.500", "KWD", "1250.5"),
+        ("1.250,500", "", "1250.5"),
+        ("1,250,000", "KWD", "1250000"),
+        ("0.125", "GBP", "0.125"),
+        ("12.3456", "GBP", "12.3456"),
+        ("-1,250.00", "GBP", "-1250"),
+        ("KD 84.750", "", "84.75"),
+    ],
+)
+def test_thousands_and_places_are_told_apart_by_the_currency(text, currency, total):
+    content = f'name;total;currency\nSpring;"{text}";{currency}\n'.encode()
+
+    rows = read(Entity.JOB, content, guessed(Entity.JOB, ["name", "total", "currency"]), currency="KWD")
+
+    assert (rows.refused, rows.remotes[0].fields["total"]) == ({}, total)
+
+
 @pytest.mark.parametrize("content", [b"", b"a,b\n", b"\0\1", b"x\n1\n", b"a" * 6_000_000])
 def test_what_is_no_file_of_records(actor, sheet, content):
     with pytest.raises(Invalid):
@@ -111,6 +134,18 @@ def test_two_rows_of_one_address_are_two_people():
     )
 
     assert len({one.id for one in rows.remotes}) == 2
+
+
+def test_though_one_person_to_write_to_whether_they_come_together_or_not(actor, sheet):
+    rows = [b"Ada;us@example.com;\n", b"Ben;us@example.com;\n", b"Cleo;;+44 7700 900123\n"]
+    head = b"first name;email;phone\n"
+
+    imports.apply(actor, brought(actor, sheet, head + b"".join(rows))[0], now=NOW)
+    imports.apply(actor, brought(actor, sheet, head + b"Dan;us@example.com;\n")[0], now=NOW)
+
+    assert SyncRecord.objects.count() == 4
+    assert SyncRecord.objects.filter(person=None).count() == 0
+    assert Person.objects.count() == 2
 
 
 def test_a_policy_that_asks_a_person_asks_about_files_too(actor, crm):
