@@ -232,6 +232,11 @@ app.conf.update(
             "schedule": 3600.0,
             "options": {"expire_seconds": 3600},
         },
+        "Forget calls that were over long ago": {
+            "task": "integrations.call_retention.forget_all",
+            "schedule": 86400.0,
+            "options": {"expire_seconds": 86400},
+        },
         "Forget uploads that nobody came back for": {
             "task": "attribution.uploads.forget",
             "schedule": 3600.0,

@@ -379,6 +379,8 @@ GOOGLE_ADS_DEVELOPER_TOKEN = env.str("GOOGLE_ADS_DEVELOPER_TOKEN", default="")
 # How old a conversion may be at a destination, in days, where that is not what its module knows:
 # {"tiktok_conversions": 28}.
 CONVERSION_AGE_DAYS: dict[str, int] = env.json("CONVERSION_AGE_DAYS", default={})
+# How long calls to services that are over, and their trails, are kept; 30 days at least.
+CALLS_KEPT_DAYS: int = max(30, env.int("CALLS_KEPT_DAYS", default=400))
 # What a social network charges ({"x_social": {"create": "0.015"}}) and which of its metrics are read, by what
 # they mean ({"facebook_posts": {"views": ["post_total_media_view_unique"]}}): both change without a release.
 SOCIAL_PRICES: dict[str, dict[str, str]] = env.json("SOCIAL_PRICES", default={})

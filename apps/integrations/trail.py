@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+from django.db import connection
+
 from apps.accounts import scoping
 from apps.integrations import many_rows
 from apps.integrations.models import TrailEntry
@@ -65,6 +67,15 @@ def positions(streams: Sequence[str]) -> dict[str, int]:
 
 def steps_of(stream: str) -> list[TrailEntry]:
     return list(TrailEntry.objects.filter(stream=stream).order_by("position"))
+
+
+def forget(streams: Sequence[str], *, before: datetime) -> int:
+    """Drop whole trails of calls that ended before then, and 30 days ago at least; no others, since the
+    application's role may not delete steps: the database does it (migration 0008). How many steps.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT integrations_forget_call_trails(%s::text[], %s)", [list(streams), before])
+        return int(cursor.fetchone()[0])
 
 
 def replay(entries: Iterable[TrailEntry], apply: Callable[[S, TrailEntry], S], start: S) -> S:

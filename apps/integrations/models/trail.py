@@ -7,7 +7,8 @@ from apps.accounts.models import WorkspaceOwned
 class TrailEntry(WorkspaceOwned):
     """One step in the life of something: what happened, in order, chained by digests (trail.py).
 
-    The application's role may add rows and change none. data holds no personal data.
+    The application's role may add rows and change none; old trails of calls go as a whole
+    (call_retention.py). data holds no personal data.
     """
 
     stream = models.CharField(max_length=80)
