@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from django.core.exceptions import PermissionDenied
 
-from apps.accounts.models import AuditEntry, Membership
+from apps.accounts.models import ApiKey, AuditEntry, Membership
 
 Role = Membership.Role
 
@@ -123,4 +123,22 @@ def may(actor: Actor | None, action: str) -> bool:
 def require(actor: Actor | None, action: str) -> None:
     """Raise PermissionDenied unless the actor may."""
     if not may(actor, action):
-        raise PermissionDenied(f"This needs the right {action!r}. Ask an owner or admin of the workspace.")
+        raise PermissionDenied(lacking(actor, action))
+
+
+def lacking(actor: Actor | None, action: str) -> str:
+    """What to say to whoever may not: the right, who has it, and what to do."""
+    ask, asked = "Ask an owner or admin of the workspace", f"This needs the right {action!r}"
+    if actor is None or actor.kind != AuditEntry.ActorKind.API_KEY:
+        roles = [role.value for role in Role if role in ALLOWED_ROLES.get(action, ())]
+        yours = f" Your role is {actor.role}." if actor is not None and actor.role else ""
+        return f"{asked} ({_any_of('role', roles)}).{yours} {ask}."
+    scopes = [name for name in ApiKey.Scope.values if name in ALLOWED_SCOPES.get(action, ())]
+    if not scopes:
+        return f"{asked}, which no API key has: a person does it, signed in."
+    own = ", ".join(name for name in ApiKey.Scope.values if name in actor.scopes) or "none"
+    return f"{asked} ({_any_of('scope', scopes)}). This key's scopes: {own}. {ask} for another key."
+
+
+def _any_of(what: str, names: list[str]) -> str:
+    return f"{what} {', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else f"{what} {names[0]}"

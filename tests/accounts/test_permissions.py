@@ -4,7 +4,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from apps.accounts.models import ApiKey, Membership
-from apps.accounts.permissions import ALLOWED_ROLES, ALLOWED_SCOPES, Actor, may, require, system
+from apps.accounts.permissions import ALLOWED_ROLES, ALLOWED_SCOPES, Actor, lacking, may, require, system
 
 ACTIONS = sorted({*ALLOWED_ROLES, *ALLOWED_SCOPES})
 
@@ -65,3 +65,37 @@ def test_require_says_what_is_missing():
     require(_user("owner"), "audit:read")
     with pytest.raises(PermissionDenied, match="audit:read"):
         require(_user("viewer"), "audit:read")
+
+
+@pytest.mark.parametrize(
+    ("who", "action", "words"),
+    [
+        (
+            _key("write", "track"),
+            "people:read",
+            "This needs the right 'people:read' (scope admin). This key's scopes: track, write. "
+            "Ask an owner or admin of the workspace for another key.",
+        ),
+        (
+            _key("read"),
+            "campaigns:write",
+            "This needs the right 'campaigns:write' (scope write or admin). This key's scopes: read. "
+            "Ask an owner or admin of the workspace for another key.",
+        ),
+        (
+            _key("admin"),
+            "members:manage",
+            "This needs the right 'members:manage', which no API key has: a person does it, signed in.",
+        ),
+        (
+            _user("viewer"),
+            "people:read",
+            "This needs the right 'people:read' (role owner, admin, analyst or operator). "
+            "Your role is viewer. Ask an owner or admin of the workspace.",
+        ),
+    ],
+)
+def test_a_refusal_says_what_is_missing_and_who_has_it(who, action, words):
+    assert lacking(who, action) == words
+    with pytest.raises(PermissionDenied, match="This needs the right"):
+        require(who, action)

@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from apps.accounts.permissions import may
+from apps.accounts.permissions import lacking, may
 
 if TYPE_CHECKING:  # REST framework's views read the setting that names this module
     from rest_framework.views import APIView
@@ -19,4 +19,7 @@ class ScopePermission(BasePermission):
         needed = view.action_needed
         if isinstance(needed, dict):
             needed = needed.get("GET" if request.method in {"HEAD", "OPTIONS"} else request.method)
-        return needed is None or may(request._request.actor, needed)
+        if needed is None or may(request._request.actor, needed):
+            return True
+        self.message = lacking(request._request.actor, needed)
+        return False

@@ -8,7 +8,7 @@ that is there already is for everybody who may see campaigns: its rules are not 
 from dataclasses import replace
 
 from apps.accounts.errors import DomainError
-from apps.accounts.permissions import Actor, may
+from apps.accounts.permissions import Actor, lacking, may
 from apps.campaigns.audiences import tree
 from apps.campaigns.audiences.belonging import ListCondition
 from apps.campaigns.audiences.conditions import Condition
@@ -31,9 +31,9 @@ def require_right(actor: Actor, node: Node) -> None:
         return
     conditions = list(tree.conditions(node))
     if any(isinstance(one, TraitCondition) for one in conditions):
-        raise _refusal("Rules on traits")
+        raise _refusal(actor, "Rules on traits tell")
     if len(conditions) > 1 and any(_picks_out(one) for one in conditions):
-        raise _refusal("A list, or a moment of people, together with other rules")
+        raise _refusal(actor, "A list, or a moment of people, together with other rules tells")
 
 
 def _picks_out(condition: Condition) -> bool:
@@ -43,11 +43,8 @@ def _picks_out(condition: Condition) -> bool:
     )
 
 
-def _refusal(what: str) -> MayNotSeePeople:
-    return MayNotSeePeople(
-        f"{what} need the right {RIGHT!r}: their number tells what is known of somebody. "
-        "Ask an owner or admin of the workspace."
-    )
+def _refusal(actor: Actor, what: str) -> MayNotSeePeople:
+    return MayNotSeePeople(f"{what} what is known of somebody. {lacking(actor, RIGHT)}")
 
 
 def as_told(actor: Actor, found: Found) -> Found:

@@ -69,7 +69,8 @@ def test_who_may_not_see_people_cannot_ask_after_their_traits(workspace, now, ac
         writer.patch(f"{URL}/{kept.public_id}", {"rules": rules}, format="json"),
     ):
         assert (answer.status_code, answer.data["code"]) == (403, "may_not_see_people")
-        assert "people:read" in answer.data["detail"]
+        assert "Rules on traits tell what is known of somebody" in answer.data["detail"]
+        assert "'people:read' (scope admin). This key's scopes:" in answer.data["detail"]
 
     assert [one.rules for one in Audience.objects.all()] == [kept.rules]
 
@@ -85,6 +86,17 @@ def test_who_may_not_see_people_cannot_ask_of_a_list_of_one(workspace, now, acto
     for rules in ({"and": [of_list, gone]}, {"and": [gone, {"not": of_list}]}, {"and": [gone, seen]}):
         answer = writer.post(f"{URL}/preview", {"rules": rules}, format="json")
         assert (answer.status_code, answer.data.get("code")) == (403, "may_not_see_people"), answer.data
+
+
+def test_a_key_that_may_not_read_people_is_told_which_may(workspace, now, ada):
+    writer = api_client(workspace, ["write"], now)
+
+    for answer in (
+        writer.get("/api/v1/people/consent", {"person_id": str(ada.public_id)}),
+        writer.post("/api/v1/api-keys", {"name": "More", "scopes": ["admin"]}, format="json"),
+    ):
+        assert (answer.status_code, answer.data["code"]) == (403, "permission_denied")
+        assert "(scope admin). This key's scopes: write." in answer.data["detail"]
 
 
 def test_who_may_not_see_people_learns_how_many_and_not_who(workspace, now, actor, client, ada):
