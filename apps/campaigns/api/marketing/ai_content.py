@@ -11,11 +11,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.accounts.errors import NotHere
+from apps.campaigns.api import doors
+from apps.campaigns.api.doors import ERROR, NOT_FOUND
 from apps.campaigns.content import ai, ai_switch, predictions
 from apps.campaigns.models import AiDraft, Campaign, Content
 
-ERROR = {"$ref": "#/components/schemas/Error"}
-NOT_FOUND = OpenApiResponse(ERROR, description="There is no such thing in this workspace.")
 NOT_NOW = OpenApiResponse(ERROR, description="The campaign is no draft any more.")
 
 
@@ -160,12 +160,6 @@ class CalibrationSerializer(serializers.Serializer):
     rows = ScoredSerializer(many=True)
 
 
-def _given(kind: type[Any], data: Any) -> dict[str, Any]:
-    asked = kind(data=data)
-    asked.is_valid(raise_exception=True)
-    return dict(asked.validated_data)
-
-
 class _View(APIView):
     rate_family = "ai_content"
 
@@ -194,7 +188,7 @@ class AiContentView(_View):
     )
     def post(self, request: Request) -> Response:
         """Have five variants written, in the background; by our own rules where no model can."""
-        given = _given(BriefSerializer, request.data)
+        given = doors.given(BriefSerializer, request.data)
         campaign = _campaign(given.pop("campaign"))
         given["links"] = [(one["label"], one["url"]) for one in given.get("links", ())]
         draft, job = ai.ask(request._request.actor, campaign, given, now=timezone.now())
@@ -224,7 +218,7 @@ class AiTakeView(_View):
     def post(self, request: Request, draft_id: UUID) -> Response:
         """Make contents of the campaign out of variants; a person edits and approves them."""
         draft = ai.get(draft_id)
-        given = _given(TakeSerializer, request.data)
+        given = doors.given(TakeSerializer, request.data)
         found = ai.take(request._request.actor, draft, given["variants"], now=timezone.now())
         return Response(TakenContentSerializer(found, many=True).data)
 
@@ -247,7 +241,7 @@ class AiSwitchView(_View):
     )
     def put(self, request: Request) -> Response:
         """Switch language models off, or on again."""
-        given = _given(AiSwitchSerializer, request.data)
+        given = doors.given(AiSwitchSerializer, request.data)
         turn = ai_switch.turn_on if given["is_on"] else ai_switch.turn_off
         turn(request._request.actor, reason=given["reason"], now=timezone.now())
         return Response(_state())

@@ -9,13 +9,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.accounts.errors import Invalid
+from apps.campaigns.api import doors
+from apps.campaigns.api.doors import ERROR, NOT_FOUND
 from apps.campaigns.audiences import asking, catalogue, keeping, list_files, selecting
 from apps.campaigns.audiences.conditions import Entry, Input
 from apps.campaigns.audiences.selecting import Found
 from apps.campaigns.models import Audience, ListFile, RefusedRow
 
-ERROR = {"$ref": "#/components/schemas/Error"}
-NOT_FOUND = OpenApiResponse(ERROR, description="There is no such thing in this workspace.")
 NOT_NOW = OpenApiResponse(ERROR, description="It is in use, was put away, or is not of that kind.")
 BAD = OpenApiResponse(ERROR, description="What is wrong stands under its path, like rules.and[1].count.")
 SLOW = OpenApiResponse(ERROR, description="Counting takes too long; saving does not need it.")
@@ -165,7 +165,7 @@ class AudiencesView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Make one. It is not counted by this."""
-        given = _given(NewAudienceSerializer, request.data)
+        given = doors.given(NewAudienceSerializer, request.data)
         made = keeping.create(
             request._request.actor,
             name=given["name"],
@@ -192,7 +192,7 @@ class AudienceView(APIView):
     )
     def patch(self, request: Request, audience_id: UUID) -> Response:
         """Another name, other rules."""
-        given = _given(AudienceChangeSerializer, request.data)
+        given = doors.given(AudienceChangeSerializer, request.data)
         actor, now = request._request.actor, timezone.now()
         found = keeping.change(actor, audience_id, name=given.get("name"), rules=given.get("rules"), now=now)
         return Response(_shown(found))
@@ -235,7 +235,7 @@ class AudiencePreviewView(APIView):
         """How many fit these rules now; who, for keys that may see people, as rules on traits are. Keeps
         nothing.
         """
-        node = selecting.tree.read(_given(AudienceQuestionSerializer, request.data)["rules"])
+        node = selecting.tree.read(doors.given(AudienceQuestionSerializer, request.data)["rules"])
         asking.require_right(request._request.actor, node)
         found = selecting.find(node, now=timezone.now(), seconds=selecting.PREVIEW_SECONDS)
         return Response(_counted(request, found, selecting.sentence(node)))
@@ -270,7 +270,7 @@ class AudienceImportView(APIView):
     def post(self, request: Request, audience_id: UUID) -> Response:
         """Bring a file of people to a list; it is read in the background."""
         audience = keeping.get(audience_id)
-        given = _given(NewListFileSerializer, request.data)
+        given = doors.given(NewListFileSerializer, request.data)
         try:
             content = given["content"].encode()
         except UnicodeEncodeError as error:
@@ -295,12 +295,6 @@ class ListFileView(APIView):
     def get(self, request: Request, file_id: UUID) -> Response:
         """How far a file is, and which rows were refused."""
         return Response(ListFileSerializer(list_files.get(file_id)).data)
-
-
-def _given(kind: type[Any], data: Any) -> dict[str, Any]:
-    asked = kind(data=data)
-    asked.is_valid(raise_exception=True)
-    return dict(asked.validated_data)
 
 
 def _counted(request: Request, found: Found, sentence: str) -> Any:
