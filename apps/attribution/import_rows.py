@@ -5,8 +5,6 @@ distinct rest of a row (all but who, when and which) once, as a touch that other
 rows with anything odd, are read one by one. Both say the same.
 """
 
-import hashlib
-import json
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -22,10 +20,10 @@ from numpy.typing import NDArray
 from apps.accounts.errors import Invalid
 from apps.attribution import parsing, tracking
 from apps.attribution.cleaning import Problem
+from apps.attribution.made_up_ids import MadeUpIds, has_only
 from apps.attribution.parsing import Errors
 from apps.attribution.records import ConversionIn, Touch
 from apps.attribution.row_files import Row, Table
-from apps.attribution.said_before import SaidBefore
 from apps.attribution.touch_columns import EPOCH, MICROSECOND, Ints, TouchColumns, texts
 
 CONVERSION_WORDS = {"conversion", "purchase", "order", "refund", "sale"}
@@ -35,7 +33,6 @@ OF_CONVERSIONS = {"conversion_type", "revenue", "currency", "order_id", "replace
 WHO_WHEN_WHICH = {"user_id", "anonymous_id", "occurred_at", "event_id"}
 REMEMBERED = 50_000
 
-_in_order = json.JSONEncoder(sort_keys=True).encode
 _BAD = object()
 # Kinds of rows that are told apart by one number, with room for another column's.
 _MANY = 2**31
@@ -104,13 +101,12 @@ class _Likes(dict[tuple[str, ...], Touch | None]):
 
 
 class Reader:
-    """Reads one file with one mapping. seen: how often the file said the same, by digest; met: whom the
-    user ids of its rows were found to be.
+    """Reads one file with one mapping. ids: of rows that bring none; met: whom the user ids of its rows were
+    found to be.
     """
 
-    def __init__(self, mapping: dict[str, str], now: datetime) -> None:
-        self.mapping, self.now = mapping, now
-        self.seen = SaidBefore()
+    def __init__(self, mapping: dict[str, str], now: datetime, ids: MadeUpIds) -> None:
+        self.mapping, self.now, self.ids = mapping, now, ids
         self.met: dict[str, int] = {}
         rest = [own for own in mapping if own not in WHO_WHEN_WHICH | (OF_CONVERSIONS - {"conversion_type"})]
         self.likes = _Likes(rest, now)
@@ -137,7 +133,7 @@ class Reader:
         for row in rows:
             values = {own: row.values.get(column) for own, column in self.mapping.items()}
             told = {**row.values, "fault": row.fault} if row.fault else values
-            event_id = (not row.fault and values.get("event_id")) or self._made_up_id(told)
+            event_id = (not row.fault and values.get("event_id")) or self.ids.one(told)
             if row.line >= start_line:
                 batch.parsed.append(self._parse(row, event_id))
                 batch.rows, batch.next_line = batch.rows + 1, row.line + 1
@@ -204,36 +200,12 @@ class Reader:
         given = mapped.get("event_id")
         others = {own: column for own, column in mapped.items() if own != "event_id"}
         if given is None or (others and pc.max(pc.binary_length(given)).as_py() in (0, None)):
-            return self._made_up_ids(others)
+            return self.ids.each(others)
         if pc.min(pc.binary_length(given)).as_py() != 0:
             return given
         cells = zip(*(column.to_pylist() for column in mapped.values()), strict=True)
         rows = (dict(zip(mapped, row, strict=True)) for row in cells)
-        return texts(row["event_id"] or self._made_up_id(row) for row in rows)
-
-    def _made_up_id(self, values: dict[str, Any]) -> str:
-        told = {name: str(value) for name, value in values.items() if value not in (None, "")}
-        digest = hashlib.sha256(_in_order(told).encode()).digest()
-        return f"row-{digest[:16].hex()}-{self.seen.one(int.from_bytes(digest[:8]))}"
-
-    def _made_up_ids(self, mapped: dict[str, pa.StringArray]) -> pa.StringArray:
-        """The same for a table, its JSON put together from columns."""
-        told = _json([(name, mapped[name]) for name in sorted(mapped)]).to_pylist()
-        return self._numbered([hashlib.sha256(one).digest() for one in told])
-
-    def _numbered(self, digests: list[bytes]) -> pa.StringArray:
-        """row-, half of the digest, and how often the file said that by now."""
-        rows = np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 32)
-        names = np.ascontiguousarray(rows[:, :16]).tobytes().hex()
-        # A number of half the digest takes half the memory; two rows that shared it would still differ in it.
-        marks = np.ascontiguousarray(rows[:, :8]).view(">u8").ravel().astype(np.uint64)
-        times = self.seen.each(marks)
-        if (times == 1).all():
-            return _joined("row-", names, "-1")
-        starts = range(0, len(names), 32)
-        return texts(
-            f"row-{names[at : at + 32]}-{time}" for at, time in zip(starts, times.tolist(), strict=True)
-        )
+        return texts(row["event_id"] or self.ids.one(row) for row in rows)
 
     def _parse(self, row: Row, event_id: Any) -> Parsed:
         if row.fault:
@@ -273,65 +245,13 @@ def _as_touch(values: dict[str, Any], word: str) -> dict[str, Any]:
     return given
 
 
-def _json(columns: list[tuple[str, pa.StringArray]]) -> pa.BinaryArray:
-    """An object for each row, of the cells that say something, as JSON writes it."""
-    whole = [place for place, (_, column) in enumerate(columns) if pc.min(pc.binary_length(column)).as_py()]
-    # Commas before or after each member: a column in which all cells say something needs none.
-    pivot = whole[0] if whole else len(columns)
-    parts: list[Any] = ["{"]
-    for place, (name, column) in enumerate(columns):
-        parts += _member(name, column, ", " * (place > pivot), ", " * (place < pivot), place in whole)
-    told = pc.binary_join_element_wise(*parts, "}" if whole else "", "").cast(pa.binary())
-    return told if whole else _without_last_comma(told)
-
-
-def _without_last_comma(told: pa.BinaryArray) -> pa.BinaryArray:
-    cut = [one.removesuffix(b", ") + b"}" for one in told.to_pylist()]
-    return pa.array(cut, pa.binary())
-
-
-def _member(name: str, column: pa.StringArray, before: str, after: str, is_whole: bool) -> list[Any]:
-    """`"name": "value"` for each cell that says something, in parts to be joined."""
-    begun = f'{before}"{name}": '
-    if not _has_only(column, *_PRINTABLE):
-        encoded = column.dictionary_encode()
-        written = [_in_order(one) for one in encoded.dictionary.to_pylist()]
-        told = texts(f"{begun}{one}{after}" if len(one) > 2 else "" for one in written)
-        return [told.take(encoded.indices)]
-    parts = [f'{begun}"', column, f'"{after}']
-    return (
-        parts if is_whole else [pc.if_else(pc.equal(column, ""), "", pc.binary_join_element_wise(*parts, ""))]
-    )
-
-
-_PRINTABLE = (b" ", b"~", b'"\\')
 _UNBROKEN = (b"!", b"~", b"")
-
-
-def _has_only(column: pa.StringArray, first: bytes, last: bytes, but: bytes) -> bool:
-    """Whether each character is one of those from first to last, and none of `but`."""
-    _, offsets, data = column.buffers()
-    if data is None or not len(column):
-        return True
-    ends = np.frombuffer(offsets, np.int32)
-    start, end = ends[column.offset], ends[column.offset + len(column)]
-    found = np.bincount(np.frombuffer(data, np.uint8)[start:end], minlength=256)
-    return int(found[first[0] : last[0] + 1].sum()) == end - start and not found[list(but)].any()
-
-
-def _joined(before: str, names: str, after: str) -> pa.StringArray:
-    """Each 32 characters of names between the two."""
-    letters = np.frombuffer(names.encode(), np.uint8).reshape(-1, 32)
-    parts = [np.tile(np.frombuffer(part.encode(), np.uint8), (len(letters), 1)) for part in (before, after)]
-    whole = np.hstack([parts[0], letters, parts[1]])
-    ends = np.arange(len(letters) + 1, dtype=np.int32) * whole.shape[1]
-    return pa.StringArray.from_buffers(len(letters), pa.py_buffer(ends), pa.py_buffer(whole.tobytes()))
 
 
 def _ids(column: pa.StringArray, name: str) -> tuple[pa.StringArray, NDArray[np.bool_]]:
     """Ids as the parser takes them, null where there is none; and which of the rows it takes."""
     longest = pc.max(pc.binary_length(column)).as_py() or 0
-    if longest <= parsing.MAX_ID and _has_only(column, *_UNBROKEN):
+    if longest <= parsing.MAX_ID and has_only(column, *_UNBROKEN):
         return pc.if_else(pc.equal(column, ""), None, column), np.ones(len(column), dtype=bool)
     encoded = column.dictionary_encode()
     cleaned = list(map(_Cleaned(parsing.TOUCH_FIELDS[name]).__getitem__, encoded.dictionary.to_pylist()))

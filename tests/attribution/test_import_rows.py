@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from apps.attribution import row_files
 from apps.attribution.import_rows import Reader
+from apps.attribution.made_up_ids import MadeUpIds
 from apps.attribution.records import Touch
 from apps.attribution.row_files import Table, UnreadableFile, blocks, rows
 from tests.factories import NOW
@@ -115,13 +116,12 @@ def _rest(touch):
 
 
 @settings(max_examples=400, deadline=None)
-@given(tables(), st.integers(0, 10))
-def test_columns_say_what_rows_say(table, start_line):
+@given(tables(), st.integers(0, 10), st.booleans())
+def test_columns_say_what_rows_say(table, start_line, is_timeless):
     mapping = {name: name for name in table.names}
-    by_columns = Reader(mapping, NOW).read([table], start_line=start_line)
-    by_rows = Reader(mapping, NOW).read(
-        [[table.row(place) for place in range(len(table))]], start_line=start_line
-    )
+    one, other = (Reader(mapping, NOW, MadeUpIds(is_timeless=is_timeless)) for _ in range(2))
+    by_columns = one.read([table], start_line=start_line)
+    by_rows = other.read([[table.row(place) for place in range(len(table))]], start_line=start_line)
 
     assert not len(by_rows.touches)
     made = {one.row.line for one in by_rows.parsed if isinstance(one.given, Touch) and _is_made_up(one)}
@@ -150,10 +150,12 @@ def _others(batch):
 def test_plain_rows_are_read_by_columns():
     """Or the test above would compare rows with rows."""
     table = Table(["user_id", "occurred_at", "channel"], [2, 3], [["u1", "2026-10-01", "email"]] * 2)
-    batch = Reader({name: name for name in table.names}, NOW).read([table])
+    batch = Reader({name: name for name in table.names}, NOW, MadeUpIds()).read([table])
 
     assert (len(batch.touches), batch.parsed) == (2, [])
-    assert len(set(batch.touches.events.to_pylist())) == 2
+    first, second = batch.touches.events.to_pylist()
+    assert first.startswith("at-20261001000000-")
+    assert (first[-2:], second) == ("-1", f"{first[:-2]}-2")
     assert batch.touches.kind.tolist() == [0, 0]
 
 

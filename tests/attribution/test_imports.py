@@ -56,6 +56,18 @@ def test_importing_again_stores_nothing_twice(workspace, log_file, capsys):
     assert Touchpoint.objects.count() == 3
 
 
+def test_a_file_from_before_ids_began_with_their_time_is_still_known(workspace, log_file, capsys):
+    """By the id that its first row was given then."""
+    first = "row-966e8f783cb2019b86f8af19a1064a0a-1"
+    path = log_file.with_name("given.csv")
+    path.write_text(f"user_id,occurred_at,event_id,channel\nu1,2026-10-01T09:00:00Z,{first},email\n")
+    _import(workspace, path)
+
+    call_command("import_events", str(log_file), "--workspace", workspace.slug)
+
+    assert "4 rows: 3 stored, 1 known already, 0 set aside." in capsys.readouterr().out
+
+
 def test_two_rows_that_say_the_same_are_two_events(workspace, tmp_path):
     path = tmp_path / "twice.csv"
     path.write_text(HEADER + "u1,2026-10-01T09:00:00Z,touch,email,,\n" * 2)
