@@ -36,6 +36,19 @@ def fetch_all(statements: Sequence[Statement], *, is_prepared: bool = False) -> 
         return _fetch_committed(connection.connection, statements, is_prepared)
 
 
+def array(values: Sequence[Any]) -> str:
+    """As PostgreSQL reads it; psycopg's own way with lists costs a worker 5 µs a message."""
+    known: dict[Any, str] = {}  # most columns say the same of everybody
+    for one in values:
+        if one not in known:
+            known[one] = "NULL" if one is None else f'"{_escaped(str(one))}"'
+    return f"{{{','.join([known[one] for one in values])}}}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"")
+
+
 def _run(raw: Any, statement: Statement, is_prepared: bool) -> Any:
     """Django's connections keep no plans unless they are told to."""
     cursor, kept = Cursor(raw), raw.prepare_threshold

@@ -97,11 +97,14 @@ def is_on(name: str, workspace: Workspace | int) -> bool:
     """Whether the capability may be used in the workspace, which is in scope. Raises KeyError for none of
     ours.
     """
-    workspace_id = workspace if isinstance(workspace, int) else workspace.pk
-    if not CAPABILITIES[name].operator() or not _house(name, workspace_id):
-        return False
     choice = FlagChoice.objects.filter(name=name).values_list("is_on", flat=True).first()
-    return choice is None or bool(choice)
+    return is_on_with(name, workspace if isinstance(workspace, int) else workspace.pk, choice)
+
+
+def is_on_with(name: str, workspace_id: int, choice: bool | None) -> bool:
+    """The same for who has read the workspace's own choice; None: it has made none."""
+    is_let = CAPABILITIES[name].operator() and _house(name, workspace_id)
+    return is_let and (choice is None or choice)
 
 
 def require(name: str, workspace: Workspace | int) -> None:

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
-
-from apps.accounts import scoping
+from apps.accounts import one_trip, scoping
 from apps.campaigns.models import Campaign, Topic
 from apps.campaigns.subscriptions import everywhere
 
@@ -88,7 +86,7 @@ def against(campaign: Campaign, person_ids: Sequence[int], *, now: datetime) -> 
     topic = campaign.topic
     basis = Topic.Basis.CONSENT if topic is None else Topic.Basis(topic.basis)
     params = {
-        "people": list(person_ids),
+        "people": one_trip.array(person_ids),
         "workspace": scoping.current_id(),
         "is_bulk": basis != Topic.Basis.SERVICE,
         "purpose": "" if topic is None else topic.key,
@@ -106,9 +104,8 @@ def against(campaign: Campaign, person_ids: Sequence[int], *, now: datetime) -> 
 
 
 def _standing(params: dict[str, Any]) -> list[tuple[int, str, bool | None, str, bool]]:
-    with connection.cursor() as cursor:
-        cursor.execute(STANDING, params)
-        return cursor.fetchall()
+    [rows] = one_trip.fetch_all([(STANDING, params)], is_prepared=True)
+    return rows
 
 
 def _of_consent(basis: Topic.Basis, is_granted: bool | None) -> str:

@@ -35,6 +35,7 @@ from apps.integrations.resilience.policy import Answer
 __all__ = [
     "ANOTHER_PAYLOAD",
     "KEY_KEPT",
+    "SERVICES",
     "Answer",
     "Body",
     "Door",
@@ -52,6 +53,8 @@ __all__ = [
 ]
 
 DOORS: dict[str, type[Door]] = {"resend": BulkResend, "mailgun": BulkMailgun, "smtp": BulkSmtp}
+# Whose connections senders and doors are.
+SERVICES = (mail.SENDER, *DOORS)
 
 
 @dataclass(frozen=True)

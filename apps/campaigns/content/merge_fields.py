@@ -90,11 +90,16 @@ def examples() -> dict[str, Any]:
 
 
 def values_of(
-    person_ids: Sequence[int], *, now: datetime | None = None, fields: Collection[str] | None = None
+    person_ids: Sequence[int],
+    *,
+    now: datetime | None = None,
+    fields: Collection[str] | None = None,
+    workspace: Workspace | None = None,
 ) -> dict[int, dict[str, Any]]:
     """What is known of each person, by field; traits are always there. Three queries for any number.
 
-    fields: those that are wanted, of which others need not be read; None for all.
+    fields: those that are wanted, of which others need not be read; None for all. workspace: the one in
+    scope, where somebody has read it.
     """
     wanted = names() if fields is None else fields
     sealed = sorted({_SEALED[name] for name in wanted if name in _SEALED})
@@ -107,10 +112,10 @@ def values_of(
             found[pk] |= _personal(
                 personal_fields.opened(public_id, data_key, dict(zip(sealed, texts, strict=True)))
             )
-    workspace, moment = Workspace.objects.get(), now or timezone.now()
+    place, moment = workspace or Workspace.objects.get(), now or timezone.now()
     for field in listed():
         if field.name in wanted and field.name not in _SEALED:
-            for person_id, value in field.read(people, workspace, moment).items():
+            for person_id, value in field.read(people, place, moment).items():
                 found[person_id][field.name] = value
     return found
 
@@ -118,7 +123,7 @@ def values_of(
 def _rows(person_ids: Sequence[int], sealed: Sequence[str]) -> Iterable[tuple[Any, ...]]:
     """Only what is read: a person's row is a wide one."""
     columns = "".join(f", {field}_sealed" for field in sealed)
-    params = [scoping.current_id(), list(person_ids)]
+    params = [scoping.current_id(), one_trip.array(person_ids)]
     [rows] = one_trip.fetch_all([(_PEOPLE.format(columns=columns), params)], is_prepared=True)
     return rows
 

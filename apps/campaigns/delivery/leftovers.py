@@ -3,15 +3,19 @@
 from django.db import connection, transaction
 from django.utils import timezone
 
-from apps.accounts import scoping
+from apps.accounts import one_trip, scoping
 from apps.accounts.tasks_base import workspace_task
 from apps.campaigns.delivery import counting, limits
-from apps.campaigns.models import Recipient, SendBatch, SendRun
+from apps.campaigns.models import Recipient, SendBatch
 
 State = Recipient.State
 SPAN = """
     SELECT min(id), max(id) FROM campaigns_recipient
     WHERE workspace_id = (SELECT %s::bigint) AND campaign_id = %s
+"""
+OVER = """
+    SELECT 1 FROM campaigns_sendrun
+    WHERE workspace_id = (SELECT %s::bigint) AND campaign_id = %s AND finished_at IS NOT NULL
 """
 CANCELLED = "cancelled"
 
@@ -29,7 +33,7 @@ def skip(*, campaign_id: int, step: int = 50_000) -> int:
 
 def skip_if_cancelled(campaign_id: int) -> None:
     """What was put off, or settled, while somebody cancelled is not to be sent any more."""
-    if SendRun.objects.filter(campaign=campaign_id, finished_at__isnull=False).exists():
+    if one_trip.fetch_one(OVER, [scoping.current_id(), campaign_id], is_prepared=True):
         skip(campaign_id=campaign_id)
 
 

@@ -166,7 +166,8 @@ def sort(
     if back := [one.id for one in left if one.is_counted and reasons[one.id]]:
         limits.give_back(back)
     reachable = _apart(left, reasons, found)
-    values = rooms.values_of([one.person_id for one in reachable], compiled, now=now)
+    people = [one.person_id for one in reachable]
+    values = rooms.values_of(people, compiled, now=now, workspace=workspace)
     addresses = {one.id: str(values.get(one.person_id, {}).get("email") or "") for one in reachable}
     written = {key: deliverable(address) for key, address in addresses.items()}
     faults = {key: "" if written[key] else "invalid" if addresses[key] else "no_address" for key in written}

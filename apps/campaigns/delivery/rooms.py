@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.accounts.errors import DomainError, Invalid
+from apps.accounts.models import Workspace
 from apps.campaigns import audiences, content, splitting
 from apps.campaigns.message_tokens import Tokens
 from apps.campaigns.models import Audience, Campaign, Content
@@ -57,6 +58,9 @@ def compiled(campaign: Campaign, contents: Sequence[Content]) -> Compiled:
     return content.compiled(campaign, contents)
 
 
-def values_of(person_ids: Sequence[int], made: Compiled, *, now: datetime) -> dict[int, dict[str, Any]]:
+def values_of(
+    person_ids: Sequence[int], made: Compiled, *, now: datetime, workspace: Workspace | None = None
+) -> dict[int, dict[str, Any]]:
     """What fills in the words, and the address; by Person.pk, nobody who is gone."""
-    return content.values_of(person_ids, now=now, fields=made.fields | {"email"})
+    fields = made.fields | {"email"}
+    return content.values_of(person_ids, now=now, fields=fields, workspace=workspace)

@@ -18,11 +18,11 @@ from django.db.models import Count
 from django.utils import timezone
 
 from apps.accounts import one_trip
-from apps.accounts.models import Workspace
 from apps.accounts.one_trip import Statement
 from apps.campaigns import flags
 from apps.campaigns.delivery import journal, leftovers, limits, paces, reading, stopping, writing
 from apps.campaigns.delivery.journal import Told
+from apps.campaigns.delivery.opening import Openings
 from apps.campaigns.delivery.queueing import CHUNK, Claimed
 from apps.campaigns.delivery.reading import Addressee
 from apps.campaigns.models import Campaign, Chunk, LedgerEntry, Recipient
@@ -236,21 +236,22 @@ class Chunked:
         self._write(journal.hold(self.claimed), over, journal.rest(self.claimed, until=stop.again_at))
 
 
-def send(claimed: Claimed, *, clock: Clock = timezone.now) -> int:
+def send(claimed: Claimed, *, openings: Openings | None = None, clock: Clock = timezone.now) -> int:
     """Send the claimed chunk. How many were written to. Raises what the database or a bug raises: the lease
     then runs out.
+
+    openings: of the worker, who has had other chunks of the campaign.
     """
-    campaign: Campaign = Campaign.objects.select_related("topic", "sender").get(pk=claimed.campaign_id)
-    workspace, now = Workspace.objects.get(), clock()
-    sender = bulk_mail.sender(campaign.sender)
-    trouble = sender.trouble if flags.is_on(flags.SENDING, workspace) else flags.SENDING_IS_OFF
+    opened, is_on = (openings or Openings()).of(claimed)
+    campaign, workspace, now = opened.campaign, opened.workspace, clock()
+    trouble = opened.sender.trouble if is_on else flags.SENDING_IS_OFF
     if trouble:
         one_trip.fetch_all([journal.end(claimed, state=Chunk.State.OPEN)])
         stopping.pause(campaign, reason=trouble, now=now)
         return 0
     settings = limits.of_workspace(workspace, now=now)
-    writer = writing.writer(campaign, sender)
-    chunk = Chunked(claimed, campaign, sender, writer, bulk_mail.doors(), settings, clock)
+    writer = opened.writer
+    chunk = Chunked(claimed, campaign, opened.sender, writer, opened.doors, settings, clock)
     sent = 0
     try:
         for rows in _parts(chunk):

@@ -10,6 +10,7 @@ from apps.accounts import scoping
 from apps.accounts.errors import DomainError
 from apps.accounts.tasks_base import SentAfterCommit
 from apps.campaigns.delivery import sending, stopping
+from apps.campaigns.delivery.opening import Openings
 from apps.campaigns.delivery.queueing import Claimed, Queue
 from apps.campaigns.models import Campaign
 
@@ -22,17 +23,17 @@ SECONDS = 50.0
 @shared_task(name="campaigns.delivery.deliver", base=SentAfterCommit)
 def deliver(*, seconds: float = SECONDS) -> int:
     """Send what is due, whosever it is. How many were written to."""
-    queue, began, sent = Queue(), monotonic(), 0
+    queue, openings, began, sent = Queue(), Openings(), monotonic(), 0
     while monotonic() - began < seconds and (claimed := queue.claim(now=timezone.now())):
         with scoping.workspace(claimed.workspace_id):
-            sent += send(claimed)
+            sent += send(claimed, openings)
     return sent
 
 
-def send(claimed: Claimed) -> int:
+def send(claimed: Claimed, openings: Openings) -> int:
     """One chunk. What the campaign itself cannot go on with pauses it."""
     try:
-        return sending.send(claimed)
+        return sending.send(claimed, openings=openings)
     except DomainError as error:
         log.warning("delivery.refused", campaign=claimed.campaign_id, code=error.code)
         campaign = Campaign.objects.get(pk=claimed.campaign_id)
