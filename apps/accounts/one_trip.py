@@ -1,6 +1,6 @@
 """A statement that is a transaction of its own, in one trip to the database: scope, statement and COMMIT."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.db import connection
@@ -21,19 +21,28 @@ def fetch_one(statement: str, params: Any, *, is_prepared: bool = False) -> Any:
     return rows[0] if rows else None
 
 
-def fetch_all(statements: Sequence[Statement], *, is_prepared: bool = False) -> list[list[tuple[Any, ...]]]:
+def nothing() -> None:
+    """There is nothing else to do."""
+
+
+def fetch_all(
+    statements: Sequence[Statement], *, is_prepared: bool = False, meanwhile: Callable[[], Any] = nothing
+) -> list[list[tuple[Any, ...]]]:
     """Run them all in one transaction, and return the rows of each, once it is committed.
 
-    is_prepared: the connection keeps their plans; for what it runs a hundred times a second.
+    is_prepared: the connection keeps their plans; for what it runs a hundred times a second. meanwhile: done
+    here while the database works, where the transaction is this call's own; it must not use the connection.
     """
     connection.ensure_connection()
     if connection.in_atomic_block:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")  # through Django, so that the transaction knows its workspace
         with connection.wrap_database_errors:
-            return [_run(connection.connection, one, is_prepared).fetchall() for one in statements]
+            rows = [_run(connection.connection, one, is_prepared).fetchall() for one in statements]
+        meanwhile()
+        return rows
     with connection.wrap_database_errors:
-        return _fetch_committed(connection.connection, statements, is_prepared)
+        return _fetch_committed(connection.connection, statements, is_prepared, meanwhile)
 
 
 def array(values: Sequence[Any]) -> str:
@@ -61,7 +70,7 @@ def _run(raw: Any, statement: Statement, is_prepared: bool) -> Any:
 
 
 def _fetch_committed(
-    raw: Any, statements: Sequence[Statement], is_prepared: bool
+    raw: Any, statements: Sequence[Statement], is_prepared: bool, meanwhile: Callable[[], Any]
 ) -> list[list[tuple[Any, ...]]]:
     """The transaction is spelt out: an error of a COMMIT that the end of a pipeline implies leaves the
     connection in the middle of it.
@@ -69,9 +78,10 @@ def _fetch_committed(
     try:
         with raw.pipeline():
             Cursor(raw).execute("BEGIN")
-            Cursor(raw).execute(scoping.TELL, (str(scoping.current_id()),))
+            _run(raw, (scoping.TELL, (str(scoping.current_id()),)), is_prepared)
             cursors = [_run(raw, one, is_prepared) for one in statements]
             Cursor(raw).execute("COMMIT")
+            meanwhile()
     except BaseException:
         _give_up(raw)
         raise

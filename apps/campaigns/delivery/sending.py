@@ -147,9 +147,9 @@ class Chunked:
     ) -> tuple[list[Addressee], "bulk_mail.Answer[list[Verdict]]"]:
         """Journal them, send them, and keep what became of them. Answers those who may go elsewhere."""
         key = uuid7()
-        letters = self.writer.letters(people)
-        self._begin(key, door, people)
-        answer = door.send(self.writer.envelope, letters, key=str(key), parting=journal.parting(key))
+        pile = writing.Pile(self.writer, people)
+        self._begin(key, door, people, meanwhile=pile.write)
+        answer = door.send(self.writer.envelope, pile.letters, key=str(key), parting=journal.parting(key))
         verdicts = answer.value or [Verdict(Fate.UNSENT, answer.outcome.reason)] * len(people)
         stays_open = door.repeats and any(one.fate == Fate.UNKNOWN and not is_had(one) for one in verdicts)
         self._settle(key, door, people, verdicts, is_over=not stays_open)
@@ -177,7 +177,9 @@ class Chunked:
             )
         suppress_addresses(people, verdicts, told_by=provider, now=now)
 
-    def _begin(self, key: UUID, door: Door, people: list[Addressee]) -> None:
+    def _begin(
+        self, key: UUID, door: Door, people: list[Addressee], *, meanwhile: Callable[[], None]
+    ) -> None:
         connection = door.client.connection
         begun = journal.begin(
             self.claimed,
@@ -187,7 +189,11 @@ class Chunked:
             connection_id=connection.pk,
             now=self.clock(),
         )
-        if not (self._write_paced(begun, people) if self._is_paced else self._write(begun)):
+        if self._is_paced:
+            is_begun = self._write_paced(begun, people)
+        else:
+            is_begun = self._write(begun, meanwhile=meanwhile)
+        if not is_begun:
             raise _Stop(self.clock())
 
     @property
@@ -214,12 +220,12 @@ class Chunked:
         self.taken = {}
         return [paces.give_back(taken, self.settings.zone_day)] if taken else []
 
-    def _write(self, *more: Statement) -> bool:
+    def _write(self, *more: Statement, meanwhile: Callable[[], None] = one_trip.nothing) -> bool:
         """In one transaction what has become of the batch before, and what follows. Whether that answered."""
         statements, self.told = [*self.told, *more], []
         if not statements:
             return False
-        return bool(journal.write(statements)[-1])
+        return bool(journal.write(statements, meanwhile=meanwhile)[-1])
 
     def end(self, state: str, *, due_at: datetime | None = None) -> None:
         self._write(*self._given_back(), journal.end(self.claimed, state=state, due_at=due_at))

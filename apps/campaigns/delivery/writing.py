@@ -4,6 +4,7 @@ it with one click.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from django.conf import settings
 
@@ -37,6 +38,23 @@ class Writer:
             headers = (("List-Unsubscribe", f"<{self.site}/u/{tokens.way_out}>"), ONE_CLICK)
         message = self.compiled.message(one.content_id, one.values, tokens)
         return Letter(tokens.message, one.address, message, headers)
+
+
+@dataclass
+class Pile:
+    """The letters to some people, written while the database keeps whom they are for, or when they are asked
+    for.
+    """
+
+    writer: Writer
+    people: Sequence[Addressee]
+
+    @cached_property
+    def letters(self) -> list[Letter]:
+        return self.writer.letters(self.people)
+
+    def write(self) -> None:
+        len(self.letters)
 
 
 def writer(campaign: Campaign, sender: bulk_mail.Sender) -> Writer:

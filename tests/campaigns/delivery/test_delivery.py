@@ -12,9 +12,10 @@ from apps.accounts import one_trip, personal_fields
 from apps.accounts.models import ConsentRecord, Person
 from apps.attribution.models import Exposure
 from apps.campaigns import delivery, message_tokens, splitting
-from apps.campaigns.delivery import journal, leftovers, recovering, snapshotting, sweeping
+from apps.campaigns.delivery import journal, leftovers, recovering, sending, snapshotting, sweeping
 from apps.campaigns.delivery.journal import Told
-from apps.campaigns.delivery.queueing import Queue
+from apps.campaigns.delivery.opening import Openings
+from apps.campaigns.delivery.queueing import LEASE, Queue
 from apps.campaigns.models import (
     Audience,
     Campaign,
@@ -408,3 +409,46 @@ def test_a_survivor_whom_the_snapshot_has_yet_to_look_at_gets_it_once(
     assert delivery.progress(made) == delivery.Progress(sent=1, skipped={"merged": 1} if fits else {})
     assert Campaign.objects.get().state == "done"
     agrees(made)
+
+
+def test_the_next_chunk_says_what_is_said_by_then(workspace, campaign, people, sink, at_smtp):
+    """Of what a worker has open of a campaign nothing outlives its change."""
+    everybody = people(3)
+    made = campaign(kind="triggered")
+    launch(made, now=timezone.now())
+    openings, queue = Openings(), Queue()
+
+    def send_to(one):
+        delivery.enqueue_many(
+            [delivery.Asked(campaign=made, person_id=one.pk, occurrence="x")], now=timezone.now()
+        )
+        return sending.send(queue.claim(now=timezone.now()), openings=openings)
+
+    assert send_to(everybody[0]) == 1
+    Content.objects.update(subject="Other words", changed_at=timezone.now())
+    assert send_to(everybody[1]) == 1
+    assert [parsed(one)["subject"] for one in sink.messages] == ["Subject a", "Other words"]
+
+    Connection.objects.filter(pk=at_smtp.pk).update(state="paused")
+    send_to(everybody[2])
+
+    assert len(sink.messages) == 2
+    assert Campaign.objects.get().state == "paused"
+
+
+def test_a_lease_is_renewed_by_a_batch_once_it_is_no_longer_young(workspace, campaign, people, at_smtp):
+    people(1)
+    launch(campaign(), now=timezone.now())
+    began = timezone.now()
+    claimed = Queue().claim(now=began)
+
+    def until_after(seconds):
+        now = began + timedelta(seconds=seconds)
+        ids, door = [Recipient.objects.get().pk], {"provider": "smtp", "connection_id": at_smtp.pk}
+        [rows] = one_trip.fetch_all([journal.begin(claimed, uuid7(), ids, **door, now=now)])
+        assert len(rows) == 1
+        return Chunk.objects.get().lease_until - began
+
+    assert until_after(3) == LEASE
+    assert until_after(30) == LEASE + timedelta(seconds=30)
+    assert until_after(31) == LEASE + timedelta(seconds=30)
