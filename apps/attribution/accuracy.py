@@ -20,7 +20,14 @@ from numpy.typing import NDArray
 from apps.accounts import jobs, scoping
 from apps.accounts.models import Workspace
 from apps.accounts.tasks_base import workspace_task
-from apps.attribution import conversion_probability, drift_watch, goals, journey_books, past_journeys
+from apps.attribution import (
+    conversion_training,
+    conversion_versions,
+    drift_watch,
+    goals,
+    journey_books,
+    past_journeys,
+)
 from apps.attribution.maths import accuracy, model_predictions, snapshots
 from apps.attribution.maths.accuracy import Accuracy
 from apps.attribution.maths.journeys import Journeys
@@ -76,10 +83,10 @@ def run_night(goal: Goal, *, workspace: Workspace, now: datetime) -> AccuracyNig
     """Look for drift, train the probability to convert where it is missing or old, measure every model."""
     past = past_journeys.load(goal.lens, workspace=workspace, crowd=past_journeys.learners())
     drift_watch.check(past, now=now)
-    kept = conversion_probability.last_trained(past.lens)
+    kept = conversion_versions.last_trained(past.lens)
     if kept is None or now - kept.created_at >= LEARN_ANEW_AFTER:
         try:
-            conversion_probability.train(past, goal=goal, now=now)
+            conversion_training.train(past, goal=goal, now=now)
         except NotEnoughData as reason:
             log.info("conversion_model.not_trained", detail=reason.detail)
     return measure(past, goal=goal, now=now)
@@ -167,10 +174,10 @@ def _judged(past: Past, data: _Data, night: date) -> dict[str, Accuracy]:
     paths = data.judged.paths(channels)
     tellers = model_predictions.predictors(data.learnt, data.so_far.paths(channels))
     told: dict[str, Floats] = {name: tell(paths) for name, tell in tellers.items()}
-    row = conversion_probability.newest(past.lens)
+    row = conversion_versions.newest(past.lens)
     if row is not None:
-        design = conversion_probability.describe(past, data.judged)
-        told[PROBABILITY] = conversion_probability.loaded(row).fitted.predict(design)
+        design = conversion_versions.describe(past, data.judged)
+        told[PROBABILITY] = conversion_versions.loaded(row).fitted.predict(design)
     base_rate = float(told[model_predictions.BASE][0])
     return {
         name: accuracy.judge(

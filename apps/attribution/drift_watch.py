@@ -13,7 +13,7 @@ from apps.accounts import audit, events, jobs
 from apps.accounts.errors import DomainError
 from apps.accounts.models import Job, Workspace
 from apps.accounts.permissions import Actor, system
-from apps.attribution import conversion_probability, goals, loading, markov_training
+from apps.attribution import conversion_training, conversion_versions, goals, loading, markov_training
 from apps.attribution.events import Drifted
 from apps.attribution.maths import drift
 from apps.attribution.maths.drift import Charts, Shift, Sums
@@ -39,22 +39,22 @@ def check(past: Past, *, now: datetime) -> DriftCheck | None:
     None where there is no version for this lens, or too few journeys for a step: they wait for the next
     night. Publishes Drifted. Delivered twice, it steps once.
     """
-    row = conversion_probability.newest(past.lens)
+    row = conversion_versions.newest(past.lens)
     if row is None:
         return None
     last = _last(row)
     until = now - timedelta(days=past.lens.lookback_days)
     since = last.until if last else row.until
-    found = conversion_probability.judged_on(
+    found = conversion_versions.judged_on(
         past, since_us=loading.microseconds(since), until_us=loading.microseconds(until)
     )
-    design = conversion_probability.describe(past, found)
-    told = conversion_probability.loaded(row).fitted.predict(design)
+    design = conversion_versions.describe(past, found)
+    told = conversion_versions.loaded(row).fitted.predict(design)
     # By what was told and not by what happened: waiting for conversions would bend the charts.
     if len(found) < drift.LEAST_JOURNEYS or told.sum() < drift.LEAST_CONVERSIONS:
         return None
     charts = drift.step(_charts(row, last), Sums.of(told, found.outcome))
-    mix, shifts = _mix(row, last, conversion_probability.mix_of(past, found))
+    mix, shifts = _mix(row, last, conversion_versions.mix_of(past, found))
     alarms = [*charts.alarms, *(f"mix: {one.name}" for one in shifts if one.is_drift)]
     with transaction.atomic():
         ConversionModel.objects.select_for_update().get(pk=row.pk)
@@ -97,18 +97,18 @@ def recalibrate(
             reason=reason[:500],
             alarms=alarms or [],
             by_itself=alarms is not None,
-            before=conversion_probability.newest(),
+            before=conversion_versions.newest(),
             markov_jobs={},
             created_at=now,
         )
         orders = [order for order in markov_training.ORDERS if markov_training.newest(order)] or [1]
-        since = now - timedelta(days=conversion_probability.RECENT_DAYS + goal.lens.lookback_days)
+        since = now - timedelta(days=conversion_training.RECENT_DAYS + goal.lens.lookback_days)
         row.markov_jobs = {
             str(order): markov_training.start(actor, order, start=since, end=now, lens=goal.lens).pk
             for order in orders
         }
         row.save(update_fields=["markov_jobs"])
-        conversion_probability.start(actor, is_recent=True, recalibration=row)
+        conversion_training.start(actor, is_recent=True, recalibration=row)
         after = {"alarms": row.alarms, "markov_orders": orders}
         audit.record(actor, "attribution.recalibrated", row, now=now, after=after, reason=reason)
     return row
@@ -151,7 +151,7 @@ def _reason_to_wait(now: datetime) -> str:
             f"This was done less than {AT_MOST_EVERY.days} days ago. What has changed since has not settled "
             "yet; wait until then."
         )
-    training = Job.objects.filter(kind=conversion_probability.KIND, state__in=jobs.UNFINISHED).first()
+    training = Job.objects.filter(kind=conversion_training.KIND, state__in=jobs.UNFINISHED).first()
     asked_by = training and training.params.get("recalibration")
     if training is None or (asked_by and not recent.filter(pk=asked_by).exists()):
         return ""

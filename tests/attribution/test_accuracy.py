@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from apps.accounts.models import AuditEntry, Job, OutboxEvent
-from apps.attribution import accuracy, conversion_probability, drift_watch, goals, past_journeys
+from apps.attribution import accuracy, conversion_training, drift_watch, goals, past_journeys
 from apps.attribution.drift_watch import RecalibratedLately
 from apps.attribution.models import (
     AccuracyNight,
@@ -114,7 +114,7 @@ def crowd_that_fades(workspace, rng, *, days_ago, to, people=16_000):
 def trained_before(workspace, at):
     goal = goals.default(workspace)
     past = past_journeys.load(goal.lens, workspace=workspace)
-    return conversion_probability.train(past, goal=goal, now=at)
+    return conversion_training.train(past, goal=goal, now=at)
 
 
 def watch(workspace, *, start, nights):
@@ -150,7 +150,7 @@ def test_drift_is_told_answered_and_recorded(workspace, short_goal, rng):
         AuditEntry.objects.values_list("deed", flat=True)
     )
     assert Job.objects.filter(kind="attribution.markov_training").exists()
-    assert Job.objects.filter(kind=conversion_probability.KIND).count() == 1
+    assert Job.objects.filter(kind=conversion_training.KIND).count() == 1
     times = list(Recalibration.objects.order_by("created_at").values_list("created_at", flat=True))
     assert all(later - earlier >= 7 * DAY for earlier, later in pairwise(times))
 
@@ -161,8 +161,8 @@ def test_learning_anew_compares_before_and_after(workspace, short_goal, actor, r
     row = drift_watch.recalibrate(actor, now=NOW, reason="by hand")
     goal, past = goals.default(workspace), loaded(workspace)
 
-    after = conversion_probability.train(past, goal=goal, now=NOW, is_recent=True)
-    conversion_probability._compare(past, after, row.pk, now=NOW)
+    after = conversion_training.train(past, goal=goal, now=NOW, is_recent=True)
+    conversion_training._compare(past, after, row.pk, now=NOW)
 
     row.refresh_from_db()
     assert (row.before, row.after, row.by_itself) == (before, after, False)
@@ -184,10 +184,10 @@ def test_learning_anew_is_never_done_twice_in_a_week(workspace, short_goal, acto
 
 def test_learning_anew_that_failed_may_be_tried_again(workspace, short_goal, actor):
     row = drift_watch.recalibrate(actor, now=NOW)
-    job = Job.objects.get(kind=conversion_probability.KIND)
+    job = Job.objects.get(kind=conversion_training.KIND)
 
     with pytest.raises(NotEnoughData):
-        conversion_probability.train_in_job(job)
+        conversion_training.train_in_job(job)
     Job.objects.filter(pk=job.pk).update(state="failed")
     again = drift_watch.recalibrate(actor, now=NOW + DAY)
 

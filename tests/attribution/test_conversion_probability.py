@@ -7,8 +7,15 @@ import numpy as np
 import pytest
 
 from apps.accounts.errors import Invalid
-from apps.attribution import conversion_probability, goals, past_journeys
-from apps.attribution.conversion_probability import NoOpenJourney, NotTrained, TouchSoFar
+from apps.attribution import (
+    conversion_probability,
+    conversion_training,
+    conversion_versions,
+    goals,
+    past_journeys,
+)
+from apps.attribution.conversion_probability import NoOpenJourney, TouchSoFar
+from apps.attribution.conversion_versions import NotTrained
 from apps.attribution.maths import snapshots
 from apps.attribution.models import Conversion, ConversionModel, ConversionWeight, Goal, Touchpoint
 from apps.attribution.past_journeys import NotEnoughData
@@ -20,7 +27,7 @@ from tests.factories import NOW, ConversionFactory, PersonFactory
 def trained(workspace, **chosen):
     goal = goals.default(workspace)
     past = past_journeys.load(goal.lens, workspace=workspace)
-    return conversion_probability.train(past, goal=goal, now=NOW, **chosen)
+    return conversion_training.train(past, goal=goal, now=NOW, **chosen)
 
 
 @pytest.fixture
@@ -76,7 +83,7 @@ def test_what_was_stored_predicts_the_same_as_what_was_trained(workspace, crowd)
     person = journey(workspace, "channel-c", "channel-d")
     before = conversion_probability.predict_one(person, now=NOW)
 
-    conversion_probability._rebuilt.cache_clear()
+    conversion_versions._rebuilt.cache_clear()
     after = conversion_probability.predict_one(person, now=NOW)
 
     assert after == before
@@ -195,7 +202,7 @@ SKILLED = {"value": 0.05, "low": 0.01, "high": 0.09}
     ],
 )
 def test_a_version_is_calibrated_only_where_its_figures_show_it(slope, skill, said):
-    doubt = conversion_probability.doubt_of({"slope": slope, "skill": skill})
+    doubt = conversion_versions.doubt_of({"slope": slope, "skill": skill})
 
     assert said in doubt
     assert bool(doubt) == bool(said)
@@ -205,7 +212,7 @@ def test_a_version_that_is_not_calibrated_says_so_in_every_answer(workspace, cro
     row = trained(workspace)
     figures = row.figures | {"slope": {"value": 0.57, "low": 0.19, "high": 0.95}}
     ConversionModel.objects.filter(pk=row.pk).update(figures=figures)
-    conversion_probability._rebuilt.cache_clear()
+    conversion_versions._rebuilt.cache_clear()
 
     told = conversion_probability.predict_path([TouchSoFar(channel="channel-a")], now=NOW)
     card = api.get("/api/v1/attribution/models/conversion").json()
@@ -249,10 +256,10 @@ def test_a_version_that_knows_nothing_comes_into_force_with_its_doubt_and_replac
     _alike(workspace, rng)
 
     first = trained(workspace)
-    doubt = conversion_probability.doubt_of(first.figures)
+    doubt = conversion_versions.doubt_of(first.figures)
     second = trained(workspace)
 
     assert "Not enough evidence yet" in doubt
     assert (first.is_held_back, second.is_held_back) == (False, True)
-    assert conversion_probability.newest() == first
+    assert conversion_versions.newest() == first
     assert not conversion_probability.predict_path([TouchSoFar(channel="channel-a")], now=NOW).is_calibrated

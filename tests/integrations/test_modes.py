@@ -12,7 +12,7 @@ from apps.accounts import jobs, scoping, workspaces
 from apps.accounts.errors import Invalid, NotHere
 from apps.accounts.models import AuditEntry, Job, OutboxEvent
 from apps.accounts.permissions import system
-from apps.attribution import accuracy, conversion_probability
+from apps.attribution import accuracy, conversion_training
 from apps.attribution.models import AccuracyNight
 from apps.integrations import metrics, modes, outbox
 from apps.integrations.client import Client
@@ -251,7 +251,7 @@ def test_a_direct_call_of_the_backfill_lane_is_not_made(connection, post, clock)
 def test_training_waits_and_is_done_after(workspace, actor, clock, django_capture_on_commit_callbacks):
     clock.move_to(SATURDAY)
     with django_capture_on_commit_callbacks(execute=True):
-        job = conversion_probability.start(actor)
+        job = conversion_training.start(actor)
 
     job.refresh_from_db()
     assert job.state == Job.State.QUEUED

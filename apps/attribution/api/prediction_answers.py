@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from apps.attribution.conversion_probability import NOT_FOR, Prediction, doubt_of
+from apps.attribution.conversion_probability import NOT_FOR, Prediction
+from apps.attribution.conversion_versions import doubt_of
 from apps.attribution.maths import drift
 from apps.attribution.models import (
     AccuracyNight,

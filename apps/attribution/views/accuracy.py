@@ -13,7 +13,14 @@ from apps.accounts.doors import chart_page, page
 from apps.accounts.figures import interval, number
 from apps.accounts.models import Job
 from apps.accounts.permissions import require
-from apps.attribution import accuracy, accuracy_charts, conversion_probability, drift_watch
+from apps.attribution import (
+    accuracy,
+    accuracy_charts,
+    conversion_probability,
+    conversion_training,
+    conversion_versions,
+    drift_watch,
+)
 from apps.attribution.maths import drift
 from apps.attribution.models import ConversionModel, DriftCheck, ModelAccuracy
 from apps.attribution.reports import MODEL_LABELS
@@ -51,14 +58,14 @@ def figures(request: HttpRequest) -> HttpResponse:
         "threshold": drift.THRESHOLD,
         "between_false_alarms": drift.STEPS_BETWEEN_FALSE_ALARMS,
         "recalibrations": drift_watch.recalibrations(),
-        "card": conversion_probability.newest(),
+        "card": conversion_versions.newest(),
         "not_for": conversion_probability.NOT_FOR,
-        "job": Job.objects.filter(kind=conversion_probability.KIND).order_by("-pk").first(),
+        "job": Job.objects.filter(kind=conversion_training.KIND).order_by("-pk").first(),
         **_drawn(nights, rows, best),
     }
     card = context["card"]
     context["card_figures"] = _card_figures(card)
-    context["doubt"] = conversion_probability.doubt_of(card.figures) if card else ""
+    context["doubt"] = conversion_versions.doubt_of(card.figures) if card else ""
     return render(request, "attribution/accuracy.html", context)
 
 
@@ -68,8 +75,8 @@ def label_of(model: str) -> str:
 
 def _act(request: HttpRequest) -> None:
     if request.POST.get("do") == "train":
-        waiting = Job.objects.filter(kind=conversion_probability.KIND, state__in=jobs.UNFINISHED).exists()
-        conversion_probability.start(request.actor)
+        waiting = Job.objects.filter(kind=conversion_training.KIND, state__in=jobs.UNFINISHED).exists()
+        conversion_training.start(request.actor)
         messages.success(request, "It is being trained already." if waiting else "It is being trained.")
         return
     reason = request.POST.get("reason", "")[:500]

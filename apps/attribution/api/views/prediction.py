@@ -9,7 +9,14 @@ from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from apps.attribution import accuracy, conversion_probability, drift_watch, journey_credit
+from apps.attribution import (
+    accuracy,
+    conversion_probability,
+    conversion_training,
+    conversion_versions,
+    drift_watch,
+    journey_credit,
+)
 from apps.attribution.api import analysis_answers
 from apps.attribution.api import prediction_answers as answers
 from apps.attribution.api.serializers.analysis import StartedJobSerializer
@@ -97,7 +104,7 @@ class ConversionModelView(APIView):
     @extend_schema(operation_id="conversion_model", responses={200: CardSerializer, 409: NOT_ENOUGH})
     def get(self, request: Request) -> Response:
         """The card of the version in force: data, period, figures with intervals, weights, and limits."""
-        return Response(answers.card(conversion_probability.in_force().row))
+        return Response(answers.card(conversion_versions.in_force().row))
 
 
 class TrainConversionView(APIView):
@@ -107,7 +114,7 @@ class TrainConversionView(APIView):
     @extend_schema(operation_id="train_conversion", request=None, responses={202: StartedJobSerializer})
     def post(self, request: Request) -> Response:
         """Train the probability to convert now, in the background. A job that fails says what is missing."""
-        job = conversion_probability.start(request._request.actor)
+        job = conversion_training.start(request._request.actor)
         url = reverse("attribution-api:conversion-model")
         return Response(analysis_answers.started(job, result_url=url), status=status.HTTP_202_ACCEPTED)
 
