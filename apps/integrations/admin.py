@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from apps.accounts.back_office import LargeTableAdmin, WorkspaceAdmin
-from apps.integrations import connections, outbox, social, suppressions
+from apps.integrations import call_deeds, connections, social, suppressions
 from apps.integrations.models import (
     AdCampaign,
     AdCreative,
@@ -77,13 +77,13 @@ class CallAdmin(LargeTableAdmin):
     @admin.action(description="Send the chosen dead letters again", permissions=["act"])
     def replay(self, request: Any, queryset: QuerySet[Call]) -> None:
         for call in queryset:
-            outbox.replay(request.actor, call.public_id, now=timezone.now())
+            call_deeds.replay(request.actor, call.public_id, now=timezone.now())
         self.message_user(request, f"{len(queryset)} will be sent again.")
 
     @admin.action(description="Cancel the chosen calls", permissions=["act"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Call]) -> None:
         for call in queryset:
-            outbox.cancel(request.actor, call.public_id, now=timezone.now())
+            call_deeds.cancel(request.actor, call.public_id, now=timezone.now())
         self.message_user(request, f"Cancelled {len(queryset)}.")
 
 

@@ -17,7 +17,7 @@ from django.db.models import F
 
 from apps.accounts import scoping
 from apps.accounts.permissions import system
-from apps.integrations import money, outbox, sealed_json
+from apps.integrations import call_deeds, money, outbox, sealed_json
 from apps.integrations.connectors.analytics.product import STEPS, YES
 from apps.integrations.connectors.conversions import sending
 from apps.integrations.connectors.conversions.destination import OPERATION, Destination, obstacle, wants
@@ -198,7 +198,7 @@ def _correct(
 def _change_in_place(call: Call, event: ConversionEvent, *, now: datetime) -> None:
     """It has not left yet: it is cancelled, or carries the new value."""
     if event.is_void:
-        outbox.cancel(system(call.workspace_id), call.public_id, now=now)
+        call_deeds.cancel(system(call.workspace_id), call.public_id, now=now)
         return
     told = sealed_json.get(call, "payload_sealed")
     sealed_json.put(call, "payload_sealed", with_value(told, event.value))

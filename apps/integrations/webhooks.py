@@ -23,6 +23,7 @@ from apps.accounts.events import Event
 from apps.accounts.models import OutboxEvent
 from apps.accounts.permissions import Actor
 from apps.integrations import (
+    call_deeds,
     connection_states,
     errors,
     outbox,
@@ -184,7 +185,7 @@ def delete(actor: Actor, endpoint: WebhookEndpoint, *, now: datetime) -> None:
     connection.state, connection.state_changed_at = Connection.State.DISCONNECTED, now
     connection.data_key = connection.credentials_sealed = None
     connection.save()
-    cancelled = outbox.cancel_all(connection, now=now)
+    cancelled = call_deeds.cancel_all(connection, now=now)
     audit.record(actor, "webhook.deleted", endpoint, now=now, after={"cancelled": cancelled})
     _forget()
 
@@ -212,7 +213,7 @@ def redeliver(actor: Actor, endpoint: WebhookEndpoint, call_id: UUID | str, *, n
     if call is None:
         raise NotHere("There is no such message.")
     if call.state == Call.State.DEAD:
-        return outbox.replay(actor, call.public_id, now=now)
+        return call_deeds.replay(actor, call.public_id, now=now)
     if call.state != Call.State.DONE:
         raise NotRedeliverable("It waits to be sent, or was cancelled.")
     message_id = call.dedup_key.split(":")[0]

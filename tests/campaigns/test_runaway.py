@@ -28,7 +28,7 @@ from apps.campaigns.optimization import (
 )
 from apps.campaigns.optimization.gates import NotPossibleNow
 from apps.campaigns.optimization.policies import AutoTerms
-from apps.integrations import ad_rows, modes, outbox
+from apps.integrations import ad_rows, call_deeds, modes, outbox
 from apps.integrations.client import Client
 from apps.integrations.connectors.ads import platforms
 from apps.integrations.events import AdChangeSettled
@@ -121,7 +121,7 @@ def test_a_dead_letter_of_a_failed_change_sends_nothing_when_replayed(account, b
     assert Change.objects.get().state == Change.State.FAILED
     account.fake.campaigns[account.campaigns[0].external_id]["daily_budget"] = "4000"
 
-    outbox.replay(boss, Call.objects.get(operation=policies.OPERATION).public_id, now=NOW)
+    call_deeds.replay(boss, Call.objects.get(operation=policies.OPERATION).public_id, now=NOW)
     send()
 
     assert account.budget_of(account.campaigns[0]) == Decimal("40.00")
@@ -247,7 +247,7 @@ def test_cancelling_the_letter_of_an_unknown_change_gives_no_room_back(account, 
     execute.reconcile(now=NOW)
     assert Change.objects.get().state == Change.State.UNKNOWN
 
-    outbox.cancel(boss, calls.get().public_id, now=NOW)
+    call_deeds.cancel(boss, calls.get().public_id, now=NOW)
     tell()
 
     assert Change.objects.get().state == Change.State.UNKNOWN

@@ -12,7 +12,7 @@ from django.utils import timezone
 from apps.accounts import scoping
 from apps.accounts.models import AuditEntry
 from apps.accounts.redis_link import link
-from apps.integrations import connection_states, leases, outbox, sealed_json, settling, trail
+from apps.integrations import call_deeds, connection_states, leases, outbox, sealed_json, settling, trail
 from apps.integrations.models import Call, Connection, TrailEntry
 from apps.integrations.outbox import Wanted
 from apps.integrations.resilience.lanes import Lane
@@ -260,18 +260,18 @@ def test_a_dead_letter_is_replayed_by_a_person_and_audited(enqueue, post, actor)
     post.misbehave(Answer(Reply(400)))
     relay()
 
-    outbox.replay(actor, call.public_id, now=timezone.now())
+    call_deeds.replay(actor, call.public_id, now=timezone.now())
     relay()
 
     assert fresh(call).state == S.DONE
     assert AuditEntry.objects.filter(deed="call.replayed").count() == 1
-    with pytest.raises(outbox.NotReplayable):
-        outbox.replay(actor, call.public_id, now=timezone.now())
+    with pytest.raises(call_deeds.NotReplayable):
+        call_deeds.replay(actor, call.public_id, now=timezone.now())
 
 
 def test_a_cancelled_call_is_not_sent(enqueue, post, actor):
     call = enqueue()
-    outbox.cancel(actor, call.public_id, now=timezone.now())
+    call_deeds.cancel(actor, call.public_id, now=timezone.now())
 
     assert relay() == 0
     assert (fresh(call).state, post.taken) == (S.CANCELLED, 0)
@@ -281,7 +281,7 @@ def test_the_trail_replays_into_the_state_and_shows_what_was_changed(enqueue, po
     call = enqueue()
     post.misbehave(Answer(Reply(400)))
     relay()
-    outbox.replay(actor, call.public_id, now=timezone.now())
+    call_deeds.replay(actor, call.public_id, now=timezone.now())
     relay()
     stream = call.stream
 

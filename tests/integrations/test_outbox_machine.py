@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from apps.accounts.permissions import system
-from apps.integrations import connection_states, outbox, services, trail
+from apps.integrations import call_deeds, connection_states, outbox, services, trail
 from apps.integrations.models import Call, Connection
 from apps.integrations.outbox import Handler
 from apps.integrations.resilience.lanes import Lane
@@ -191,13 +191,13 @@ class Outbox(RuleBasedStateMachine):
     def replay(self):
         for call in self.rows().filter(state=S.DEAD):
             self.replayed.add(call.dedup_key)
-            outbox.replay(self.actor, call.public_id, now=timezone.now())
+            call_deeds.replay(self.actor, call.public_id, now=timezone.now())
 
     @rule(number=st.integers(0, 1), name=st.sampled_from(["drops", "answers"]))
     def cancel(self, number, name):
         call = self.rows().filter(dedup_key=f"{name}-{number}", state__in=[S.WAITING, S.HELD, S.DEAD]).first()
         if call is not None:
-            outbox.cancel(self.actor, call.public_id, now=timezone.now())
+            call_deeds.cancel(self.actor, call.public_id, now=timezone.now())
 
     def rows(self):
         return Call.objects.filter(connection__in=self.connections.values())

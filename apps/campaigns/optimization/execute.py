@@ -19,7 +19,7 @@ from apps.campaigns.events import RecommendationSettled
 from apps.campaigns.models import Change, Kind, Policy, Recommendation
 from apps.campaigns.optimization import budget_tests, decisions, gates, orders, policies
 from apps.campaigns.optimization.gates import NotPossibleNow
-from apps.integrations import outbox
+from apps.integrations import call_deeds
 from apps.integrations.connectors.ads import writes
 from apps.integrations.models import AdCampaign, AdCreative, AdGroup, Call
 
@@ -201,7 +201,7 @@ def _follow(change: Change, call: Call, *, now: datetime) -> bool:
     One that is held until it is too late to leave is let go: a connection may never be restored.
     """
     if call.state == Call.State.HELD and call.expires_at is not None and call.expires_at <= now:
-        call = outbox.cancel(system(change.workspace_id), call.public_id, now=now)
+        call = call_deeds.cancel(system(change.workspace_id), call.public_id, now=now)
     if call.state == Call.State.UNKNOWN and change.state == Change.State.SENT:
         mark_unknown(change, call.last_reason, now=now)
     if call.state not in Call.TERMINAL:

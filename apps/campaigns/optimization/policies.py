@@ -11,7 +11,7 @@ from apps.accounts import audit, scoping
 from apps.accounts.errors import DomainError, Invalid
 from apps.accounts.permissions import Actor, require
 from apps.campaigns.models import AutoRule, Kind, Policy
-from apps.integrations import outbox
+from apps.integrations import call_deeds
 from apps.integrations.models import Call
 
 OPERATION = "optimization.change"
@@ -147,8 +147,8 @@ def require_running(policy: Policy) -> None:
 def _cancel(actor: Actor, public_id: Any, *, now: datetime) -> None:
     """One that left in between is not under our hand any more."""
     try:
-        outbox.cancel(actor, public_id, now=now)
-    except outbox.NotReplayable:
+        call_deeds.cancel(actor, public_id, now=now)
+    except call_deeds.NotReplayable:
         return
 
 

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.accounts.errors import NotHere
-from apps.integrations import connections, conversion_reports, outbox, reports, trail, webhooks
+from apps.integrations import call_deeds, connections, conversion_reports, reports, trail, webhooks
 from apps.integrations.api.answers import NOT_FOUND, REFUSED, UNAVAILABLE
 from apps.integrations.api.serializers import (
     CallFilterSerializer,
@@ -128,7 +128,7 @@ class CallReplayView(APIView):
     def post(self, request: Request, call_id: UUID) -> Response:
         """Send a dead letter again, from the start of its schedule."""
         return Response(
-            CallSerializer(outbox.replay(request._request.actor, call_id, now=timezone.now())).data
+            CallSerializer(call_deeds.replay(request._request.actor, call_id, now=timezone.now())).data
         )
 
 
@@ -143,7 +143,7 @@ class CallCancelView(APIView):
     def post(self, request: Request, call_id: UUID) -> Response:
         """Stop a call that is not under way."""
         return Response(
-            CallSerializer(outbox.cancel(request._request.actor, call_id, now=timezone.now())).data
+            CallSerializer(call_deeds.cancel(request._request.actor, call_id, now=timezone.now())).data
         )
 
 

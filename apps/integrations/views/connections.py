@@ -10,7 +10,16 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts.doors import page, refusals_in
-from apps.integrations import ads_pull, connections, inbound, modes, outbox, remarks, reports, services
+from apps.integrations import (
+    ads_pull,
+    call_deeds,
+    connections,
+    inbound,
+    modes,
+    remarks,
+    reports,
+    services,
+)
 from apps.integrations.forms import ConnectForm
 from apps.integrations.services import Family
 from apps.integrations.sync import pull
@@ -149,7 +158,7 @@ def disconnect(request: HttpRequest, public_id: str) -> HttpResponse:
 @require_POST
 @page("integrations:manage")
 def replay(request: HttpRequest, call_id: str) -> HttpResponse:
-    call = outbox.replay(request.actor, call_id, now=timezone.now())
+    call = call_deeds.replay(request.actor, call_id, now=timezone.now())
     messages.success(request, "It will be sent again.")
     return redirect("integrations:connection", public_id=call.connection.public_id)
 
@@ -157,6 +166,6 @@ def replay(request: HttpRequest, call_id: str) -> HttpResponse:
 @require_POST
 @page("integrations:manage")
 def cancel(request: HttpRequest, call_id: str) -> HttpResponse:
-    call = outbox.cancel(request.actor, call_id, now=timezone.now())
+    call = call_deeds.cancel(request.actor, call_id, now=timezone.now())
     messages.success(request, "It will not be sent.")
     return redirect("integrations:connection", public_id=call.connection.public_id)

@@ -15,7 +15,7 @@ from apps.accounts import scoping
 from apps.accounts.errors import Invalid
 from apps.accounts.models import AuditEntry, OutboxEvent
 from apps.accounts.permissions import Actor, system
-from apps.integrations import outbox, social, social_publishing, social_spend
+from apps.integrations import call_deeds, outbox, social, social_publishing, social_spend
 from apps.integrations.models import Call, Connection, SocialPost, SocialSpend
 from apps.integrations.resilience.lanes import Lane
 from tests.conftest import committed
@@ -647,7 +647,7 @@ def test_a_call_that_was_cancelled_leaves_a_failed_post(open_, write, boss):
     fake, connection = open_("facebook_pages")
     post = write(connection)
     social.approve(boss, post.public_id, now=timezone.now())
-    outbox.cancel(boss, Call.objects.get().public_id, now=timezone.now())
+    call_deeds.cancel(boss, Call.objects.get().public_id, now=timezone.now())
 
     social_publishing.move()
 
