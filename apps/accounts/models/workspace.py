@@ -1,3 +1,4 @@
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -9,8 +10,13 @@ from django.db.models.functions import Now
 from apps.accounts.scoping import InScope, WorkspaceManager
 
 
+@cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(available_timezones())  # walks through the files of all zones: ten milliseconds
+
+
 def check_time_zone(name: str) -> None:
-    if name not in available_timezones():
+    if name not in _time_zones():
         raise ValidationError(f"{name!r} is not a time zone. Use a name such as Europe/London.")
 
 
