@@ -76,6 +76,7 @@ services.register(
         reach=Reach.ONE_WAY_OUT,
         honest="Writes through the first of your providers that takes a message: Resend, Mailgun, then SMTP.",
         check="apps.integrations.mail.check",
+        facts="apps.integrations.reputation.facts",
     )
 )
 

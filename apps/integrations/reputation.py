@@ -22,6 +22,8 @@ LEAST_SENDS = 200
 LATEST_SENDS = 1_000
 WORST_BOUNCES = 0.02
 WORST_COMPLAINTS = 0.001
+# One person who is cross says nothing of a list, however short it is.
+LEAST_COMPLAINTS = 2
 State = EmailDelivery.State
 
 
@@ -46,11 +48,19 @@ def also_counts(counter: Counter) -> Counter:
 
 @dataclass(frozen=True)
 class Standing:
-    """Of the latest messages that were taken: how many, and the shares that bounced or drew complaints."""
+    """Of the latest messages that were taken: how many, the shares that bounced or drew complaints, and how
+    many complaints these are.
+    """
 
     sends: int
     bounces: float
     complaints: float
+    complainers: int = 0
+
+    @property
+    def complaints_that_count(self) -> float:
+        """None while there are fewer than LEAST_COMPLAINTS."""
+        return self.complaints if self.complainers >= LEAST_COMPLAINTS else 0.0
 
     @property
     def trouble(self) -> str:
@@ -59,7 +69,7 @@ class Standing:
             return ""
         if self.bounces > WORST_BOUNCES:
             return f"{self.bounces:.1%} of the latest {self.sends} messages bounced."
-        if self.complaints > WORST_COMPLAINTS:
+        if self.complaints_that_count > WORST_COMPLAINTS:
             return f"{self.complaints:.2%} of the latest {self.sends} messages drew complaints."
         return ""
 
@@ -68,11 +78,26 @@ def standing(sender: Connection, *, now: datetime) -> Standing:
     """Of its latest deliveries, and of what was sent to many lately."""
     counted = [_of_deliveries(sender), *(counter(sender, now) for counter in _counters)]
     sends = sum(one.sends for one in counted)
+    complaints = sum(one.complaints for one in counted)
     return Standing(
         sends,
         sum(one.bounces for one in counted) / sends if sends else 0.0,
-        sum(one.complaints for one in counted) / sends if sends else 0.0,
+        complaints / sends if sends else 0.0,
+        complaints,
     )
+
+
+def facts(sender: Connection, *, now: datetime) -> list[tuple[str, str]]:
+    """What the page of a sender says of its name with those who take its mail."""
+    found = standing(sender, now=now)
+    if found.sends < LEAST_SENDS:
+        words = f"{found.sends:,} messages since it was last let go on, too few to say"
+    else:
+        shares = f"{found.bounces:.2%} bounced and {found.complaints:.2%} complained"
+        words = f"{shares} of the latest {found.sends:,} messages"
+    return [
+        ("Deliverability", f"{words}; it is paused above {WORST_BOUNCES:.0%} and {WORST_COMPLAINTS:.1%}.")
+    ]
 
 
 def _of_deliveries(sender: Connection) -> Counted:
@@ -113,7 +138,7 @@ def _bounces() -> Iterator[Reading]:
 
 @gauge("mail.complaint_share")
 def _complaints() -> Iterator[Reading]:
-    if found := [one.complaints for one in _standings()]:
+    if found := [one.complaints_that_count for one in _standings()]:
         yield Reading(max(found))
 
 

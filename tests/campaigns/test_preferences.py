@@ -1,5 +1,6 @@
 """The preference centre, as a recipient uses it, and what it means for who is written to."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -74,8 +75,10 @@ def test_saving_what_is_there_changes_nothing(client, sent):
 
 
 def test_a_topic_is_left(client, sent):
-    assert "Saved." in _save(client, sent, frequency="all").content.decode()
+    shown = _save(client, sent, frequency="all").content.decode()
 
+    assert "Saved." in shown
+    assert re.search(r"You get <em>no messages</em> from .* any more\.", shown)
     said = consent.latest(sent.person)["news"]
     assert (said.is_granted, said.source) == (False, "preference centre")
 

@@ -83,4 +83,6 @@ def _read(raw: bytes) -> EmailMessage:
 
 
 def _told(message: EmailMessage) -> dict[str, str]:
-    return {name.lower().replace("-", "_"): str(message[name]) for name in ("To", "Subject", "Message-ID")}
+    return {
+        name.lower().replace("-", "_"): str(message[name]).strip() for name in ("To", "Subject", "Message-ID")
+    }

@@ -4,7 +4,8 @@ Rows are matched by user id, then e-mail, then phone. A row that puts nobody on 
 line and the reason. Bringing the same file again changes nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,26 @@ KEPT_REFUSED = 10_000
 # A file whose job did not come to its end: it holds personal data.
 KEPT = timedelta(days=7)
 COUNTS = ("rows", "added", "known", "made", "refused")
+
+
+@dataclass
+class _Lines:
+    """Passes chunks on and counts their lines."""
+
+    count: int = 0
+    is_of_rows: bool = True
+
+    def of(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            if b"\0" in chunk:
+                self.is_of_rows = False  # it is packed
+            self.count += chunk.count(b"\n")
+            yield chunk
+
+    @property
+    def rows(self) -> int | None:
+        """About how many there are under a heading; None where lines say nothing of rows."""
+        return max(self.count - 1, 1) if self.is_of_rows else None
 
 
 class NotAList(DomainError):
@@ -60,7 +81,8 @@ def bring(
         require(actor, "people:write")
     if audience.kind != Audience.Kind.LIST or audience.archived_at is not None:
         raise NotAList("People are brought to lists. This audience has rules, or was put away.")
-    path, sha256 = keep_file(actor, chunks)
+    lines = _Lines()
+    path, sha256 = keep_file(actor, lines.of(chunks))
     try:
         checked = checked_mapping(path, mapping)
         made = ListFile(
@@ -72,17 +94,18 @@ def bring(
             mapping=checked,
             makes_people=makes_people,
         )
-        return _queued(actor, made, now=now)
+        return _queued(actor, made, about=lines.rows, now=now)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
 
 
 @transaction.atomic
-def _queued(actor: Actor, made: ListFile, *, now: datetime) -> ListFile:
+def _queued(actor: Actor, made: ListFile, *, about: int | None, now: datetime) -> ListFile:
+    """about: how many rows it seems to have, where that is known."""
     made.save()
     title = f"People of {made.file_name} for {made.audience.name}"[:200]
-    made.job = jobs.begin(actor, JOB_KIND, title=title, params={"list_file": made.pk})
+    made.job = jobs.begin(actor, JOB_KIND, title=title, params={"list_file": made.pk}, total=about)
     made.save(update_fields=["job"])
     after = {"sha256": made.sha256, "makes_people": made.makes_people}
     audit.record(actor, "audience.file_brought", made.audience, now=now, after=after)

@@ -9,7 +9,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from fpdf import FPDF
-from fpdf.enums import XPos, YPos
+from fpdf.enums import Align, XPos, YPos
 
 from apps.accounts.figures import DASH, money, number
 from apps.campaigns.bi import words
@@ -24,6 +24,9 @@ PLAIN = {
     "“": '"',
     "”": '"',
 }
+LEFT, RIGHT = Align.L, Align.R
+# Of one in small letters, with the space under it.
+NOTE_HEIGHT = 5.0
 INK, QUIET, LINE = (31, 37, 51), (95, 102, 117), (217, 220, 226)
 
 
@@ -55,11 +58,18 @@ def render(found: Summary, *, name: str, zone: ZoneInfo, now: datetime) -> bytes
     _figures(paper, found)
     _channels(paper, found)
     _segments(paper, found)
-    for label, doubt in words.doubts(found.figures):
-        _line(paper, f"{label}: {doubt}", size=8, colour=QUIET)
-    for text in words.dates(found.computed_at, found.refreshed_at, zone):
-        _line(paper, text, size=8, colour=QUIET)
+    _notes(paper, found, zone)
     return bytes(paper.output())
+
+
+def _notes(paper: FPDF, found: Summary, zone: ZoneInfo) -> None:
+    """On one page all of them, so that no line or two stand alone on another."""
+    doubts = [f"{label}: {doubt}" for label, doubt in words.doubts(found.figures)]
+    texts = [*doubts, *words.dates(found.computed_at, found.refreshed_at, zone)]
+    if paper.will_page_break(len(texts) * NOTE_HEIGHT):
+        paper.add_page()
+    for text in texts:
+        _line(paper, text, size=8, colour=QUIET)
 
 
 def _headline(paper: FPDF, found: Summary, name: str) -> None:
@@ -73,7 +83,7 @@ def _figures(paper: FPDF, found: Summary) -> None:
         (words.LABELS[key], words.value(one, found.currency), words.note(one, found.currency))
         for key, one in found.figures.items()
     ]
-    _table(paper, "Figures", ("", "", "How sure"), rows, (48, 32, 94))
+    _table(paper, "Figures", ("", "", "How sure"), rows, ((48, LEFT), (32, RIGHT), (94, LEFT)))
 
 
 def _channels(paper: FPDF, found: Summary) -> None:
@@ -96,7 +106,9 @@ def _channels(paper: FPDF, found: Summary) -> None:
             (label, money(amount, found.currency, exact=True), "", "", "", "")
             for label, amount in (("Without any touch", found.uncredited), ("All revenue", found.total))
         ]
-        _table(paper, "Channels", header, [*rows, *sums], (42, 30, 38, 24, 24, 16))
+        widths = (42, 30, 38, 24, 24, 16)
+        columns = tuple((width, RIGHT if place else LEFT) for place, width in enumerate(widths))
+        _table(paper, "Channels", header, [*rows, *sums], columns)
 
 
 def _segments(paper: FPDF, found: Summary) -> None:
@@ -105,13 +117,14 @@ def _segments(paper: FPDF, found: Summary) -> None:
             one.label,
             f"{one.customers:,}",
             words.value(one.value, found.currency),
-            words.ends(one.value, found.currency) or DASH,
+            words.ends(one.value, found.currency) or words.TOO_FEW,
         )
         for one in found.segments
     ]
     if rows:
         header = ("First channel", "Customers", "Worth so far", "How sure")
-        _table(paper, "What customers are worth", header, rows, (54, 28, 34, 58))
+        columns = ((54, LEFT), (28, RIGHT), (34, RIGHT), (58, LEFT))
+        _table(paper, "What customers are worth", header, rows, columns)
 
 
 def _table(
@@ -119,14 +132,20 @@ def _table(
     title: str,
     header: tuple[str, ...],
     rows: Sequence[tuple[str, ...]],
-    widths: tuple[int, ...],
+    columns: tuple[tuple[int, Align], ...],
 ) -> None:
+    """columns: the width of each in millimetres, and its side: what is counted stands on the right."""
+    widths, sides = zip(*columns, strict=True)
     _line(paper, title, size=12, bold=True)
     paper.set_draw_color(*LINE)
     paper.set_text_color(*INK)
     paper.set_font("Helvetica", size=9)
     with paper.table(
-        col_widths=widths, width=sum(widths), line_height=5.5, borders_layout="HORIZONTAL_LINES"
+        col_widths=widths,
+        width=sum(widths),
+        text_align=sides,
+        line_height=5.0,
+        borders_layout="HORIZONTAL_LINES",
     ) as table:
         for cells in (header, *rows):
             row = table.row()

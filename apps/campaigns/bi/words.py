@@ -17,6 +17,8 @@ LABELS = {
     "churn": "Churn",
 }
 
+TOO_FEW = "Too few customers to say."
+
 
 def shown(figure: Figure, value: float | Decimal | None, currency: str) -> str:
     """Money is shown to the coin; the ends of an estimate are no surer than whole ones."""

@@ -60,6 +60,11 @@ class Preferences:
         """To how many topics that can be left they say yes."""
         return 0 if self.is_off else sum(one.is_on and one.state != KEPT for one in self.choices)
 
+    @property
+    def has_left(self) -> bool:
+        """Whether they said no to something that they could have."""
+        return any(one.state == WITHDRAWN for one in self.choices)
+
 
 @dataclass(frozen=True)
 class Changed:

@@ -42,7 +42,7 @@ def report(request: HttpRequest) -> HttpResponse:
                 one.label,
                 one.customers,
                 words.value(one.value, found.currency),
-                words.ends(one.value, found.currency) or "Too few customers to say.",
+                words.ends(one.value, found.currency) or words.TOO_FEW,
             )
             for one in found.segments
         ],

@@ -94,6 +94,21 @@ def test_each_row_that_puts_nobody_on_the_list_is_told(workspace, actor, fair):
     assert (made.rows, made.added, made.refused) == (9, 1, 8)
 
 
+@pytest.mark.parametrize(
+    ("content", "about"),
+    [
+        (b"email\nada@example.com\nbob@example.com\n", 2),
+        (gzip.compress(b"email\nada@example.com\n"), None),
+        (b'{"email": "ada@example.com"}\n{"email": "bob@example.com"}\n{"email": "cai@example.com"}\n', 2),
+    ],
+    ids=["lines", "packed", "without a heading"],
+)
+def test_how_many_rows_there_are_to_come_is_known_of_lines(actor, fair, content, about):
+    made = list_files.bring(actor, fair, file_name="a.csv", chunks=[content], now=NOW)
+
+    assert made.job.total == about
+
+
 def test_the_file_is_gone_once_it_is_read(actor, fair):
     made = brought(actor, fair, "user_id\nnobody\n")
 

@@ -1,5 +1,7 @@
 """What marketing brought: figures with their doubt, reasons where there are none, a report by e-mail."""
 
+import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,7 +20,7 @@ from apps.accounts.permissions import system
 from apps.attribution.maths.experiments.proportions import wilson
 from apps.attribution.models import Conversion
 from apps.campaigns.bi import figures, pdf, refreshing, schedule, words
-from apps.campaigns.bi.summary import lifetime_value, summary
+from apps.campaigns.bi.summary import ChannelFigures, SegmentValue, lifetime_value, summary
 from apps.campaigns.models import Campaign, CustomerValue, Engagement, Recipient, ReportSchedule, RoiDay
 from apps.integrations import metrics
 from apps.integrations.models import Connection, EmailDelivery
@@ -477,6 +479,24 @@ def test_the_schedule_is_set_on_the_page(page: Any) -> None:
 
     assert answer.status_code == 200
     assert ReportSchedule.objects.get().to == ["eve@example.com", "ada@example.com"]
+
+
+def test_a_usual_report_fills_one_sheet_and_its_notes_stand_together(
+    workspace: Workspace, actor: Any
+) -> None:
+    found = summary(actor, days=30, now=NOW)
+    none = found.figures["viral_coefficient"]
+    worth = SegmentValue(channel="email", label="E-mail", customers=9, value=none)
+    told = {"low": None, "high": None, "conversions": 3.0, "cost": None, "roas": None, "cpa": None}
+    channel = ChannelFigures(key="email", label="E-mail", revenue=Decimal(9), **told)
+
+    def sheets(many: int) -> int:
+        full = replace(found, channels=[channel] * many, segments=[worth] * many)
+        paper = pdf.render(full, name="Studio", zone=workspace.zone, now=NOW)
+        return len(re.findall(rb"/Type /Page\b", paper))
+
+    assert sheets(12) == 1
+    assert sheets(17) == 2
 
 
 def test_paper_takes_names_in_any_letters(workspace: Workspace, actor: Any) -> None:

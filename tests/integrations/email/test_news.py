@@ -307,6 +307,25 @@ def test_a_bounce_that_is_one_too_many_pauses_at_once(post, resend, at_resend, s
     assert not sender.is_usable
 
 
+def test_the_page_of_a_sender_says_how_it_stands(page, sender):
+    url = f"/integrations/{sender.public_id}/"
+    assert "0 messages since it was last let go on, too few to say" in page.get(url).content.decode()
+
+    sent(sender, [S.DELIVERED] * 397 + [S.BOUNCED] * 2 + [S.COMPLAINED])
+
+    words = "0.50% bounced and 0.25% complained of the latest 400 messages; it is paused above 2% and 0.1%."
+    assert words in page.get(url).content.decode()
+
+
+def test_one_complaint_says_nothing_of_a_list_and_two_do(sender):
+    sent(sender, [S.DELIVERED] * 299 + [S.COMPLAINED])
+    assert reputation.guard(sender.pk, now=timezone.now()) == ""
+
+    EmailDelivery.objects.filter(message_id="<0@x>").update(state=S.COMPLAINED)
+    words = "0.67% of the latest 300 messages drew complaints."
+    assert reputation.guard(sender.pk, now=timezone.now()) == words
+
+
 def test_an_alert_may_pause_a_sender_too(sender):
     sent(sender, [S.DELIVERED] * 195 + [S.BOUNCED] * 5)
 
