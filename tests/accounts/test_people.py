@@ -1,5 +1,6 @@
 """One person behind many ids, whoever says what in which order, and how many at once."""
 
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -144,6 +145,15 @@ def test_whoever_was_met_in_a_transaction_that_came_to_nothing_is_made(workspace
     found = people.resolve_batch(identities.batch_of([("u1", None)], NOW), workspace_id=workspace.pk, met=met)
 
     assert found.tolist() == [Person.objects.get(external_id="u1").pk]
+
+
+def test_the_ids_outside_of_a_batch_are_random_and_rise_with_its_user_ids(workspace):
+    people.resolve_many([(f"u{n}", None) for n in range(9)], workspace_id=workspace.pk, seen_at=NOW)
+
+    made = list(Person.objects.order_by("external_id").values_list("public_id", flat=True))
+    assert made == sorted(set(made))
+    assert {(one.version, one.variant) for one in made} == {(4, uuid.RFC_4122)}
+    assert len({str(one)[:6] for one in made}) == 9
 
 
 def test_an_empty_batch_finds_nobody(workspace):
