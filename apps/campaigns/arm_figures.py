@@ -18,7 +18,8 @@ from django.db.models.functions import Coalesce
 from apps.accounts import scoping
 from apps.attribution.models import Experiment, Exposure
 from apps.campaigns import splitting
-from apps.campaigns.models import ArmFigures, Campaign, Engagement, EngagementCount, Recipient
+from apps.campaigns.content import blocks
+from apps.campaigns.models import ArmFigures, Campaign, Content, Engagement, EngagementCount, Recipient
 
 # How long figures may be old: while it is sent and on its first day, in its first days, after that, and once
 # its windows are over.
@@ -67,6 +68,22 @@ DREW_HOURS = """
           AND r.is_timed IS NOT NULL
         ORDER BY coalesce(p.merged_into_id, r.person_id), r.id)
 """
+# Whom the lot gave what: it is drawn for all alike, and keeps nobody from being sent the message. Of a
+# triggered campaign, which has no end, those whose window is over.
+DREW_BLOCKS = f"""
+    WITH told AS (
+        SELECT DISTINCT ON (coalesce(p.merged_into_id, r.person_id))
+               CASE WHEN {blocks.PLAIN} THEN 'plain' ELSE 'blocks' END AS arm,
+               coalesce(p.merged_into_id, r.person_id) AS person_id, r.settled_at AS since, r.id, r.state
+        FROM campaigns_recipient AS r
+        JOIN campaigns_content AS c
+          ON c.workspace_id = r.workspace_id AND c.id = r.content_id AND c.has_blocks
+        LEFT JOIN accounts_person AS p
+          ON p.workspace_id = r.workspace_id AND p.id = r.person_id AND p.merged_into_id IS NOT NULL
+        WHERE r.workspace_id = (SELECT %(workspace)s::bigint) AND r.campaign_id = %(campaign)s
+          AND r.state = 'sent' AND r.settled_at + %(window)s::interval <= %(now)s::timestamptz
+        ORDER BY coalesce(p.merged_into_id, r.person_id), r.settled_at, r.id)
+"""  # noqa: S608 - a fragment of ours
 CLICKED = """
     SELECT t.arm, count(*) FILTER (WHERE t.state = 'sent' AND EXISTS (
                SELECT 1 FROM campaigns_engagement AS e
@@ -97,7 +114,8 @@ KINDS = {
 def refresh(campaign: Campaign, *, now: datetime) -> None:
     """Sum up anew. Delivered twice, it says the same twice."""
     _log_those_who_were_sent(campaign, now=now)
-    rows = [*_variants(campaign, now=now), *_lift(campaign, now=now), *_hours(campaign, now=now)]
+    rows = [*_variants(campaign, now=now), *_lift(campaign, now=now)]
+    rows += [*_hours(campaign, now=now), *_blocks(campaign, now=now)]
     with transaction.atomic():
         ArmFigures.objects.bulk_create(
             rows,
@@ -205,10 +223,33 @@ def _hours(campaign: Campaign, *, now: datetime) -> list[ArmFigures]:
     closes = closes_at(campaign)
     if not campaign.is_time_optimised or closes is None or now <= closes:
         return []
-    clicks = {row[0]: row[1:] for row in _asked(DREW_HOURS, campaign, ending=CLICKED, campaign=campaign.pk)}
+    return _of_two(DREW_HOURS, campaign, now=now)
+
+
+def _blocks(campaign: Campaign, *, now: datetime) -> list[ArmFigures]:
+    """Those who got texts for some, and those who by lot got what is for everybody: like hours, once all
+    windows are over; of a triggered campaign as they end.
+    """
+    closes = closes_at(campaign)
+    is_over = closes is not None and now > closes
+    if not (is_over or campaign.kind == Campaign.Kind.TRIGGERED) or not has_blocks(campaign):
+        return []
+    return _of_two(DREW_BLOCKS, campaign, now=now)
+
+
+def has_blocks(campaign: Campaign) -> bool:
+    """Whether it left with texts for some readers alone, and with the lot that measures them."""
+    return Content.objects.filter(campaign=campaign, has_blocks=True).exists()
+
+
+def _of_two(told: str, campaign: Campaign, *, now: datetime) -> list[ArmFigures]:
+    """Both arms of a lot, with their clicks."""
+    clicks = {
+        row[0]: row[1:] for row in _asked(told, campaign, ending=CLICKED, campaign=campaign.pk, now=now)
+    }
     return [
         _row(campaign, kind, row, now=now, **dict(zip(OF_HOURS, clicks[kind], strict=True)))
-        for kind, *row in _asked(DREW_HOURS, campaign, campaign=campaign.pk)
+        for kind, *row in _asked(told, campaign, campaign=campaign.pk, now=now)
         if kind in clicks
     ]
 

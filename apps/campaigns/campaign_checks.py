@@ -24,6 +24,7 @@ HIGHEST_LIMIT = 100_000_000
 ASKED_ABOUT = 1_000
 # A winner needs so many clicks of the leading variant; few campaigns get more of them than one in thirty.
 CLICKS_NEEDED, CLICKS_EXPECTED = 100, 0.03
+FEW = "under 1\N{NO-BREAK SPACE}%"
 FEWEST_HELD_OUT = 100
 REASONS = {
     "gone": "are erased",
@@ -136,13 +137,19 @@ def _of_reach(campaign: Campaign, audience: Audience, *, now: datetime) -> Itera
     if asked and len(against) == len(asked):
         yield _error("audience", f"None of them may be written to: {_why(against, len(asked))}.")
     elif against:
-        share = percent(len(against) / len(asked), 0)
-        yield _advice("audience", f"About {share} get nothing: {_why(against, len(asked))}.")
+        share = _share(len(against), len(asked))
+        some = "A few" if share == FEW else f"About {share}"
+        yield _advice("audience", f"{some} get nothing: {_why(against, len(asked))}.")
+
+
+def _share(many: int, asked: int) -> str:
+    """Of a sample: a few of very many are no 0 %."""
+    return percent(many / asked, 0) if many * 200 >= asked else FEW
 
 
 def _why(against: dict[int, str], asked: int) -> str:
     return ", ".join(
-        f"{percent(many / asked, 0)} {REASONS.get(reason, reason.replace('_', ' '))}"
+        f"{_share(many, asked)} {REASONS.get(reason, reason.replace('_', ' '))}"
         for reason, many in Counter(against.values()).most_common()
     )
 
@@ -215,8 +222,8 @@ def _of_tests(campaign: Campaign, contents: Sequence[Content], people: int) -> I
 def _of_limits(
     campaign: Campaign, workspace: Workspace, people: int, limit: int, *, now: datetime
 ) -> Iterator[Finding]:
-    if not flags.is_on(flags.SENDING, workspace):
-        yield _error("launch", "Sending is switched off in this workspace. An owner may switch it on again.")
+    if words := flags.off_words(flags.SENDING, workspace):
+        yield _error("launch", words)
     if people > limit:
         yield _advice(
             "launch",

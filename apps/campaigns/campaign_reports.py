@@ -15,6 +15,7 @@ from django.db.models import Sum
 from apps.attribution.maths.experiments import proportions
 from apps.attribution.maths.experiments.readings import ArmReading, Reading
 from apps.campaigns import arm_figures, delivery, splitting
+from apps.campaigns.content import blocks
 from apps.campaigns.delivery.timing import CONTROL_SHARE
 from apps.campaigns.maths import arm_sums
 from apps.campaigns.maths.arm_sums import Brought, Sums
@@ -66,7 +67,8 @@ class Report:
     """recipients: everybody of the snapshot, those held out among them. read_at: when conversions and the
     like were summed up; None before the first time. brought_*: what the message brought on top of nothing;
     None where nobody was held out. own_hours: how many more clicked, or reached the goal, for having got it
-    at their own hour; None where nobody's hour is chosen. closes_at: the end of the last window; settles_at:
+    at their own hour; None where nobody's hour is chosen. blocks: the same for texts that some readers alone
+    get; None where there are none. closes_at: the end of the last window; settles_at:
     until when what comes in late is taken in; both None while it is sent. is_closed, is_settled: read_at is
     later.
     """
@@ -89,6 +91,7 @@ class Report:
     brought_conversions: Brought | None
     brought_revenue: Brought | None
     own_hours: Brought | None
+    blocks: Brought | None
     read_at: datetime | None
     closes_at: datetime | None
     settles_at: datetime | None
@@ -137,7 +140,7 @@ def read(campaign: Campaign, *, now: datetime) -> Report:
     is_final = closes is not None and read_at is not None and min(now, read_at) > closes
     return Report(
         campaign=campaign,
-        recipients=campaign.recipients,
+        recipients=_recipients(campaign, progress),
         to_send=progress.to_send,
         waiting=progress.waiting,
         held_out=progress.held_out,
@@ -154,6 +157,7 @@ def read(campaign: Campaign, *, now: datetime) -> Report:
         brought_conversions=_brought(campaign, figures, "conversions", is_final=is_final),
         brought_revenue=_brought(campaign, figures, "revenue", is_final=is_final),
         own_hours=_own_hours(campaign, figures, closes, is_final=is_final),
+        blocks=_blocks(campaign, contents, figures, closes, is_final=is_final),
         read_at=read_at,
         closes_at=closes,
         settles_at=settles,
@@ -161,6 +165,14 @@ def read(campaign: Campaign, *, now: datetime) -> Report:
         is_settled=is_final and settles is not None and read_at is not None and read_at > settles,
         hours=_hours(campaign, contents),
     )
+
+
+def _recipients(campaign: Campaign, progress: delivery.Progress) -> int:
+    """Of a triggered campaign there is no snapshot: whoever was led to it until now."""
+    if campaign.kind == BROADCAST:
+        return campaign.recipients
+    left = progress.to_send + progress.waiting + progress.held_out
+    return left + progress.sent + progress.refused + progress.uncertain + sum(progress.skipped.values())
 
 
 def _variants(
@@ -241,10 +253,16 @@ def _brought(
     """Of both arms of the lift, as they were drawn."""
     rows = {one.kind: one for one in figures}
     message, nothing = rows.get(ArmFigures.Kind.MESSAGE), rows.get(ArmFigures.Kind.HELD_OUT)
-    if message is None or nothing is None:
-        return None
     share = campaign.hold_out_share
+    if message is None or nothing is None:
+        return None if campaign.lift_id is None else _not_summed_up(share)
     return arm_sums.brought(_sums(message, what, 1 - share), _sums(nothing, what, share), is_final=is_final)
+
+
+def _not_summed_up(share: float) -> Brought:
+    told = Sums(name="The group written to", people=0, total=0, share=1 - share)
+    nothing = Sums(name="The group held out", people=0, total=0, share=share)
+    return arm_sums.not_yet(told, nothing, "It is summed up a minute or two after it left.")
 
 
 def _own_hours(
@@ -257,7 +275,7 @@ def _own_hours(
         return None
     rows = {one.kind: one for one in figures}
     own, together = rows.get(ArmFigures.Kind.OWN_HOUR), rows.get(ArmFigures.Kind.TOGETHER)
-    what = "clicked" if splitting.judged_by(campaign) == splitting.CLICK else "converted"
+    what = _judged_by(campaign)
     drew = _of_hour(own, what, "Own hours", 1 - CONTROL_SHARE)
     common = _of_hour(together, what, "The common hour", CONTROL_SHARE)
     if because := _not_yet_of_hours(campaign, drew, common, closes, is_final=is_final):
@@ -265,14 +283,52 @@ def _own_hours(
     return arm_sums.brought(drew, common, is_final=True)
 
 
+def _judged_by(campaign: Campaign) -> str:
+    return "clicked" if splitting.judged_by(campaign) == splitting.CLICK else "converted"
+
+
+def _blocks(
+    campaign: Campaign,
+    contents: Iterable[Content],
+    figures: Iterable[ArmFigures],
+    closes: datetime | None,
+    *,
+    is_final: bool,
+) -> Brought | None:
+    """Of those who were sent texts for some: a triggered campaign is read as its windows end, by the interval
+    that holds however often one looks.
+    """
+    if campaign.launched_at is None or not any(one.has_blocks for one in contents):
+        return None
+    rows, what = {one.kind: one for one in figures}, _judged_by(campaign)
+    own = _of_hour(rows.get(ArmFigures.Kind.BLOCKS), what, "Texts for some", 1 - blocks.CONTROL_SHARE)
+    plain = _of_hour(rows.get(ArmFigures.Kind.PLAIN), what, "What is for everybody", blocks.CONTROL_SHARE)
+    is_over = is_final or campaign.kind == Campaign.Kind.TRIGGERED
+    if because := _not_yet_of_blocks(campaign, own, plain, closes, is_over=is_over):
+        return arm_sums.not_yet(own, plain, because)
+    return arm_sums.brought(own, plain, is_final=is_final)
+
+
+def _not_yet_of_blocks(
+    campaign: Campaign, own: Sums, plain: Sums, closes: datetime | None, *, is_over: bool
+) -> str:
+    if not is_over:
+        return _until(campaign, closes)
+    return "Too few were sent one of the two." if min(own.people, plain.people) < 2 else ""
+
+
+def _until(campaign: Campaign, closes: datetime | None) -> str:
+    after = f"{campaign.goal_days:g} days after the last"
+    until = after if closes is None else f"on {closes:%-d %b %Y}"
+    return f"It is read once, when the last window is over: {until}."
+
+
 def _not_yet_of_hours(
     campaign: Campaign, drew: Sums, common: Sums, closes: datetime | None, *, is_final: bool
 ) -> str:
     """Why hours are not compared; empty where they are."""
     if not is_final:
-        after = f"{campaign.goal_days:g} days after the last"
-        until = after if closes is None else f"on {closes:%-d %b %Y}"
-        return f"It is read once, when the last window is over: {until}."
+        return _until(campaign, closes)
     if not drew.people and not common.people:
         return "No hours were drawn by lot, or it left before it was written down who drew one."
     return "Too few drew one of the two hours." if min(drew.people, common.people) < 2 else ""

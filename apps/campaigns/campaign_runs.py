@@ -20,6 +20,7 @@ from apps.accounts.tasks_base import workspace_task
 from apps.campaigns import campaign_checks, delivery, flags, splitting
 from apps.campaigns.campaign_checks import Checked
 from apps.campaigns.campaign_drafts import expect, guard, locked, touch
+from apps.campaigns.content import blocks
 from apps.campaigns.events import CampaignLaunched, CampaignStateChanged
 from apps.campaigns.models import Campaign
 
@@ -184,6 +185,7 @@ def _schedule(actor: Actor, held: Campaign, checked: Checked, *, now: datetime) 
 def _begin(actor: Actor, held: Campaign, checked: Checked, *, now: datetime) -> Campaign:
     people = checked.people or 0
     contents = splitting.contents_of(held)
+    blocks.mark(held, contents)
     # Whoever may send may ask what it does; the experiments are the product's own.
     splitting.open_experiments(system(held.workspace_id, actor.label), held, contents, people=people, now=now)
     held.recipients, held.launched_at = 0, now

@@ -1,5 +1,6 @@
 """Sentences about campaigns: what one has come to, and what the list says at first."""
 
+import re
 from collections.abc import Sequence
 
 from django.utils import timezone
@@ -21,6 +22,7 @@ SKIPPED = {
     "held_out": "are held out",
     "merged": "turned out to be somebody who gets it",
 }
+_FIELD, _STATEMENT = re.compile(r"{{-?\s*([\w.]+)[^}]*}}"), re.compile(r"{%.*?%}")
 # Below this chance of being the best nobody is said to be ahead.
 AHEAD = 0.6
 
@@ -32,6 +34,8 @@ def headline(report: Report, currency: str) -> Line:
         return Line(f"{campaign.name} is", "a draft", "and has gone to nobody.")
     if campaign.state == State.SCHEDULED:
         return Line(f"{campaign.name} goes to", f"about {number(campaign.recipients)} people", "at its time.")
+    if not report.recipients and campaign.kind == Campaign.Kind.TRIGGERED:
+        return Line("Ready, and has gone to", "nobody", "yet: no journey has led anybody to it.")
     if not report.recipients:
         return Line(f"{campaign.name} is", "being prepared:", "its people are being written down.")
     settled = report.recipients - report.held_out
@@ -64,17 +68,26 @@ def brought_words(found: Brought | None, currency: str, *, is_money: bool) -> st
 
 def own_hours_words(found: Brought | None) -> str:
     """What each one's own hour brought against the common one; empty where none was chosen."""
+    return _lot_words(found, "than at the common hour", "at their own hour", "at the common one")
+
+
+def blocks_words(found: Brought | None) -> str:
+    """What texts for some readers brought against what is for everybody; empty where there are none."""
+    return _lot_words(
+        found, "than with what is for everybody", "with texts for some", "with what is for everybody"
+    )
+
+
+def _lot_words(found: Brought | None, more: str, drew: str, others: str) -> str:
+    """A fifth by lot against the rest. Fewer than nobody are as many fewer."""
     if found is None:
         return ""
     if found.total is None:
         return f"Not yet: {found.because}"
     ends = f"{number(found.low)} to {number(found.high)}, {percent(found.level, 0)}"
-    among = (
-        f"{number(found.people)} at their own hour against {number(found.held_out)} by lot at the common one"
-    )
-    return (
-        f"{number(found.total)} more people than at the common hour ({ends}); {among}; all windows are over."
-    )
+    among = f"{number(found.people)} {drew} against {number(found.held_out)} by lot {others}"
+    until = "all windows are over" if found.is_final else "of those whose window is over"
+    return f"{number(found.total)} more people {more} ({ends}); {among}; {until}."
 
 
 def settled_words(report: Report) -> str:
@@ -90,6 +103,13 @@ def settled_words(report: Report) -> str:
     return f"Final: all that came in until {settles} is in it, and nothing later."
 
 
+def subject_words(subject: str) -> str:
+    """A subject for a heading: the name of a field where its value would stand, and all that it may say."""
+    parts = [part.strip() for part in _STATEMENT.split(subject)]
+    plain = " / ".join(part for part in parts if part)
+    return _FIELD.sub(lambda found: f"[{found[1].split('.')[-1].replace('_', ' ')}]", plain)
+
+
 def skipped_words(skipped: dict[str, int]) -> list[tuple[str, int]]:
     """Why people got nothing, the commonest first."""
     named = [(SKIPPED.get(reason, reason.replace("_", " ")), many) for reason, many in skipped.items()]
@@ -97,7 +117,8 @@ def skipped_words(skipped: dict[str, int]) -> list[tuple[str, int]]:
 
 
 def list_line(lines: Sequence[ListLine]) -> Line:
-    running = [one for one in lines if one.campaign.state == State.RUNNING]
+    at_work = [one for one in lines if one.campaign.state == State.RUNNING]
+    running = [one for one in at_work if one.campaign.kind == Campaign.Kind.BROADCAST]
     paused = [one for one in lines if one.campaign.state == State.PAUSED]
     if running:
         left = sum(one.total - one.done for one in running)
@@ -105,6 +126,9 @@ def list_line(lines: Sequence[ListLine]) -> Line:
         return Line("", count(len(running), "campaign"), f"{verb} being sent; {number(left)} messages to go.")
     if paused:
         return Line("", count(len(paused), "campaign"), "is paused." if len(paused) == 1 else "are paused.")
+    if at_work:
+        verb = "goes" if len(at_work) == 1 else "go"
+        return Line("", count(len(at_work), "campaign"), f"{verb} to whoever a journey leads there.")
     drafts = sum(one.campaign.state == State.DRAFT for one in lines)
     if drafts:
         return Line("Nothing is being sent;", count(drafts, "draft"), "to finish.")

@@ -109,9 +109,19 @@ def is_on_with(name: str, workspace_id: int, choice: bool | None) -> bool:
 
 def require(name: str, workspace: Workspace | int) -> None:
     """Raise SwitchedOff unless it is on."""
-    if not is_on(name, workspace):
-        one = CAPABILITIES[name]
-        raise SwitchedOff(f"{one.label} is switched off in this workspace. An owner may switch it on again.")
+    if words := off_words(name, workspace):
+        raise SwitchedOff(words)
+
+
+def off_words(name: str, workspace: Workspace | int) -> str:
+    """By whom it is switched off, and who may switch it on again; empty while it is on."""
+    if is_on(name, workspace):
+        return ""
+    workspace_id = workspace if isinstance(workspace, int) else workspace.pk
+    one = CAPABILITIES[name]
+    if not one.operator() or not _house(name, workspace_id):
+        return f"“{one.label}” is switched off by those who run the product. It goes on when they say so."
+    return f"“{one.label}” is switched off in this workspace. An owner may switch it on again."
 
 
 def standings(workspace: Workspace) -> list[Standing]:

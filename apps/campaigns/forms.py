@@ -7,7 +7,8 @@ from typing import Any
 
 from django import forms
 
-from apps.campaigns.models import AutoRule, EverywhereSuppression, Policy, SpendCap, Topic
+from apps.campaigns import flags
+from apps.campaigns.models import AutoRule, EverywhereSuppression, Flag, Policy, SpendCap, Topic
 from apps.campaigns.optimization.policies import LONGEST_REASON, AutoTerms
 from apps.campaigns.optimization.what_if import LEAST_SHARE, MOST_SHARE
 from apps.campaigns.subscriptions import addresses
@@ -313,3 +314,21 @@ class ReportedAddressForm(forms.ModelForm):
         self.instance.address_index, self.instance.reason = index, EverywhereSuppression.Reason.REPORTED
         self.instance.told_by, self.instance.since = told_by[:200], now
         self.instance.save()
+
+
+class FlagForm(forms.ModelForm):
+    """A flag of a capability that there is: any other name would switch nothing, and nobody would notice."""
+
+    name = forms.ChoiceField(
+        label="Capability",
+        choices=[("", "choose one"), *((one.name, one.label) for one in flags.CAPABILITIES.values())],
+    )
+
+    class Meta:
+        model = Flag
+        fields = ("name", "everyone", "percent", "note")
+        help_texts = {
+            "everyone": "Yes or no for all workspaces; unknown: as the percentage says.",
+            "percent": "Of workspaces, from 0.0 to 99.9, the same ones each time; more of them as it rises. "
+            "Empty: all.",
+        }

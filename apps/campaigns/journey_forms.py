@@ -69,7 +69,19 @@ class SettingsForm(forms.Form):
         }
 
 
-class NewsForm(forms.Form):
+class Grouped(forms.Form):
+    """Each condition stands in one line, and so do the parts of a length of time."""
+
+    @property
+    def groups(self) -> list[list[Any]]:
+        found: list[list[Any]] = []
+        for one in self.visible_fields():
+            goes_on = one.name.startswith(("test_", "value_")) or one.name in ("hours", "minutes")
+            found[-1:] = [[*found[-1], one]] if goes_on and found else [*found[-1:], [one]]
+        return found
+
+
+class NewsForm(Grouped):
     """Something that is heard, with conditions on what is told: a way in, a goal, or what is waited for."""
 
     source = forms.ChoiceField(label="What happens")
@@ -155,7 +167,7 @@ def check_conditions(form: forms.Form, cleaned: dict[str, Any], key: str | None)
         form.add_error(None, fault)
 
 
-class StepForm(forms.Form):
+class StepForm(Grouped):
     """The fields of a kind of step, and where each of its ways leads."""
 
     def __init__(
@@ -213,7 +225,8 @@ def _message(fields: dict[str, forms.Field]) -> None:
         label="The message of",
         required=False,
         choices=[("", "choose later"), *choices],
-        help_text="Campaigns of the kind “triggered”. Caps, quiet hours and hold-out are the campaign's own.",
+        help_text="Campaigns that go to each person whom a journey leads to them; write one under Campaigns. "
+        "Caps, quiet hours and hold-out are the campaign's own.",
     )
 
 

@@ -173,6 +173,35 @@ def test_a_field_that_is_misspelt_is_refused_and_what_was_read_may_come_back(api
     assert Campaign.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("2027-07-01T09:00", "2027-07-01T13:00:00Z"),
+        ("2027-01-15T09:00:00", "2027-01-15T14:00:00Z"),
+        ("2027-07-01T09:00:00+02:00", "2027-07-01T07:00:00Z"),
+        ("2027-07-01T09:00:00Z", "2027-07-01T09:00:00Z"),
+    ],
+)
+def test_a_time_without_an_offset_is_one_of_the_workspaces_clock(api, workspace, said, meant):
+    workspace.time_zone = "America/New_York"
+    workspace.save()
+
+    made = _post(api, URL, {"name": "Spring", "starts_at": said})
+
+    assert (made.status_code, made.json()["starts_at"]) == (201, meant)
+
+
+@pytest.mark.parametrize("said", ["2027-03-14T02:30", "2027-11-07T01:30"])
+def test_an_hour_that_the_workspaces_clock_skips_or_shows_twice_is_refused(api, workspace, said):
+    workspace.time_zone = "America/New_York"
+    workspace.save()
+
+    refused = _post(api, URL, {"name": "Spring", "starts_at": said})
+
+    assert refused.status_code == 400
+    assert "America/New_York" in refused.json()["errors"]["starts_at"][0]
+
+
 @pytest.mark.parametrize("starts_at", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
 def test_a_time_that_no_clock_can_show_is_refused(api, starts_at):
     refused = _post(api, URL, {"name": "Spring", "starts_at": starts_at})

@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 
 from apps.accounts.models import AuditEntry
 from apps.accounts.permissions import system
-from apps.campaigns import arm_figures, campaigns, flags, splitting, switches
+from apps.campaigns import arm_figures, campaign_wording, campaigns, flags, splitting, switches
 from apps.campaigns.content import ai, ai_switch, variants
 from apps.campaigns.models import AiDraft, Campaign, Content, FlagChoice, Recipient
 from tests.campaigns.built import click, convert, launched, ready, send_all
@@ -32,6 +32,56 @@ def test_a_new_one_leads_into_the_builder(page):
 
     made = Campaign.objects.get()
     assert answer.headers["Location"] == f"/campaigns/{made.public_id}/build/audience/"
+
+
+def test_who_was_held_out_is_told_before_anything_is_summed_up(page, actor, workspace):
+    made = launched(actor, ready(workspace, many=40, hold_out_share=0.2))
+
+    shown = _text(page.get(f"/campaigns/{made.public_id}/"))
+
+    assert "Nobody was held out" not in shown
+    assert "Not enough data yet: It is summed up a minute or two after it left." in shown
+
+
+def test_a_variant_is_called_by_its_subject_and_not_by_its_program():
+    words = campaign_wording.subject_words
+
+    assert (
+        words("{{ first_name | default('Hello') }}, our {{ traits.plan }} days")
+        == "[first name], our [plan] days"
+    )
+    assert words("{% if season == 'winter' %}Fire{% else %}Garden{% endif %} days") == "Fire / Garden / days"
+    assert words("50 % {off}") == "50 % {off}"
+
+
+def test_the_message_of_a_journey_is_made_by_the_pages_alone(page, workspace):
+    ready(workspace, many=1)
+    asked = {"name": "Thanks", "kind": "triggered"}
+    address = page.post("/campaigns/new/", asked).headers["Location"].removesuffix("audience/")
+    made = Campaign.objects.get(name="Thanks")
+    first = page.get(f"{address}audience/")
+    assert "A journey says who gets it." in _text(first)
+    assert 'name="audience"' not in first.content.decode()
+    assert 'name="test_percent"' not in page.get(f"{address}goal/").content.decode()
+    kept = {"version": made.version, "goal": "", "goal_days": "7", "hold_out_percent": "10"}
+    assert page.post(f"{address}goal/", kept).status_code == 302
+    assert (
+        page.post(f"/campaigns/{made.public_id}/contents/", {"subject": "Ta", "body": "Hi"}).status_code
+        == 302
+    )
+    one = variants.get(made, "a")
+    words = {"subject": "Ta", "body": "Hi", "version": one.version, "do": "approve"}
+    page.post(f"/campaigns/{made.public_id}/contents/a/", words)
+    assert "Once it is launched a journey can send it" in _text(page.get(f"{address}check/"))
+
+    launched_at = page.post(f"/campaigns/{made.public_id}/launch/").headers["Location"]
+
+    assert "1 campaign goes to whoever a journey leads there." in _text(page.get("/campaigns/"))
+    shown = _text(page.get(launched_at))
+    assert "Ready, and has gone to nobody yet" in shown
+    assert "at work" in shown
+    made.refresh_from_db()
+    assert (made.kind, made.hold_out_share, made.test_share) == ("triggered", 0.1, 1.0)
 
 
 @pytest.mark.parametrize("step", ["audience", "content", "schedule", "goal", "check"])
@@ -208,6 +258,46 @@ def test_the_preview_may_be_framed_here_and_nowhere_else(page, workspace):
     assert "script-src" not in policy
     assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
     assert "prefers-color-scheme" not in answer.content.decode().split("<body")[0].split("@media not")[0]
+
+
+def test_the_subject_and_the_plain_text_are_shown_as_the_person_gets_them(page, workspace):
+    made = ready(workspace, many=1)
+    one = variants.get(made, "a")
+    variants.change(system(workspace.pk), one, now=NOW, subject="For {{ traits.plan | default('all') }}")
+    ada = PersonFactory(workspace=workspace, traits={"plan": "silver <&>"})
+    address = f"/campaigns/{made.public_id}/build/content/?text=1&whose="
+
+    shown, made_up = page.get(f"{address}{ada.public_id}"), page.get(address)
+
+    assert "Subject: For silver &lt;&amp;&gt;" in _text(shown)
+    assert "Hello there, the season opens." in _text(shown)
+    assert "<iframe" not in shown.content.decode()
+    assert "Subject: For gold" in _text(made_up)
+
+
+def test_words_that_cannot_be_filled_in_are_told_in_the_frame(page, workspace):
+    made = ready(workspace, many=1)
+    Content.objects.filter(key="a").update(body="{% if %}")
+
+    answer = page.get(f"/campaigns/{made.public_id}/build/content/?text=1")
+
+    assert answer.status_code == 200
+    assert "<iframe" in answer.content.decode()
+
+
+def test_whoever_was_erased_is_shown_as_somebody_made_up(page, workspace):
+    made, ada = ready(workspace, many=1), PersonFactory(workspace=workspace, erased_at=NOW)
+
+    for address in ("build/content/", "contents/a/preview/"):
+        assert page.get(f"/campaigns/{made.public_id}/{address}?whose={ada.public_id}").status_code == 200
+
+
+def test_a_test_goes_to_ones_own_address_unless_another_is_named(page, workspace):
+    made = ready(workspace, many=1)
+
+    answer = page.get(f"/campaigns/{made.public_id}/build/content/")
+
+    assert answer.context["test"].initial == {"to": answer.wsgi_request.user.email}
 
 
 def test_a_viewer_sees_no_message_as_one_of_the_people(client, page, workspace):

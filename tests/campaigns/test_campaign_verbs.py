@@ -7,7 +7,7 @@ from django.core.exceptions import PermissionDenied
 
 from apps.accounts import workspaces
 from apps.accounts.errors import Invalid, NotHere
-from apps.accounts.models import AuditEntry
+from apps.accounts.models import AuditEntry, ConsentRecord
 from apps.campaigns import campaigns, switches
 from apps.campaigns.campaigns import ChangedMeanwhile, NeedsConfirmation, NotInThatState, NotReady
 from apps.campaigns.content import variants
@@ -157,6 +157,15 @@ def test_who_may_not_be_written_to_is_said_before(actor, workspace):
     [advice] = [one for one in campaigns.check(made, now=NOW).advice if one.where == "audience"]
 
     assert advice.words == "About 50\N{NO-BREAK SPACE}% get nothing: 50\N{NO-BREAK SPACE}% have not agreed."
+
+
+def test_a_few_of_very_many_are_no_nought_percent(actor, workspace):
+    made = ready(workspace, audience=audience(workspace, people(workspace, 300)))
+    ConsentRecord.objects.filter(pk=ConsentRecord.objects.order_by("pk").first().pk).delete()
+
+    [advice] = [one for one in campaigns.check(made, now=NOW).advice if one.where == "audience"]
+
+    assert advice.words == "A few get nothing: under 1\N{NO-BREAK SPACE}% have not agreed."
 
 
 def test_more_than_goes_without_saying_has_to_be_typed(actor, workspace):

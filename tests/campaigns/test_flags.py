@@ -14,7 +14,7 @@ from apps.campaigns.delivery.queueing import Queue
 from apps.campaigns.flags import AI, JOURNEYS, SENDING, SwitchedOff
 from apps.campaigns.models import Campaign, Flag, FlagChoice, SendBatch, SendRun
 from tests.campaigns.built import ready
-from tests.factories import NOW
+from tests.factories import NOW, member
 
 State = Campaign.State
 
@@ -142,3 +142,36 @@ def test_who_may_switch(workspace):
             now=NOW,
         )
     assert flags.is_on(SENDING, Workspace.objects.get())
+
+
+def test_staff_choose_a_capability_and_no_name_that_switches_nothing(client, workspace):
+    client.force_login(member(workspace, "owner", is_staff=True, is_superuser=True))
+    address = "/staff/campaigns/flag/add/"
+
+    refused = client.post(address, {"name": "campaign.sending", "everyone": "false", "note": "oh"})
+    kept = client.post(address, {"name": flags.SENDING, "everyone": "unknown", "percent": "0", "note": "oh"})
+
+    assert refused.status_code == 200
+    assert "campaign.sending is not one of the available choices" in refused.content.decode()
+    assert kept.status_code == 302
+    assert [one.name for one in Flag.objects.all()] == [flags.SENDING]
+    assert "Of workspaces" in client.get(address).content.decode()
+    assert flags.CAPABILITIES[flags.SENDING].label in client.get("/staff/campaigns/flag/").content.decode()
+
+
+def test_whoever_is_refused_is_told_who_may_switch_it_on(
+    actor, workspace, django_capture_on_commit_callbacks
+):
+    made = ready(workspace, many=3)
+    switches.turn(actor, SENDING, is_on=False, now=NOW)
+    with pytest.raises(SwitchedOff, match="An owner may switch it on again"):
+        campaigns.launch(actor, made, now=NOW)
+    switches.turn(actor, SENDING, is_on=True, now=NOW)
+    with django_capture_on_commit_callbacks(execute=True):
+        Flag.objects.create(name=SENDING, everyone=False)
+
+    with pytest.raises(SwitchedOff, match="by those who run the product"):
+        campaigns.launch(actor, made, now=NOW)
+    said = [one.words for one in campaigns.check(made, now=NOW).errors]
+    assert said == [flags.off_words(SENDING, workspace)]
+    assert "An owner" not in said[0]

@@ -2,6 +2,9 @@
 
 Others buy without having been written to, so that there is something to compare with. Nobody lives before
 `teach` has named them: {"site", "api_key", "people": {address: user id}}.
+
+What arrived can be read: `/` lists it (?to= a part of the address), `/letters/<id>` shows one, and with
+`/text` its plain part.
 """
 
 import heapq
@@ -11,19 +14,25 @@ import re
 import threading
 import time
 from contextlib import suppress
+from html import escape
 from typing import Any
 from urllib.error import URLError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 from uuid import uuid4
 
 from tests.fakes.resend import Resend
-from tests.fakes.server import Fake, Reply, Seen, json_reply, route
+from tests.fakes.server import Fake, Reply, Seen, json_reply, route, text_reply
 
 LINK = re.compile(r'href="([^"]*/c/[^"]+)"')
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0 Safari/537.36"
+SHOWN = 200
 # Of a hundred: who follow a link, by the subject; who of these buy; who buy in an hour in any case.
 CLICKS, CLICKS_OF_DATES, BUYS, ANYWAY_AN_HOUR = 0.15, 0.34, 0.35, 0.5
 SOONEST, LATEST = 6.0, 60.0
+
+
+def _page(html: str) -> Reply:
+    return Reply(200, html.encode(), {"Content-Type": "text/html; charset=utf-8"})
 
 
 class _Stay(HTTPRedirectHandler):
@@ -35,7 +44,7 @@ class _Stay(HTTPRedirectHandler):
 
 class Mailboxes(Fake):
     name = "mailboxes"
-    hint = "plays the recipients of the demo's campaigns"
+    hint = "plays the recipients of the demo's campaigns; what arrived is to be read at <fakes>/mailboxes/"
 
     def __init__(self, *, seed: int = 1, pace: float = 1.0, **options: Any) -> None:
         super().__init__(**options)
@@ -58,6 +67,28 @@ class Mailboxes(Fake):
             threading.Thread(target=self._live, daemon=True).start()
         return json_reply({"people": len(self._people)})
 
+    @route("GET", r"/")
+    def arrived(self, request: Seen) -> Reply:
+        wanted = request.query.get("to", "").lower()
+        lines = [
+            f'<li><a href="letters/{key}">{escape(letter["subject"])}</a> to {escape(to)}'
+            f' (<a href="letters/{key}/text">text</a>)'
+            for key, letter, to in self._letters()
+            if wanted in to.lower()
+        ]
+        shown = "".join(lines[: -SHOWN - 1 : -1]) or "<li>Nothing has arrived."
+        return _page(f"<title>Letters</title><h1>{len(lines):,} letters</h1><ol reversed>{shown}</ol>")
+
+    @route("GET", r"/letters/(?P<id>[^/]+)")
+    def letter(self, request: Seen) -> Reply:
+        found = self._posted().get(request.args["id"])
+        return _page(found.get("html") or "") if found else text_reply("No such letter.", status=404)
+
+    @route("GET", r"/letters/(?P<id>[^/]+)/text")
+    def letter_text(self, request: Seen) -> Reply:
+        found = self._posted().get(request.args["id"])
+        return text_reply(found.get("text") or "") if found else text_reply("No such letter.", status=404)
+
     @route("GET", r"/lives")
     def lives(self, request: Seen) -> Reply:
         return json_reply({"clicked": len(self.clicked), "bought": len(self.bought)})
@@ -74,12 +105,21 @@ class Mailboxes(Fake):
                 with suppress(URLError, OSError):
                     deed()
 
+    def _posted(self) -> dict[str, Any]:
+        return self.post.sent if self.post is not None else {}
+
+    def _letters(self) -> list[tuple[str, Any, str]]:
+        """Each with its key and to whom it went, oldest first."""
+        return [
+            (key, one, one["to"][0] if isinstance(one["to"], list) else one["to"])
+            for key, one in list(self._posted().items())
+        ]
+
     def _open_post(self, now: float) -> None:
-        sent = self.post.sent if self.post is not None else {}
-        for key in [key for key in list(sent) if key not in self._read]:
+        for key, letter, to in self._letters():
+            if key in self._read:
+                continue
             self._read.add(key)
-            letter = sent[key]
-            to = letter["to"][0] if isinstance(letter["to"], list) else letter["to"]
             user, links = self._people.get(to), LINK.findall(letter.get("html") or "")
             chance = CLICKS_OF_DATES if "dates left" in letter["subject"] else CLICKS
             if user and links and self._random.random() < chance:

@@ -3,6 +3,8 @@
 from django.contrib import admin
 
 from apps.accounts.back_office import LargeTableAdmin, WorkspaceAdmin
+from apps.campaigns import flags
+from apps.campaigns.forms import FlagForm
 from apps.campaigns.models import (
     AiDraft,
     AiSwitch,
@@ -73,8 +75,14 @@ class FlagChoiceAdmin(WorkspaceAdmin):
 
 @admin.register(Flag)
 class FlagAdmin(admin.ModelAdmin):
-    """Of the house, for all workspaces; a workspace's own switches are on its page of settings."""
+    """Of the house, for all workspaces; a workspace's own switches are under Campaigns → Switches."""
 
-    list_display = ("name", "everyone", "percent", "note", "modified")
+    form = FlagForm
+    list_display = ("name", "label", "everyone", "percent", "note", "modified")
     fields = ("name", "everyone", "percent", "note")
     search_fields = ("name",)
+
+    @admin.display(description="what it switches")
+    def label(self, flag: Flag) -> str:
+        known = flags.CAPABILITIES.get(flag.name)
+        return known.label if known else "nothing: no capability has this name"

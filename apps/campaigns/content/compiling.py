@@ -47,9 +47,11 @@ class Compiled:
         trees = (tree for letter in self.letters.values() for tree in letter.trees.values())
         return frozenset[str]().union(*map(sandbox.fields_in, trees))
 
-    def message(self, content_id: int, values: Mapping[str, Any], tokens: Tokens) -> Rendered:
-        """Never fails for what a value is."""
-        return self.letters[content_id].render(values, tokens)
+    def message(
+        self, content_id: int, values: Mapping[str, Any], tokens: Tokens, *, is_plain: bool = False
+    ) -> Rendered:
+        """Never fails for what a value is. is_plain: without texts for some readers alone."""
+        return self.letters[content_id].render(values, tokens, is_plain=is_plain)
 
 
 def compiled(campaign: Campaign, contents: Sequence[Content]) -> Compiled:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from apps.campaigns.content import body, layout, sandbox
+from apps.campaigns.content import blocks, body, layout, sandbox
 from apps.campaigns.content.body import Marks
 from apps.campaigns.content.filling import BOUNDARY, program
 from apps.campaigns.content.layout import Frame
@@ -78,6 +78,7 @@ class Letter:
             name: sandbox.check(getattr(words, name), known)
             for name in ("subject", "preheader", "body", "cta_label")
         }
+        self._asked = blocks.asked_in(self.trees.values())
         self._spoken = sorted(known & self._names())
         self._missing = {one.name: Missing(one.fallback) for one in fields if one.name in self._spoken}
         marks = Marks()
@@ -96,8 +97,12 @@ class Letter:
         """What the words speak of."""
         return {name.partition(".")[0] for tree in self.trees.values() for name in sandbox.fields_in(tree)}
 
-    def render(self, values: Mapping[str, Any], tokens: Tokens) -> Rendered:
-        """Any values: what is not known has its fallback. tokens: of letters, digits, - and _."""
+    def render(self, values: Mapping[str, Any], tokens: Tokens, *, is_plain: bool = False) -> Rendered:
+        """Any values: what is not known has its fallback. tokens: of letters, digits, - and _. is_plain: with
+        what is for everybody, as nothing is known that a condition asks for.
+        """
+        if is_plain:
+            values = blocks.without(values, self._asked)
         told: dict[str, Any] = dict(self._missing)
         for name in self._spoken:
             if (value := values.get(name)) not in _EMPTY:

@@ -7,7 +7,7 @@ from typing import Any
 
 from apps.accounts import one_trip
 from apps.accounts.models import Workspace
-from apps.campaigns import reach
+from apps.campaigns import reach, zones
 from apps.campaigns.delivery import limits, rooms, timing, withdrawals
 from apps.campaigns.delivery.journal import Told
 from apps.campaigns.delivery.queueing import Claimed
@@ -20,7 +20,7 @@ State, Fate = Recipient.State, LedgerEntry.Fate
 OF_CHUNK = """
     WITH mine AS MATERIALIZED (
         SELECT r.id, r.person_id, coalesce(r.content_id, %(winner)s::bigint) AS content_id,
-            p.traits ->> 'time_zone' AS time_zone, r.is_counted, p.merged_into_id IS NOT NULL AS is_merged
+            {zones} AS time_zones, r.is_counted, p.merged_into_id IS NOT NULL AS is_merged
         FROM campaigns_recipient AS r
         JOIN accounts_person AS p ON p.workspace_id = (SELECT %(workspace)s::bigint) AND p.id = r.person_id
         WHERE r.workspace_id = (SELECT %(workspace)s::bigint) AND r.campaign_id = %(campaign)s AND {whose}
@@ -33,8 +33,10 @@ OF_CHUNK = """
     SELECT * FROM mine WHERE id > %(after)s AND id NOT IN (SELECT id FROM under_way)
     ORDER BY id LIMIT %(most)s
 """
-BETWEEN = OF_CHUNK.format(whose="r.person_id BETWEEN %(first)s AND %(last)s AND r.occurrence = ''")
-NAMED = OF_CHUNK.format(whose="r.id = ANY(%(ids)s::bigint[])")
+BETWEEN = OF_CHUNK.format(
+    zones=zones.SQL, whose="r.person_id BETWEEN %(first)s AND %(last)s AND r.occurrence = ''"
+)
+NAMED = OF_CHUNK.format(zones=zones.SQL, whose="r.id = ANY(%(ids)s::bigint[])")
 # Who has become one with somebody else is written to as the survivor: by themselves, since chunks go by
 # people; unless the survivor has a message of this occasion already. Two at once that meet here are told
 # apart by the constraint, and the one that comes second looks again when its lease has run out. Where the
@@ -76,7 +78,7 @@ class Row:
     id: int
     person_id: int
     content_id: int | None
-    time_zone: str | None
+    time_zones: str
     is_counted: bool
     is_merged: bool
 
@@ -95,6 +97,7 @@ class Addressee:
     """Somebody who is written to now. values: what fills in the words."""
 
     id: int
+    person_id: int
     content_id: int
     address: str
     values: dict[str, Any]
@@ -176,7 +179,7 @@ def sort(
     allowed = limits.within_cap(campaign, asked, settings)
     capped = {one.id: "" if one.is_counted or one.id in allowed else "capped" for one in valid}
     found.now = [
-        Addressee(one.id, one.content_id or 0, written[one.id], values[one.person_id])
+        Addressee(one.id, one.person_id, one.content_id or 0, written[one.id], values[one.person_id])
         for one in _apart(valid, capped, found)
     ]
     return found
@@ -191,12 +194,14 @@ def _reason(one: Row, against: dict[int, str]) -> str:
 def _in_their_hours(
     campaign: Campaign, rows: Sequence[Row], workspace: Workspace, found: Sorted, *, now: datetime
 ) -> list[Row]:
-    zones = {one.time_zone for one in rows}
-    opens = {zone: timing.may_leave_at(campaign, zone or "", workspace.zone, now=now) for zone in zones}
+    opens = {
+        names: timing.may_leave_at(campaign, names, workspace.zone, now=now)
+        for names in {one.time_zones for one in rows}
+    }
     for one in rows:
-        if opens[one.time_zone] > now:
-            found.apart.append(Told(one.id, one.content_id, due_at=opens[one.time_zone]))
-    return [one for one in rows if opens[one.time_zone] <= now]
+        if opens[one.time_zones] > now:
+            found.apart.append(Told(one.id, one.content_id, due_at=opens[one.time_zones]))
+    return [one for one in rows if opens[one.time_zones] <= now]
 
 
 def _apart(rows: Sequence[Row], reasons: dict[int, str], found: Sorted) -> list[Row]:

@@ -187,7 +187,7 @@ def _people(
         address = bulk_mail.deliverable(str(values.get(person, {}).get("email") or ""))
         is_barred = key in still and (person in against or key in withdrawn)
         if address and content_id is not None and not is_barred:
-            people.append(Addressee(key, content_id, address, values[person]))
+            people.append(Addressee(key, person, content_id, address, values[person]))
         elif key in still:
             barred[key] = content
     return people, barred

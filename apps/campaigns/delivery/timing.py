@@ -7,17 +7,15 @@ for a winner.
 """
 
 from datetime import datetime, timedelta
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from django.core.exceptions import ValidationError
 from django.db import connection
 from numpy.typing import NDArray
 
 from apps.accounts import scoping
 from apps.accounts.models import Workspace
-from apps.accounts.models.workspace import check_time_zone
+from apps.campaigns import zones
 from apps.campaigns.delivery.rooms import Ints
 from apps.campaigns.maths.send_times import HOURS, best_hours
 from apps.campaigns.maths.send_windows import opens_at
@@ -27,8 +25,8 @@ from apps.campaigns.models import Campaign, Topic
 STRENGTH = 3.0
 LOOK_BACK = timedelta(days=180)
 CONTROL_SHARE = 0.2
-CLICKS = """
-    SELECT asked.place - 1, coalesce(p.traits ->> 'time_zone', ''), h.hour, h.clicks
+CLICKS = f"""
+    SELECT asked.place - 1, {zones.SQL}, h.hour, h.clicks
     FROM unnest(%s::bigint[]) WITH ORDINALITY AS asked (person, place)
     JOIN accounts_person AS p ON p.workspace_id = (SELECT %s::bigint) AND p.id = asked.person
     LEFT JOIN LATERAL (
@@ -37,7 +35,7 @@ CLICKS = """
         WHERE e.workspace_id = p.workspace_id AND e.person_id = p.id AND e.occurred_at >= %s
           AND e.kind = 'clicked' AND NOT e.is_machine
         GROUP BY 1) AS h ON true
-"""
+"""  # noqa: S608 - a fragment of ours
 
 
 def hours_of(campaign: Campaign, people: Ints, *, now: datetime) -> tuple[Ints, NDArray[np.bool_]]:
@@ -49,43 +47,33 @@ def hours_of(campaign: Campaign, people: Ints, *, now: datetime) -> tuple[Ints, 
         cursor.execute(CLICKS, [people.tolist(), scoping.current_id(), now - LOOK_BACK])
         rows = cursor.fetchall()
     default = Workspace.objects.get().zone
-    zones: list[ZoneInfo] = [default] * len(people)
+    clocks: list[ZoneInfo] = [default] * len(people)
     clicks = np.zeros((len(people), HOURS))
-    for place, name, hour, number in rows:
-        zones[place] = zone_of(name) or default
+    for place, names, hour, number in rows:
+        clocks[place] = zones.named(names, default)
         if hour is not None:
-            offset = zones[place].utcoffset(now) or timedelta()
+            offset = clocks[place].utcoffset(now) or timedelta()
             clicks[place, (hour + round(offset.total_seconds() / 3600)) % HOURS] += number
     window = {"from_hour": campaign.send_from_hour, "until_hour": campaign.send_until_hour}
     best = best_hours(clicks, strength=STRENGTH, **window)
     is_timed = _lot(campaign.pk, people) >= CONTROL_SHARE
     due = [
-        round(opens_at(now, zones[place], from_hour=hour, until_hour=hour + 1).timestamp()) if timed else 0
+        round(opens_at(now, clocks[place], from_hour=hour, until_hour=hour + 1).timestamp()) if timed else 0
         for place, (hour, timed) in enumerate(zip(best.tolist(), is_timed.tolist(), strict=True))
     ]
     return np.array(due, dtype=np.int64), is_timed
 
 
-def may_leave_at(campaign: Campaign, zone_name: str, default: ZoneInfo, *, now: datetime) -> datetime:
+def may_leave_at(campaign: Campaign, zone_names: str, default: ZoneInfo, *, now: datetime) -> datetime:
     """Now, or when the campaign's hours begin where the recipient is. Who waits for a message gets it now."""
     if campaign.topic is not None and campaign.topic.basis == Topic.Basis.SERVICE:
         return now
     return opens_at(
         now,
-        zone_of(zone_name) or default,
+        zones.named(zone_names, default),
         from_hour=campaign.send_from_hour,
         until_hour=campaign.send_until_hour,
     )
-
-
-@lru_cache(maxsize=1_024)
-def zone_of(name: str) -> ZoneInfo | None:
-    """The zone that a trait names, or None for what is none."""
-    try:
-        check_time_zone(name)
-    except ValidationError:
-        return None
-    return ZoneInfo(name)
 
 
 def _lot(campaign_id: int, people: Ints) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from django.conf import settings
 
 from apps.campaigns import message_tokens
+from apps.campaigns.content import blocks
 from apps.campaigns.delivery import rooms
 from apps.campaigns.delivery.reading import Addressee
 from apps.campaigns.models import Campaign, Content, Topic
@@ -20,13 +21,15 @@ ONE_CLICK = ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
 
 @dataclass(frozen=True)
 class Writer:
-    """Of one campaign. is_bulk: it can be unsubscribed from."""
+    """Of one campaign. is_bulk: it can be unsubscribed from. measured: contents with texts for some alone."""
 
     workspace_id: int
     compiled: rooms.Compiled
     envelope: Envelope
     is_bulk: bool
     site: str
+    campaign_id: int
+    measured: frozenset[int]
 
     def letters(self, people: Sequence[Addressee]) -> list[Letter]:
         return [self._letter(one) for one in people]
@@ -36,7 +39,8 @@ class Writer:
         headers: tuple[tuple[str, str], ...] = ()
         if self.is_bulk:
             headers = (("List-Unsubscribe", f"<{self.site}/u/{tokens.way_out}>"), ONE_CLICK)
-        message = self.compiled.message(one.content_id, one.values, tokens)
+        is_plain = one.content_id in self.measured and blocks.is_plain(self.campaign_id, one.person_id)
+        message = self.compiled.message(one.content_id, one.values, tokens, is_plain=is_plain)
         return Letter(tokens.message, one.address, message, headers)
 
 
@@ -66,4 +70,6 @@ def writer(campaign: Campaign, sender: bulk_mail.Sender) -> Writer:
     feedback = f"{campaign.public_id.hex}:{topic}:{campaign.workspace_id}:bellwether"
     headers = (("List-Id", list_id), ("Feedback-ID", feedback)) if is_bulk else (("Feedback-ID", feedback),)
     envelope = bulk_mail.envelope(sender, content_type=compiled.content_type, headers=headers)
-    return Writer(campaign.workspace_id, compiled, envelope, is_bulk, settings.SITE_URL)
+    measured = frozenset(one.pk for one in contents if one.has_blocks)
+    site = settings.SITE_URL
+    return Writer(campaign.workspace_id, compiled, envelope, is_bulk, site, campaign.pk, measured)

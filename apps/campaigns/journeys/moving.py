@@ -16,9 +16,9 @@ from django.db import DatabaseError, connection, transaction
 from apps.accounts import events, scoping
 from apps.accounts.errors import DomainError
 from apps.accounts.models import Person, Workspace
-from apps.campaigns import delivery
+from apps.campaigns import delivery, zones
 from apps.campaigns.events import JourneyLeft
-from apps.campaigns.journeys import counts, effects, leaving, zones
+from apps.campaigns.journeys import counts, effects, leaving
 from apps.campaigns.journeys.hearing import GRACE
 from apps.campaigns.journeys.steps import THEN, ways_of
 from apps.campaigns.journeys.travellers import Outcome, Traveller, counted_from

@@ -9,8 +9,10 @@ class ArmFigures(WorkspaceOwned):
 
     variant: those who were sent the content, from when it left. message: all who were to get one, and
     held_out: all who were not, both from the snapshot, whatever became of it. own_hour, together: those who
-    drew their own hour, and those who drew the common one, once all windows are over. converted: people. The
-    squares are of each person's sum, for the errors of means. People who turned out to be one are one.
+    drew their own hour, and those who drew the common one, once all windows are over. blocks, plain: those
+    who were sent a content with texts for some, and those who by lot got it as it is for everybody.
+    converted: people. The squares are of each person's sum, for the errors of means. People who turned out
+    to be one are one.
     """
 
     class Kind(models.TextChoices):
@@ -19,6 +21,8 @@ class ArmFigures(WorkspaceOwned):
         HELD_OUT = "held_out"
         OWN_HOUR = "own_hour"
         TOGETHER = "together", "at the common hour"
+        BLOCKS = "blocks", "with texts for some"
+        PLAIN = "plain", "with what is for everybody"
 
     campaign = WorkspaceForeignKey(Campaign, on_delete=models.CASCADE, db_index=False)
     kind = models.CharField(max_length=8, choices=Kind.choices)
@@ -30,7 +34,7 @@ class ArmFigures(WorkspaceOwned):
     conversions_squared = models.FloatField(default=0.0)
     revenue = models.DecimalField(max_digits=20, decimal_places=2, default=0)
     revenue_squared = models.FloatField(default=0.0)
-    # Of hours alone: people who clicked within the window. The clicks of variants are counted as they come.
+    # Of hours and blocks: people who clicked within the window. Clicks of variants are counted as they come.
     clicked = models.BigIntegerField(default=0, db_default=0)
     # Of a variant: those who still wait for their message, and when the last one left.
     to_come = models.BigIntegerField(default=0)

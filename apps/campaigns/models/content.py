@@ -11,7 +11,8 @@ class Content(WorkspaceOwned):
     subject, preheader, body: templates (Jinja in a sandbox; the body is Markdown). made_by: a person, a
     model, or our own rules where no model answered; what a person changed is theirs to approve all the same.
     version: the campaign's when this was last changed, so that of two texts under one letter none has the
-    other's.
+    other's. has_blocks: it left with texts for some readers alone, and a part of them, by lot, gets what is
+    for everybody (content/blocks.py); False as well for what left before there was such a lot.
     """
 
     class MadeBy(models.TextChoices):
@@ -31,6 +32,7 @@ class Content(WorkspaceOwned):
     body = models.TextField()
     cta_label = models.CharField(max_length=120, blank=True)
     cta_url = models.TextField(blank=True)
+    has_blocks = models.BooleanField(default=False, db_default=False, editable=False)
     made_by = models.CharField(max_length=6, choices=MadeBy.choices, default=MadeBy.PERSON)
     angle = models.CharField(max_length=60, blank=True)
     tone = models.CharField(max_length=60, blank=True)

@@ -20,7 +20,8 @@ from apps.accounts.models import Person
 from apps.accounts.permissions import may, require
 from apps.campaigns import campaigns
 from apps.campaigns.campaigns import Checked
-from apps.campaigns.content import ai, predictions, preview, variants
+from apps.campaigns.content import Rendered, ai, predictions, preview, variants
+from apps.campaigns.content.sandbox import BadTemplate
 from apps.campaigns.models import Campaign, Content
 from apps.campaigns.views import campaign_forms as forms
 
@@ -244,10 +245,12 @@ def _contents(
         "new": new or (forms.WordsForm() if is_new else None),
         "brief": brief or forms.BriefForm(),
         "ai_is_held": ai.held(),
-        "test": test or forms.TestForm(initial={"to": request.actor.label}),
+        "test": test or forms.TestForm(initial={"to": getattr(request.user, "email", "")}),
         "width": width,
         "widths": WIDTHS,
         "dark": "dark" in request.GET,
+        "is_text": "text" in request.GET,
+        "shown": None if is_new else _rendered(request, found, chosen, whose),
         "whose": whose,
         "people": _who_may_be_shown(request, found),
         "frame": _frame(found, chosen, whose=whose, dark="dark" in request.GET),
@@ -312,6 +315,17 @@ def _foretold(found: Campaign, chosen: Content | None) -> dict[str, Any]:
     return predictions.foretell(found, [chosen], now=timezone.now())[0]
 
 
+def _rendered(request: HttpRequest, found: Campaign, chosen: Content | None, whose: str) -> Rendered | None:
+    """Its subject and its text, as they are filled in; None for words that cannot be, of which the frame says
+    why.
+    """
+    try:
+        person = _person(request, whose)
+        return None if chosen is None else preview.preview(found, chosen, person, now=timezone.now())
+    except BadTemplate:
+        return None
+
+
 def _frame(found: Campaign, chosen: Content | None, *, whose: str, dark: bool) -> str:
     if chosen is None:
         return ""
@@ -333,6 +347,7 @@ def _person(request: HttpRequest, public_id: str) -> Person | None:
     if public_id:
         require(request.actor, "people:read")
     try:
-        return Person.objects.filter(public_id=UUID(public_id)).first() if public_id else None
+        there = Person.objects.filter(erased_at=None)
+        return there.filter(public_id=UUID(public_id)).first() if public_id else None
     except ValueError:
         return None

@@ -26,6 +26,18 @@ class NameForm(forms.Form):
     name = forms.CharField(
         label="What is it called?", max_length=120, help_text="Colleagues see it, recipients do not."
     )
+    kind = forms.ChoiceField(
+        label="Who gets it?",
+        choices=[
+            (Campaign.Kind.BROADCAST, "Everybody in an audience, once"),
+            (Campaign.Kind.TRIGGERED, "Each person whom a journey leads to it"),
+        ],
+        required=False,
+        help_text="Messages of journeys are written here, and put into a journey once they are launched.",
+    )
+
+    def clean_kind(self) -> str:
+        return self.cleaned_data["kind"] or Campaign.Kind.BROADCAST
 
 
 class AudienceStep(forms.Form):
@@ -44,6 +56,8 @@ class AudienceStep(forms.Form):
         options["initial"] = {"name": campaign.name, "audience": getattr(campaign.audience, "public_id", "")}
         super().__init__(*args, **options)
         self.fields["audience"].queryset = Audience.objects.filter(archived_at=None).order_by("name")
+        if campaign.kind == Campaign.Kind.TRIGGERED:
+            del self.fields["audience"]
 
     def changes(self) -> dict[str, Any]:
         return dict(self.cleaned_data)
@@ -111,7 +125,8 @@ class ScheduleStep(forms.Form):
             .order_by("label")
         )
         self.fields["sender"].label_from_instance = lambda one: one.account
-        if not flags.is_on(flags.TIME_OPTIMISATION, campaign.workspace_id):
+        is_triggered = campaign.kind == Campaign.Kind.TRIGGERED
+        if is_triggered or not flags.is_on(flags.TIME_OPTIMISATION, campaign.workspace_id):
             del self.fields["is_time_optimised"]
 
     @property
@@ -165,16 +180,19 @@ class GoalStep(forms.Form):
         kinds = sorted({*reports.conversion_types(), *([campaign.goal] if campaign.goal else [])})
         named = [(kind, kind.replace("_", " ").capitalize()) for kind in kinds]
         self.fields["goal"].choices = [("", "Any conversion; variants by clicks"), *named]
+        if campaign.kind == Campaign.Kind.TRIGGERED:  # whoever is led to it waits for no winner
+            del self.fields["test_percent"], self.fields["test_hours"]
 
     @property
     def groups(self) -> list[list[Any]]:
-        return [[self[name] for name in group] for group in self.GROUPS]
+        return [[self[name] for name in group if name in self.fields] for group in self.GROUPS]
 
     def changes(self) -> dict[str, Any]:
         given = dict(self.cleaned_data)
-        given["hold_out_share"] = given.pop("hold_out_percent") / 100
-        given["test_share"] = given.pop("test_percent") / 100
-        return given
+        shares = {"hold_out_percent": "hold_out_share", "test_percent": "test_share"}
+        return {
+            shares.get(name, name): value / 100 if name in shares else value for name, value in given.items()
+        }
 
     def add_error(self, field: Any, error: Any) -> None:
         """What the verb says of shares belongs to the fields in percent."""

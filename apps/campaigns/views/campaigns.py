@@ -53,10 +53,10 @@ def listed(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @page("campaigns:write")
 def new(request: HttpRequest) -> HttpResponse:
-    form = NameForm(request.POST or None)
+    form = NameForm(request.POST or None, initial={"kind": request.GET.get("kind", "")})
     if request.method == "POST" and form.is_valid():
         with refusals_in(form):
-            made = campaigns.create(request.actor, name=form.cleaned_data["name"], now=timezone.now())
+            made = campaigns.create(request.actor, now=timezone.now(), **form.cleaned_data)
             return redirect("campaigns:build", campaign_id=made.public_id, step="audience")
     return render(request, "campaigns/campaign_new.html", {"form": form}, status=400 if form.errors else 200)
 
@@ -83,6 +83,7 @@ def campaign(request: HttpRequest, campaign_id: UUID) -> HttpResponse:
             report.brought_conversions, currency, is_money=False
         ),
         "own_hours": campaign_wording.own_hours_words(report.own_hours),
+        "blocks": campaign_wording.blocks_words(report.blocks),
         "settled": campaign_wording.settled_words(report),
         "skipped": campaign_wording.skipped_words(report.skipped),
         "figure": campaign_charts.clicks(report.hours, keys) if report.hours else None,
@@ -175,23 +176,26 @@ def _facts(report: Report, currency: str) -> list[dict[str, Any]]:
     told = [
         ("Sent", report.sent, "sent", f"of {report.recipients - report.held_out:,} to be written to"),
         ("Clicked", heard.clicked, "clicked", f"people; machines clicked {heard.machine_clicks:,} times"),
+        ("Converted", report.converted, "", f"{money(report.revenue, currency)}, {_days(report)}"),
         ("Held out", report.held_out, "held_out", "got nothing, to compare with"),
         ("Not written to", report.was_skipped, "skipped", "the reasons are below"),
         ("Unsubscribed", heard.unsubscribed, "unsubscribed", ""),
-        ("Bounced", heard.bounced, "bounced", f"and {heard.complained:,} complained"),
+        ("Bounced", heard.bounced, "bounced", ""),
+        ("Complained", heard.complained, "complained", "said that it was spam"),
     ]
-    facts = [
+    return [
         {
             "label": label,
             "value": f"{value:,}",
             "note": note,
-            "href": reverse("campaigns:people", args=[campaign_id, group]) if value else "",
+            "href": reverse("campaigns:people", args=[campaign_id, group]) if value and group else "",
         }
         for label, value, group, note in told
     ]
-    days = f"within {report.campaign.goal_days:g} days of the message"
-    revenue = money(report.revenue, currency)
-    return [*facts, {"label": "Converted", "value": f"{report.converted:,}", "note": f"{revenue}, {days}"}]
+
+
+def _days(report: Report) -> str:
+    return f"within {report.campaign.goal_days:g} days of the message"
 
 
 def _variant_row(one: Any, report: Report, currency: str) -> dict[str, Any]:
@@ -200,6 +204,7 @@ def _variant_row(one: Any, report: Report, currency: str) -> dict[str, Any]:
     has_foretold = bool(foretold)
     return {
         "variant": one,
+        "subject": campaign_wording.subject_words(one.content.subject),
         "rate": percent(one.click_rate),
         "interval": ""
         if one.click_low is None

@@ -17,7 +17,7 @@ from apps.campaigns.journeys.travellers import LEAVE
 from apps.campaigns.models import Journey, JourneyRun, JourneyVersion
 
 # Characters that fit into a box of the picture, by line.
-FITS = 27
+FITS = 25
 
 
 def picture_of(

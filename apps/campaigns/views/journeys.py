@@ -14,6 +14,7 @@ from apps.accounts import people
 from apps.accounts.doors import page, refusals_in
 from apps.accounts.paging import slice_of
 from apps.accounts.permissions import may
+from apps.campaigns import flags
 from apps.campaigns.journey_forms import NewJourneyForm
 from apps.campaigns.journeys import drafts, figures, patterns, switches, todo, transfers
 from apps.campaigns.journeys.drafts import NotReady
@@ -54,6 +55,7 @@ def journeys(request: HttpRequest) -> HttpResponse:
         "in_flight": sum(flights.values()),
         "patterns": patterns.PATTERNS.values(),
         "tasks": todo.open_tasks().count(),
+        "off": flags.off_words(flags.JOURNEYS, request.workspace),
     }
     return render(request, "campaigns/journeys.html", context, status=400 if form.errors else 200)
 
@@ -81,6 +83,7 @@ def journey(request: HttpRequest, journey_id: UUID) -> HttpResponse:
         "tasks": JourneyTask.objects.filter(journey=found, state=JourneyTask.State.OPEN).count(),
         "has_draft": bool(version) and drafts.as_draft(version.graph) != found.draft,
         "ways_in": frames.ways_in(graph),
+        "off": flags.off_words(flags.JOURNEYS, request.workspace),
     }
     return render(request, "campaigns/journey.html", context)
 

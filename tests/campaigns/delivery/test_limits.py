@@ -110,6 +110,36 @@ def test_who_is_asleep_gets_it_in_the_morning(workspace, campaign, people, sink,
     assert made.workspace.zone == LONDON
 
 
+def test_what_is_no_zone_is_written_to_on_the_workspaces_clock(workspace, campaign, people, sink, at_smtp):
+    now = timezone.now()
+    local = now.astimezone(LONDON).hour
+    for number, odd in enumerate(("", "Mars/Olympus", "../../etc/passwd", "UTC+25", ",", "é\n")):
+        people(1, first=number, time_zone=odd)
+    made = campaign(send_from_hour=local, send_until_hour=local + 1)
+
+    launch(made, now=now)
+    work()
+
+    assert delivery.progress(made) == delivery.Progress(sent=6)
+
+
+def test_either_spelling_of_the_trait_names_the_zone(workspace, campaign, people, sink, at_smtp):
+    now = timezone.now()
+    local = now.astimezone(LONDON).hour
+    people(1, first=0, timezone="Pacific/Apia")
+    people(1, first=1, time_zone="nowhere", timezone="America/St_Johns")
+    people(1, first=2, time_zone="Europe/London", timezone="Pacific/Apia")
+    made = campaign(send_from_hour=local, send_until_hour=local + 1)
+
+    launch(made, now=now)
+    work()
+
+    waiting = Recipient.objects.filter(state="to_send").select_related("person")
+    zones = {"p0": ZoneInfo("Pacific/Apia"), "p1": ZoneInfo("America/St_Johns")}
+    assert {one.person.external_id for one in waiting} == set(zones)
+    assert {one.due_at.astimezone(zones[one.person.external_id]).hour for one in waiting} == {local}
+
+
 def test_a_rate_lets_some_through_and_the_rest_later(workspace, campaign, people, sink, at_smtp):
     people(30)
     made = campaign(rate_per_hour=600)

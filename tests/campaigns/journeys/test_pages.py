@@ -6,6 +6,8 @@ import pytest
 from django.urls import reverse
 
 from apps.accounts.models import AuditEntry
+from apps.campaigns import flags
+from apps.campaigns import switches as flag_switches
 from apps.campaigns.journeys import drafts, figures, graph, patterns, picture
 from apps.campaigns.models import Journey, JourneyRun, JourneyTask
 from tests.campaigns.journeys.conftest import of_type
@@ -188,3 +190,16 @@ def test_figures_add_up(road, message):
     assert (told.entered, told.in_flight) == (5, 0)
     assert told.left == {"finished": 4, "goal": 1}
     assert told.ways["hello", "then"] == 5
+
+
+def test_pages_say_that_journeys_are_switched_off_and_by_whom(page, road, actor, message):
+    made = road("hello", {"hello": message()}).journey
+    addresses = (_url("journeys"), _url("journey", made.public_id))
+    assert not any("is switched off" in page.get(address).content.decode() for address in addresses)
+
+    flag_switches.turn(actor, flags.JOURNEYS, is_on=False, now=NOW)
+
+    for address in addresses:
+        said = page.get(address).content.decode()
+        assert "“Journeys” is switched off in this workspace. An owner may switch it on again." in said
+        assert "whoever is on one stays at their step" in said

@@ -81,7 +81,7 @@ def lacking(estimate: Estimate, *, fewest_events: int, fewest_units: int) -> str
     if estimate.units < fewest_units:
         return f"has {estimate.units} units of the {fewest_units} that it takes"
     if estimate.events is None:
-        return "" if estimate.variance > 0 else "has the same outcome for every unit"
+        return "" if estimate.variance > 0 else "has had the same outcome for everybody so far"
     scarcest = min(estimate.events, estimate.units - estimate.events)
     if scarcest >= fewest_events:
         return ""

@@ -1,5 +1,6 @@
 """How a campaign is written down in the API, and what may be said of it."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
 
 from apps.accounts.errors import NotHere
+from apps.accounts.models import Workspace
 from apps.campaigns.api.doors import ERROR
 from apps.campaigns.models import Audience, Campaign, Topic
 from apps.integrations import mail
@@ -56,6 +58,23 @@ class CampaignSerializer(serializers.Serializer):
     archived_at = serializers.DateTimeField(allow_null=True)
 
 
+class WorkspaceTime(serializers.DateTimeField):
+    """A moment; without an offset it is read on the workspace's clock, as the page reads it."""
+
+    def __init__(self, **options: Any) -> None:
+        words = "With an offset, such as 2027-03-01T09:00:00Z; without one, on the workspace's clock."
+        super().__init__(help_text=words, **options)
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        """An hour that the clocks skip, or show twice, is no moment."""
+        if value.tzinfo is not None:
+            return value
+        zone = Workspace.objects.get().zone
+        if zone.utcoffset(value) != zone.utcoffset(value.replace(fold=1)):
+            self.fail("make_aware", timezone=zone)
+        return value.replace(tzinfo=zone)
+
+
 class CampaignChangeSerializer(serializers.Serializer):
     """What may be said of a draft. audience and sender by id, topic by key."""
 
@@ -66,7 +85,7 @@ class CampaignChangeSerializer(serializers.Serializer):
     sender = serializers.UUIDField(required=False, allow_null=True)
     goal = serializers.CharField(max_length=60, required=False, allow_blank=True)
     goal_days = serializers.FloatField(required=False)
-    starts_at = serializers.DateTimeField(required=False, allow_null=True)
+    starts_at = WorkspaceTime(required=False, allow_null=True)
     send_from_hour = serializers.IntegerField(required=False, min_value=0, max_value=23)
     send_until_hour = serializers.IntegerField(required=False, min_value=1, max_value=24)
     is_time_optimised = serializers.BooleanField(required=False)

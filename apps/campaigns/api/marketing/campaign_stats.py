@@ -81,6 +81,11 @@ class CampaignStatsSerializer(serializers.Serializer):
         help_text="More people who clicked, or reached the goal, for their own hour; held_out: by lot at the "
         "common one. Nobody is counted before the last window is over.",
     )
+    blocks = CampaignBroughtSerializer(
+        allow_null=True,
+        help_text="More people who clicked, or reached the goal, for texts that some readers alone get; "
+        "held_out: by lot with what is for everybody. Of a triggered campaign those whose window is over.",
+    )
     read_at = serializers.DateTimeField(allow_null=True)
     closes_at = serializers.DateTimeField(allow_null=True, help_text="The last window ends.")
     settles_at = serializers.DateTimeField(
