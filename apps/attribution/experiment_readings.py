@@ -30,7 +30,7 @@ from apps.attribution.maths.experiments import (
 from apps.attribution.maths.experiments.always_valid import WatchPlan
 from apps.attribution.maths.experiments.arms import Arm, Estimate, Flags, Moments
 from apps.attribution.maths.experiments.group_sequential import LiftPlan
-from apps.attribution.maths.experiments.readings import Reading, SampleRatio
+from apps.attribution.maths.experiments.readings import Reading, SampleRatio, Standing
 from apps.attribution.maths.experiments.thompson import WinnerPlan
 from apps.attribution.models import Allocation, Experiment, Exposure, Look
 
@@ -136,7 +136,7 @@ def look_reading(experiment: Experiment, built: Arms, past: Sequence[Look]) -> R
         alpha=experiment.alpha,
         power=experiment.power,
     )
-    settled = past[-1].settled if past else []
+    settled = _settled(past[-1]) if past else {}
     return group_sequential.prove_lift(
         built.arms, plan=plan, past_units=[look.units for look in past], settled=settled
     )
@@ -190,6 +190,13 @@ def as_plain(reading: Reading) -> dict[str, Any]:
         name: list(one) if isinstance(one, tuple) else one for name, one in plain["sample_ratio"].items()
     }
     return plain
+
+
+def _settled(look: Look) -> dict[str, Standing]:
+    """What this look had found of its variants, with those found before it."""
+    return {
+        arm["name"]: Standing(arm["standing"]) for arm in look.figures["arms"] if arm["name"] in look.settled
+    }
 
 
 def _comparable(seen: Exposed) -> list[int]:

@@ -116,6 +116,22 @@ def test_looks_go_on_until_something_is_found(actor, workspace):
     assert experiments.find("colour").due_at == FIRST_LOOK + 4 * DAY
 
 
+def test_a_variant_that_was_found_worse_and_then_gained_is_no_winner(actor, workspace):
+    rates = {"blue": 0.10, "green": 0.05, "red": 0.11}
+    made = _ran(actor, workspace, rates, people=6_000, planned_units=30_000)
+    first = experiments.turn(made, now=FIRST_LOOK)
+    later = crowds.people(workspace, 6_000)
+    shown = crowds.show(made, later, at=NOW + DAY)
+    bought = NOW + DAY + timedelta(hours=1)
+    crowds.buy_by_variant(workspace, later, shown, rates | {"green": 0.16}, at=bought)
+
+    second = experiments.turn(experiments.find("colour"), now=FIRST_LOOK + 2 * DAY)
+
+    assert first.settled == ["green"]
+    assert _arms(second.figures)["green"]["mean"] > _arms(second.figures)["blue"]["mean"]
+    assert (second.favours, second.settled) == ("", [])
+
+
 def test_a_worker_that_comes_late_takes_one_look_and_not_those_it_missed(actor, workspace):
     made = _ran(actor, workspace, {"blue": 0.1, "green": 0.102}, people=1_000)
 

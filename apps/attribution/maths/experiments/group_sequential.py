@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -51,12 +51,13 @@ def prove_lift(
     *,
     plan: LiftPlan,
     past_units: Sequence[int] = (),
-    settled: Collection[str] = (),
+    settled: Mapping[str, Standing] | None = None,
 ) -> Reading:
     """Read the experiment at this look; over all variants and looks a false alarm has odds below alpha.
 
-    arms: the control first. past_units: units over all arms at each earlier look, increasing. settled: names
-    of variants that an earlier look found better or worse; they stay so.
+    arms: the control first. past_units: units over all arms at each earlier look, increasing. settled: the
+    variants that an earlier look found better or worse; they stay so for as long as they stand on that side
+    of the control. One that has crossed over is open again: what was proven of it was the other thing.
     Raises HorizonPassed, LookTooSoon (less than 0.1 % of the horizon after the last look), ValueError.
 
     Each variant's z is compared with the bound of the plan's spending at alpha / m, and those that pass let
@@ -75,7 +76,9 @@ def prove_lift(
         return gate.reading(arms, alpha=plan.alpha, more_units=more, information=fractions[-1])
     control, variants = arms[0], arms[1:]
     z = np.array([absolute(control.estimate, arm.estimate).z for arm in variants])
-    before = np.array([arm.name in settled for arm in variants])
+    sides = [standing(score, is_found=True, larger_is_better=plan.larger_is_better) for score in z]
+    stood = settled or {}
+    before = np.array([stood.get(arm.name) is side for arm, side in zip(variants, sides, strict=True)])
     found = holm_crossings(z, holm_bounds(fractions, len(variants), plan=plan), before)
     chances = _p_values(z, fractions, before=before, spending=plan.spending)
     bound = boundaries(fractions, alpha=plan.alpha / len(variants), spending=plan.spending)[-1]

@@ -28,7 +28,7 @@ def arm(name, successes, units, share=1.0):
     return Arm(name=name, estimate=proportions.estimate(successes, units), share=share)
 
 
-def read(*counts, plan=PLAN, past=(), settled=()):
+def read(*counts, plan=PLAN, past=(), settled=None):
     arms = [arm("ABCDE"[number], *count) for number, count in enumerate(counts)]
     return prove_lift(arms, plan=plan, past_units=past, settled=settled)
 
@@ -95,13 +95,24 @@ def test_what_was_settled_stays_so_and_frees_error_for_the_rest():
     counts = (600, 20_000), (605, 20_000), (678, 20_000)
 
     alone = read(*counts, plan=plan, past=[30_000])
-    after = read(*counts, plan=plan, past=[30_000], settled=["B"])
+    after = read(*counts, plan=plan, past=[30_000], settled={"B": Standing.BETTER})
 
     assert alone.arms[2].standing is Standing.UNDECIDED
     assert after.arms[2].standing is Standing.BETTER
     assert after.arms[1].standing is not Standing.UNDECIDED
     assert after.arms[2].p_value < alone.arms[2].p_value
     assert after.arms[1].p_value > 0.5
+
+
+def test_what_was_found_worse_is_not_called_better_for_having_crossed_over_since():
+    plan = LiftPlan(planned_units=120_000)
+    counts = (600, 20_000), (603, 20_000), (640, 20_000)
+
+    after = read(*counts, plan=plan, past=[30_000], settled={"B": Standing.WORSE})
+
+    assert after.arms[1].standing is Standing.UNDECIDED
+    assert (after.verdict, after.winner) == (Verdict.KEEP_GOING, None)
+    assert after.arms[2].p_value == read(*counts, plan=plan, past=[30_000]).arms[2].p_value
 
 
 @pytest.mark.parametrize(
