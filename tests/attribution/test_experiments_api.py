@@ -43,6 +43,31 @@ def running(api):
     return f"{URL}/subject-line"
 
 
+@pytest.mark.parametrize(
+    ("url", "asked", "unknown", "known"),
+    [
+        (URL, ASKED | {"minimum_efect": 0.2}, "minimum_efect", "minimum_effect"),
+        (URL, ASKED | {"variants": [{"key": "a", "weight": 9}, {"key": "b"}]}, "weight", "share"),
+        (
+            LIFTS,
+            {"kind": "external", "channel": "email", "starts_on": "2026-01-01"},
+            "starts_on",
+            "first_day",
+        ),
+        ("/api/v1/attribution/goals", {"label": "Buy", "count": "once"}, "count", "counting"),
+    ],
+)
+def test_a_field_that_nobody_knows_is_refused_and_those_known_are_told(api, url, asked, unknown, known):
+    answer = _post(api, url, **asked)
+
+    told = str(answer.json()["errors"])
+    assert answer.status_code == 400
+    assert unknown in told
+    assert "There is no such field here" in told
+    assert known in told
+    assert not Experiment.objects.exists()
+
+
 def test_a_whole_life(api, workspace, running):
     ids = [{"user_id": f"u-{number}"} for number in range(1_000)]
     assigned = [one["variant"] for one in _post(api, f"{running}/assign", units=ids).json()["assignments"]]

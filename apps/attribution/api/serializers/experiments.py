@@ -3,6 +3,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from apps.attribution.api.serializers.closed import ClosedSerializer
 from apps.attribution.models import Experiment, LiftTest
 
 MOST_UNITS = 1_000
@@ -20,7 +21,7 @@ class FiniteField(serializers.FloatField):
         return value
 
 
-class VariantSerializer(serializers.Serializer):
+class VariantSerializer(ClosedSerializer):
     key = serializers.SlugField(max_length=60, help_text=SLUG)
     name = serializers.CharField(max_length=120, required=False)
     share = FiniteField(default=1.0, min_value=1e-6, max_value=1e6, help_text="Of the traffic, on any scale.")
@@ -29,7 +30,7 @@ class VariantSerializer(serializers.Serializer):
     )
 
 
-class ExperimentSerializer(serializers.Serializer):
+class ExperimentSerializer(ClosedSerializer):
     key = serializers.SlugField(max_length=60, help_text=SLUG)
     name = serializers.CharField(max_length=120)
     variants = serializers.ListField(child=VariantSerializer(), max_length=10, help_text="2 to 10.")
@@ -89,7 +90,7 @@ class ExperimentAnswerSerializer(ExperimentSerializer):
     winner = serializers.CharField(allow_null=True)
 
 
-class ExperimentReasonSerializer(serializers.Serializer):
+class ExperimentReasonSerializer(ClosedSerializer):
     reason = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
 
 
@@ -227,7 +228,7 @@ class RegionDaySerializer(serializers.Serializer):
     outcome = FiniteField(min_value=0, max_value=1e15)
 
 
-class LiftTestSerializer(serializers.Serializer):
+class LiftTestSerializer(ClosedSerializer):
     """external needs incremental, standard_error and both days; geo needs rows and first_day; holdout needs
     experiment.
     """

@@ -2,6 +2,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from apps.attribution.api.serializers.closed import ClosedSerializer
 from apps.attribution.lenses import COUNTINGS, DIRECTS, MOST_DAYS, MOST_TRIM_TOUCHES, TRANSFORMS
 
 LABEL = "What people call it."
@@ -51,7 +52,7 @@ class GoalChangeSerializer(serializers.Serializer):
         return {"label": label, **super().get_fields()}
 
 
-class GoalRequestSerializer(GoalChangeSerializer):
+class GoalRequestSerializer(ClosedSerializer, GoalChangeSerializer):
     key = serializers.RegexField(
         r"^[a-z0-9_-]+$",
         max_length=60,
