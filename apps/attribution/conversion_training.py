@@ -150,17 +150,18 @@ def _lots(past: Past, part: Split, *, now: datetime, is_recent: bool) -> _Lots:
         past.history, lookback_days=past.lens.lookback_days, is_delayed=True, is_spaced=False
     )
     group = snapshots.groups(found.person)
-    newest_ = (found.at_us >= part.cut_us) & (found.at_us < part.until_us)
-    if is_recent:
-        learns = (found.at_us < part.until_us) & (found.at_us >= part.until_us - RECENT_DAYS * US_PER_DAY)
-        calibrates = newest_
-    else:
-        learns = calibrates = found.settled(part.cut_us)
+    calibrates = (group >= LEARNT) & (group < LEARNT + CALIBRATED)
+    newest = found.select(calibrates & (found.at_us >= part.cut_us) & (found.at_us < part.until_us))
+    learns = (
+        (found.at_us < part.until_us) & (found.at_us >= part.until_us - RECENT_DAYS * US_PER_DAY)
+        if is_recent
+        else found.settled(part.cut_us)
+    )
     lots = _Lots(
         learnt=found.select(learns & (group < LEARNT)),
-        calibrated=found.select(calibrates & (group >= LEARNT) & (group < LEARNT + CALIBRATED)),
+        calibrated=newest if is_recent and _can_calibrate(newest) else found.select(calibrates & learns),
         judged=conversion_versions.judged_on(past, since_us=part.cut_us, until_us=part.until_us),
-        newest=found.select(newest_ & (group >= LEARNT) & (group < LEARNT + CALIBRATED)),
+        newest=newest,
     )
     for what, lot, least, least_conversions in (
         ("to learn from", lots.learnt, past_journeys.LEAST_JOURNEYS, past_journeys.LEAST_CONVERSIONS),
@@ -191,10 +192,12 @@ def _calibrated(past: Past, fitted: Fitted, lot: Snapshots) -> Fitted:
 
 def _calibrated_anew(past: Past, fitted: Fitted, lots: _Lots) -> Fitted:
     """By the newest days, where enough of those who calibrate converted in them; else as it was."""
-    people, won = np.unique(lots.newest.person), np.unique(lots.newest.person[lots.newest.has_converted])
-    if len(people) < past_journeys.LEAST_JUDGED or len(won) < past_journeys.LEAST_JUDGED_CONVERSIONS:
-        return fitted
-    return _calibrated(past, fitted, lots.newest)
+    return _calibrated(past, fitted, lots.newest) if _can_calibrate(lots.newest) else fitted
+
+
+def _can_calibrate(lot: Snapshots) -> bool:
+    people, won = np.unique(lot.person), np.unique(lot.person[lot.has_converted])
+    return len(people) >= past_journeys.LEAST_JUDGED and len(won) >= past_journeys.LEAST_JUDGED_CONVERSIONS
 
 
 def _keep_weights(row: ConversionModel, fitted: Fitted) -> None:

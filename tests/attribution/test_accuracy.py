@@ -173,6 +173,17 @@ def test_learning_anew_compares_before_and_after(workspace, short_goal, actor, r
     )
 
 
+def test_where_the_newest_days_saw_too_few_the_recent_ones_calibrate(workspace, short_goal, rng):
+    fill(workspace, people=7_500, rng=rng, days=170)
+
+    made = conversion_training.train(
+        loaded(workspace), goal=goals.default(workspace), now=NOW, is_recent=True
+    )
+
+    assert 200 <= made.sizes["judged"][0] < 300
+    assert made.sizes["calibrated"][0] > 300
+
+
 def test_learning_anew_is_never_done_twice_in_a_week(workspace, short_goal, actor):
     drift_watch.recalibrate(actor, now=NOW)
 
@@ -194,6 +205,20 @@ def test_learning_anew_that_failed_may_be_tried_again(workspace, short_goal, act
     row.refresh_from_db()
     assert (row.after, bool(row.finished_at)) == (None, True)
     assert again.pk != row.pk
+
+
+@pytest.mark.parametrize("outcome", ["", "Not enough data yet to calibrate on."])
+def test_the_page_shows_learning_anew_that_waits_or_came_to_nothing(
+    workspace, short_goal, actor, page, outcome
+):
+    drift_watch.recalibrate(actor, now=NOW, reason="a new shop")
+    Recalibration.objects.update(outcome=outcome, finished_at=NOW if outcome else None)
+
+    shown = page.get("/attribution/accuracy/")
+
+    assert shown.status_code == 200
+    assert outcome in shown.content.decode()
+    assert "a new shop" in shown.content.decode()
 
 
 def test_nights_make_a_trend_of_every_model(workspace, short_goal, rng, page, api):
