@@ -36,7 +36,9 @@ def main() -> None:
         for one in found:
             print(f"| {one.model} | {_told(one)}")
         spent = time.process_time() - started
-        print(f"{spent:.0f} s of CPU\n")
+        means = [mean for one in found if one.held is not None for mean in one.held.mean(axis=1)]
+        inside = sum(LOW <= mean <= HIGH for mean in means)
+        print(f"{inside} of {len(means)} figures are within {LOW:.0%} to {HIGH:.0%}; {spent:.0f} s of CPU\n")
         covered = {one.model: one.held.tolist() for one in found if one.held is not None}
         enough = {one.model: one.runs for one in found}
         keep(

@@ -32,6 +32,7 @@ LOCKS = Path(__file__).parent / "peers"
 PEERS = ("ChannelAttribution", "DP6")
 HEURISTICS = ("first_touch", "last_touch", "linear")
 OTHER_RULES = ("last_non_direct", "time_decay", "position_based")
+DEMAND = 2.5  # times as fast as their Markov 1 with value alone
 ALL = ("read", "heuristics", *OTHER_RULES, "shapley", "markov_1")
 
 
@@ -121,7 +122,10 @@ def _all_together(theirs: dict[str, dict[str, float]], steps: Steps) -> float:
     here, there = sum(step.client for step in ours), theirs["read"]["client"] + theirs["markov_1"]["client"]
     peak, their_peak = max(step.peak_mb for step in ours), theirs["markov_1"]["peak_mb"]
     told = f"{there:.3f} s CPU, {their_peak:,.0f} MB; all of ours {here:.3f} s, {peak:,.0f} MB"
-    print(f"  Their Markov 1 with value, our rules, Shapley and Markov 1: {told}: {there / here:.1f} to 1")
+    print(
+        f"  Their Markov 1 with value, our rules, Shapley and Markov 1: {told}: {there / here:.1f} to 1"
+        f" (demand {DEMAND}), {peak / their_peak:.2f} of their memory (demand below 1)"
+    )
     return there / here
 
 

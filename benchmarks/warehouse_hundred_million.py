@@ -194,12 +194,13 @@ def _tell(engine: str, touches: int, found: dict[str, Any]) -> None:
     floor = next(spent for name, spent in steps.items() if name.startswith("floor"))
     count = next(spent for name, spent in steps.items() if name.startswith("journeys"))
     millions = touches / 1_000_000
+    limit = f" (limit {MOST_MB:,})" if engine == "duckdb" else ""
     spilled = f", {found['spilled_mb']:,.0f} MB spilled" if "spilled_mb" in found else ""
     print(
         f"{engine}, {touches:,} touchpoints: {found['journeys']:,} journeys, {found['conversions']:,}"
         f" conversions, {found['paths']:,} paths\n  {count.wall / millions:.2f} s wall and"
         f" {count.cpu / millions:.2f} s CPU a million, {count.cpu / floor.cpu:.1f} x one sort of the same"
-        f" rows; peak {found['peak_mb']:,.0f} MB{spilled}",
+        f" rows; peak {found['peak_mb']:,.0f} MB{limit}{spilled}",
         flush=True,
     )
     if whole := found.get("command"):
