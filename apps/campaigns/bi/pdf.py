@@ -53,6 +53,7 @@ def render(found: Summary, *, name: str, zone: ZoneInfo, now: datetime) -> bytes
     paper.set_lang("en-GB")
     paper.set_creation_date(now)
     paper.set_margins(18, 18)
+    paper.set_auto_page_break(True, margin=14)
     paper.add_page()
     _headline(paper, found, name)
     _figures(paper, found)
