@@ -228,16 +228,16 @@ class Chunked:
         return bool(journal.write(statements, meanwhile=meanwhile)[-1])
 
     def end(self, state: str, *, due_at: datetime | None = None) -> None:
-        self._write(*self._given_back(), journal.end(self.claimed, state=state, due_at=due_at))
+        """Apart from what became of people: whoever writes them down locks the run before the counts."""
+        self._write(*self._given_back())
+        self._write(journal.end(self.claimed, state=state, due_at=due_at))
 
     def stop(self, stop: _Stop) -> None:
         """Give the chunk back; where nothing else can leave either, the campaign rests as well."""
         if not stop.is_for_all:
             self.end(Chunk.State.OPEN, due_at=stop.again_at)
             return
-        self._write(
-            *self._given_back()
-        )  # apart: whoever writes recipients down locks the run before the counts
+        self._write(*self._given_back())  # apart, as at the end
         over = journal.end(self.claimed, state=Chunk.State.OPEN)
         self._write(journal.hold(self.claimed), over, journal.rest(self.claimed, until=stop.again_at))
 

@@ -5,12 +5,12 @@ from datetime import timedelta
 from threading import Event
 
 import pytest
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from apps.accounts import scoping
 from apps.campaigns import delivery
-from apps.campaigns.delivery import recovering, sending, snapshotting
+from apps.campaigns.delivery import counting, recovering, sending, snapshotting
 from apps.campaigns.delivery.queueing import Queue
 from apps.campaigns.models import Chunk, SendRun
 from tests.conftest import committed
@@ -62,6 +62,28 @@ def test_a_chunk_that_is_given_back_does_not_stand_in_the_way_of_who_cancels(
     cancelled_while(workspace, made, lambda: sending.send(claimed))
 
     assert SendRun.objects.get().finished_at
+    assert Chunk.objects.get().state == "done"
+
+
+@committed
+def test_nor_of_who_is_still_writing_people_down(workspace, campaign, people, sink, at_smtp):
+    people(4)
+    made, now = campaign(), timezone.now()
+    written_down(made, now=now)
+    claimed = Queue().claim(now=now)
+    SendRun.objects.update(is_open=False)
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            SendRun.objects.select_for_update().get()
+            working = pool.submit(elsewhere, workspace, lambda: sending.send(claimed))
+            Event().wait(LOOKED)
+            assert not working.done()
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '500ms'")
+            counting.add(made.pk, {"to_send": 1})
+        working.result(20)
+
     assert Chunk.objects.get().state == "done"
 
 

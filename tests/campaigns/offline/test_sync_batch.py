@@ -74,6 +74,16 @@ def test_a_visit_noted_offline_is_a_touch_of_when_it_happened(api: APIClient) ->
     assert Touchpoint.objects.get().occurred_at == NOW - timedelta(hours=1)
 
 
+def test_half_a_character_is_the_fault_of_its_event_alone(api: APIClient) -> None:
+    halves = [{**VISIT, "user_id": "\ud800"}, {**VISIT, "event_type": "vi\ude00sit"}]
+    document = batch(event("event", VISIT), *(event("event", one) for one in halves), event("event", VISIT))
+
+    answer = api.post(URL, json.dumps(document), content_type="application/json")
+
+    assert verdicts(answer.json()) == ["accepted", "rejected", "rejected", "accepted"]
+    assert Touchpoint.objects.count() == 2
+
+
 def test_each_event_counts_against_the_limit(api: APIClient, workspace: Any) -> None:
     workspaces.change(system(workspace.pk), now=NOW, settings={"rate_limits": {"tracking": 6}})
 
