@@ -33,7 +33,8 @@ class AnyOrigin:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         headers = dict(scope.get("headers", ()))
-        if b"origin" not in headers or not DOORS.fullmatch(scope.get("path", "")):
+        is_asked = scope["type"] == "http" and b"origin" in headers
+        if not is_asked or not DOORS.fullmatch(scope["path"]):
             await self.app(scope, receive, send)
         elif scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
             await send({"type": "http.response.start", "status": 204, "headers": ALLOWED})

@@ -11,7 +11,7 @@ ASKS = (b"access-control-request-method", b"POST")
 SYNC = "/api/v1/sync/batch"
 
 
-def answered(path, *headers, method="POST"):
+def answered(path, *headers, method="POST", kind="http"):
     """(status, headers) of a request."""
     said = []
 
@@ -22,7 +22,9 @@ def answered(path, *headers, method="POST"):
     async def send(message):
         said.append(message)
 
-    scope = {"type": "http", "method": method, "path": path, "headers": [*headers]}
+    scope = {"type": kind, "path": path, "headers": [*headers]}
+    if kind == "http":
+        scope["method"] = method
     asyncio.run(AnyOrigin(app)(scope, None, send))
     return said[0]["status"], dict(said[0]["headers"])
 
@@ -57,3 +59,7 @@ def test_every_other_address_is_for_its_own_pages_alone(path):
 
 def test_a_program_is_told_nothing_of_origins():
     assert answered(SYNC) == (207, {b"allow": b"POST"})
+
+
+def test_a_socket_is_left_to_whoever_refuses_it():
+    assert answered(SYNC, SHOP, kind="websocket") == (207, {b"allow": b"POST"})
