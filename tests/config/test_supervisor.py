@@ -303,3 +303,11 @@ def test_the_plan_follows_the_environment(tmp_path: Path) -> None:
     assert made.services == ("postgres",)
     assert [step.name for step in made.steps] == ["migrate"]
     assert [child.name for child in made.children] == ["web", "worker", "delivery", "critical", "beat"]
+
+
+@pytest.mark.parametrize(("demo", "skips"), [("1", True), ("0", False)])
+def test_the_checks_are_made_once_at_a_start(tmp_path: Path, demo: str, skips: bool) -> None:
+    migrate, *rest = plan(tmp_path, {"BELLWETHER_DEMO": demo}).steps
+
+    assert ("--skip-checks" in migrate.command) is skips
+    assert not [step for step in rest if "--skip-checks" in step.command]
