@@ -68,6 +68,25 @@ def test_a_field_that_nobody_knows_is_refused_and_those_known_are_told(api, url,
     assert not Experiment.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("url", "asked", "told"),
+    [
+        (URL, ASKED | {"reading": "win"}, '"win" is none of send_winner, prove_lift, always_valid.'),
+        (LIFTS, {"kind": "platform", "channel": "email"}, '"platform" is none of holdout, geo, external.'),
+        (
+            "/api/v1/attribution/goals",
+            {"label": "Buy", "counting": "{0}"},
+            '"{0}" is none of every, once.',
+        ),
+    ],
+)
+def test_a_choice_that_there_is_not_is_told_which_there_are(api, url, asked, told):
+    answer = _post(api, url, **asked)
+
+    assert answer.status_code == 400
+    assert [told] in answer.json()["errors"].values()
+
+
 def test_a_whole_life(api, workspace, running):
     ids = [{"user_id": f"u-{number}"} for number in range(1_000)]
     assigned = [one["variant"] for one in _post(api, f"{running}/assign", units=ids).json()["assignments"]]
