@@ -208,3 +208,15 @@ def _click(made, rows):
         )
         for row in rows
     )
+
+
+def test_the_builder_says_that_a_fifth_gets_what_is_for_everybody(page, workspace):
+    made, said = _with_blocks(workspace, many=3), "One reader in five, drawn by lot"
+    address = f"/campaigns/{made.public_id}/build/content/"
+
+    assert said in page.get(address).content.decode()
+
+    Content.objects.filter(campaign=made).update(body="{% if season %}")
+    assert page.get(address).status_code == 200
+    Content.objects.filter(campaign=made).update(body="Hello {{ first_name }}")
+    assert said not in page.get(address).content.decode()

@@ -44,10 +44,14 @@ def without(values: Mapping[str, Any], asked: frozenset[str]) -> dict[str, Any]:
 
 def mark(campaign: Campaign, contents: Sequence[Content]) -> None:
     """Write down, as it leaves, which contents have texts for some alone: they are measured from then on."""
-    if campaign.topic is not None and campaign.topic.basis == Topic.Basis.SERVICE:
-        return
-    found = [one.pk for one in contents if asked_in(_trees(one))]
+    found = [one.pk for one in contents if is_measured(campaign, one)]
     Content.objects.filter(pk__in=found).update(has_blocks=True)
+
+
+def is_measured(campaign: Campaign, content: Content) -> bool:
+    """Whether it has texts for some alone that not everybody has to get. Raises BadTemplate."""
+    is_service = campaign.topic is not None and campaign.topic.basis == Topic.Basis.SERVICE
+    return not is_service and bool(asked_in(_trees(content)))
 
 
 def _trees(content: Content) -> Iterator[nodes.Template]:

@@ -20,7 +20,7 @@ from apps.accounts.models import Person
 from apps.accounts.permissions import may, require
 from apps.campaigns import campaigns
 from apps.campaigns.campaigns import Checked
-from apps.campaigns.content import Rendered, ai, predictions, preview, variants
+from apps.campaigns.content import Rendered, ai, blocks, predictions, preview, variants
 from apps.campaigns.content.sandbox import BadTemplate
 from apps.campaigns.models import Campaign, Content
 from apps.campaigns.views import campaign_forms as forms
@@ -236,6 +236,7 @@ def _contents(
     is_new = new is not None or not rows or "new" in request.GET
     width = request.GET.get("width") if request.GET.get("width") in WIDTHS else "desktop"
     whose = request.GET.get("whose", "")
+    shown = None if is_new else _rendered(request, found, chosen, whose)
     context = {
         "rows": rows,
         "chosen": None if is_new else chosen,
@@ -250,7 +251,8 @@ def _contents(
         "widths": WIDTHS,
         "dark": "dark" in request.GET,
         "is_text": "text" in request.GET,
-        "shown": None if is_new else _rendered(request, found, chosen, whose),
+        "shown": shown,
+        "is_measured": bool(shown and chosen and blocks.is_measured(found, chosen)),
         "whose": whose,
         "people": _who_may_be_shown(request, found),
         "frame": _frame(found, chosen, whose=whose, dark="dark" in request.GET),
