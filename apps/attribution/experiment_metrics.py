@@ -53,7 +53,8 @@ class Metric:
     """read: answers one figure a row, shape (n,), 0 where nothing happened.
 
     is_rate: each figure is 0 or 1, and a variant's is the share of ones. is_money: in the workspace's
-    currency. of_people: every row must have a person.
+    currency. of_people: every row must have a person. is_offered: on the form; one that reads something only
+    where its floor made the experiment is not.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Metric:
     is_rate: bool = False
     is_money: bool = False
     of_people: bool = False
+    is_offered: bool = True
 
 
 _metrics: dict[str, Metric] = {}
@@ -75,17 +77,24 @@ def register_metric(
     is_rate: bool = False,
     is_money: bool = False,
     of_people: bool = False,
+    is_offered: bool = True,
 ) -> None:
     """Let experiments be judged by this as well. Called again under a name, the last one counts."""
     _metrics[name] = Metric(
-        name=name, label=label, read=read, is_rate=is_rate, is_money=is_money, of_people=of_people
+        name=name,
+        label=label,
+        read=read,
+        is_rate=is_rate,
+        is_money=is_money,
+        of_people=of_people,
+        is_offered=is_offered,
     )
 
 
 def metric(name: str) -> Metric:
     """Raises Invalid, naming those there are."""
     if name not in _metrics:
-        raise Invalid({"metric": [f"Choose from {', '.join(sorted(_metrics))}."]})
+        raise Invalid({"metric": [f"Choose from {', '.join(one.name for one in metrics())}."]})
     return _metrics[name]
 
 
@@ -95,7 +104,8 @@ def known(name: str) -> Metric | None:
 
 
 def metrics() -> list[Metric]:
-    return [_metrics[name] for name in sorted(_metrics)]
+    """Those that anybody may choose."""
+    return [_metrics[name] for name in sorted(_metrics) if _metrics[name].is_offered]
 
 
 def _converted(asked: Asked) -> Floats:

@@ -278,4 +278,6 @@ def _clicked(asked: Asked) -> Floats:
     return answer
 
 
-experiments.register_metric(CLICK, label="Click in a campaign", read=_clicked, is_rate=True, of_people=True)
+experiments.register_metric(
+    CLICK, label="Click in a campaign", read=_clicked, is_rate=True, of_people=True, is_offered=False
+)

@@ -132,6 +132,14 @@ def test_a_new_experiment_is_kept_started_and_decided(page):
     assert (Experiment.objects.get().state, Experiment.objects.get().decision) == ("decided", "no time")
 
 
+def test_the_form_offers_what_any_experiment_can_be_judged_by_and_a_conversion_first(page):
+    field = page.get("/attribution/experiments/new/").context["form"].fields["metric"]
+
+    assert field.initial == "conversion"
+    assert {"conversion", "conversions", "revenue"} <= {name for name, _ in field.choices}
+    assert "campaign_click" not in {name for name, _ in field.choices}
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [

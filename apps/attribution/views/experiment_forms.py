@@ -39,7 +39,7 @@ class ExperimentForm(forms.Form):
         help_text="What is drawn by lot.",
     )
     reading = forms.ChoiceField(choices=list(METHODS.items()), initial="prove_lift", label="How it is read")
-    metric = forms.ChoiceField(label="Judged by")
+    metric = forms.ChoiceField(label="Judged by", initial="conversion")
     goal = forms.ChoiceField(label="Conversions that count", required=False)
     baseline = forms.FloatField(
         label="The control's rate, %",
