@@ -72,6 +72,13 @@ def test_of_traits_only_what_is_asked_for_is_left_out():
     assert (made.render(known, TOKENS).subject, plain.subject) == ("Yes", "No")
 
 
+def test_a_greeting_that_asks_for_a_name_is_no_text_for_some():
+    made = letter(body="{% if first_name %}Hello {{ first_name }}.{% else %}Hello.{% endif %}")
+
+    assert "Hello Ann." in _text(made, {"first_name": "Ann"}, is_plain=True)
+    assert not blocks.asked_in(made.trees.values())
+
+
 def test_the_database_draws_the_same_lot(workspace, campaign, people):
     people(60)
     made = campaign()

@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import nodes
 
 from apps.campaigns.content import sandbox
-from apps.campaigns.content.merge_fields import TRAITS, names
+from apps.campaigns.content.merge_fields import OWN, TRAITS, names
 from apps.campaigns.models import Campaign, Content, Topic
 
 CONTROL_SHARE = 0.2
@@ -30,8 +30,10 @@ def is_plain(campaign_id: int, person_id: int) -> bool:
 
 
 def asked_in(trees: Iterable[nodes.Template]) -> frozenset[str]:
-    """What conditions ask for: names of fields and, as traits.plan, of traits."""
-    return frozenset(name for tree in trees for test in _tests(tree) for name in _names(test))
+    """What conditions ask for: names of fields and, as traits.plan, of traits. Not how somebody is called or
+    reached: a greeting that asks for a name before it says it is no text for some readers.
+    """
+    return frozenset(name for tree in trees for test in _tests(tree) for name in _names(test)) - OWN
 
 
 def without(values: Mapping[str, Any], asked: frozenset[str]) -> dict[str, Any]:

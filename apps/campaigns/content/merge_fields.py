@@ -29,6 +29,7 @@ Read = Callable[[Sequence[Known], Workspace, datetime], Mapping[int, Any]]
 TRAITS = "traits"
 # Which sealed field each of a person's own comes of.
 _SEALED = {"email": "email", "phone": "phone", "name": "name", "first_name": "name", "last_name": "name"}
+OWN = frozenset(_SEALED)
 _PEOPLE = """
     SELECT id, traits::text, public_id::text, data_key{columns} FROM accounts_person
     WHERE workspace_id = (SELECT %s::bigint) AND id = ANY(%s::bigint[])
