@@ -34,6 +34,7 @@ WARM_UP, ASKED = 3, 20
 ADBC, PEERS = ROOT / ".bellwether" / "adbc", Path(__file__).parent / "peers"
 # CPU milliseconds of the application and the database that a question asked before may take.
 LIMIT_MS = 50
+LIMIT_MB = 2_000
 
 # A person's touches lie within some weeks of the year, the later ones closer together; one in five converts.
 PEOPLE = """
@@ -99,7 +100,7 @@ def _compare(found: dict[int, dict[str, Any]]) -> None:
         print(
             f"{rows:>12,}: build {facts['build_cpu'] / rows * 1e6:6.2f} CPU s a million"
             f" ({facts['build_of_read']:.1f} x the bare read, {_times(facts['build_of_adbc'])} ADBC's),"
-            f" peak {facts['build_peak_mb']:.0f} MB;"
+            f" peak {facts['build_peak_mb']:.0f} MB (limit {LIMIT_MB:,});"
             f" overview {facts['overview_ms']:.0f} ms ({facts['overview_ms'] / LIMIT_MS:.2f} x the limit),"
             f" batch {facts['batch_ms']:.0f} ms ({facts['batch_ms'] / LIMIT_MS:.2f} x);"
             f" {NEW_EVENTS:,} new events counted in {facts['catch_up_s']:.2f} CPU s,"

@@ -36,6 +36,7 @@ from benchmarks._measure import exact_cpu_of, keep, peak_of
 
 NAME = "bench_tracking"
 BATCH, PEOPLE, CAMPAIGNS = 100, 500, 20
+WANTED = {"single": 2.5, "batch": 1.5}
 BATCHES = 80
 TURNS = 5
 REDIS_DATABASE = "db=15"  # the last that the tests use too: they empty it before each test, this one after
@@ -74,7 +75,8 @@ def main() -> None:
     steps = {name: one for name, one in spent.items() if "p50_ms" in one}
     times = {name: _cpu(one) / (many if "batch" in name else single) for name, one in steps.items()}
     for name, ratio in times.items():
-        print(f"{name}: {ratio:.2f} times the limit")
+        wanted = WANTED["batch" if "batch" in name else "single"]
+        print(f"{name}: {ratio:.2f} times the limit ({wanted} times is wanted)")
     keep("tracking_http", spent=spent, times=times)
 
 

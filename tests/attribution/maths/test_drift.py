@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from apps.attribution.maths import drift
@@ -11,7 +12,16 @@ RUNS = 200
 STEPS = 300
 
 
-def runs_until_an_alarm(*, journeys, steps, shift=0.0, slope=1.0, after=0, reference=4_000, seed=0):
+def runs_until_an_alarm(
+    *,
+    journeys: int,
+    steps: int,
+    shift: float = 0.0,
+    slope: float = 1.0,
+    after: int = 0,
+    reference: int = 4_000,
+    seed: int = 0,
+) -> NDArray[np.float64]:
     """(RUNS,) the step of the first alarm of each run, inf for none."""
     rng = np.random.default_rng(seed)
 
