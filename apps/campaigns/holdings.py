@@ -115,6 +115,7 @@ holds(
         "due_at",
         "is_timed",
         "is_counted",
+        "counted_on",
         "settled_at",
     ],
 )
