@@ -2,10 +2,11 @@
 
 A lease is a number of admissions taken from Redis in one round trip and spent within LEASE_SECONDS. Redis
 keeps leased admissions for a window that is longer by just that time, so that however many processes lease,
-no 60 seconds ever see more than the limit (overshoot 0). What a lease leaves unspent is lost: a process
-leases at most as much as a key at its limit spends in a tenth of a second, and at most twice what it spent
-of its last lease, so that a key gets about half of its limit at worst, and all of it when it sends at its
-limit.
+no 60 seconds ever see more than the limit (overshoot 0). What a lease leaves unspent in its time is lost: a
+process leases at most as much as a key at its limit spends in a tenth of a second, and at most twice what it
+spent of its last lease, so that a key gets about half of its limit at worst, and all of it when it sends at
+its limit. A request that counts as many spends what is left and takes only what it misses; a refused one
+costs nothing and stands in the way of no smaller one.
 """
 
 import math
@@ -21,7 +22,7 @@ from apps.accounts.redis_link import RedisLink
 
 WINDOW_SECONDS = 60
 LEASE_SECONDS = 1
-# A refused lease is not asked for again sooner, or a refused key would cost more than an admitted one.
+# What did not fit is not asked for again sooner, or a refused key would cost more than an admitted one.
 REFUSED_SECONDS = 0.1
 LEASES_PER_LIMIT = 600
 LEASES_KEPT = 10_000
@@ -46,19 +47,32 @@ class _Lease:
         self.most = max(1, limit // LEASES_PER_LIMIT)
         self.size, self.left = 1, 0
         self.ends_at = self.refused_until = 0.0
+        self.most_that_fits = 0
+
+    def lapse(self, now: float) -> None:
+        """What is not spent in time is lost, and the next lease is as large as what was spent of this one."""
+        if now >= self.ends_at:
+            self.size, self.left = max(1, self.size - self.left), 0
 
     def plan(self, now: float) -> int:
-        """The size of the next lease: twice this one if it was spent in time, else what was spent of it."""
-        is_over = now >= self.ends_at
-        return min(self.most, max(1, self.size - self.left) if is_over else 2 * self.size)
+        """The size of the next lease: twice this one if it was spent in time."""
+        return min(self.most, self.size if now >= self.ends_at else 2 * self.size)
+
+    def may_ask(self, missing: int, now: float) -> bool:
+        """Not while so many were refused a moment ago; fewer may fit."""
+        return now >= self.refused_until or missing <= self.most_that_fits
 
     def begin(self, count: Count, *, size: int, now: float) -> None:
+        """Add what was taken. All that was left goes to the request that asks, so none outlives its time."""
         self.last = count
-        if count.is_admitted:
-            self.size = self.left = size
-            self.ends_at = now + LEASE_SECONDS
-        else:
-            self.refused_until = now + REFUSED_SECONDS
+        self.size = size
+        self.left += size
+        self.ends_at = now + LEASE_SECONDS
+
+    def refuse(self, count: Count, *, missing: int, now: float) -> None:
+        self.last = count
+        self.most_that_fits = min(count.remaining, missing - 1)
+        self.refused_until = now + REFUSED_SECONDS
 
     def spend(self, cost: int) -> Count:
         is_admitted = self.left >= cost
@@ -101,10 +115,10 @@ class Quotas:
         lease = self._lease(key, limit)
         with lease.lock:
             now = self._link.clock()
-            if now >= lease.ends_at or lease.left < cost:
-                size, lease.left = lease.plan(now), 0
-                if now >= lease.refused_until:
-                    self._renew(lease, key, size=max(size, cost), cost=cost, now=now)
+            lease.lapse(now)
+            missing = cost - lease.left
+            if missing > 0 and lease.may_ask(missing, now):
+                self._renew(lease, key, missing=missing, now=now)
             return lease.spend(cost)
 
     def _lease(self, key: str, limit: int) -> _Lease:
@@ -113,13 +127,18 @@ class Quotas:
             self._leases = {name: one for name, one in self._leases.items() if one.ends_at > now}
         return self._leases.setdefault((key, limit), _Lease(limit))
 
-    def _renew(self, lease: _Lease, key: str, *, size: int, cost: int, now: float) -> None:
+    def _renew(self, lease: _Lease, key: str, *, missing: int, now: float) -> None:
+        """Take what is missing, and more if there is more."""
         item = RateLimitItemPerSecond(lease.last.limit, WINDOW_SECONDS + LEASE_SECONDS)
+        size = max(lease.plan(now), missing)
         count = self._ask(item, key, size)
-        if not count.is_admitted and cost <= count.remaining < size:
+        while not count.is_admitted and missing <= count.remaining < size:
             size = count.remaining
             count = self._ask(item, key, size)
-        lease.begin(count, size=size, now=now)
+        if count.is_admitted:
+            lease.begin(count, size=size, now=now)
+        else:
+            lease.refuse(count, missing=missing, now=now)
 
     def _ask(self, item: RateLimitItem, key: str, cost: int) -> Count:
         with self._link.asking():

@@ -5,7 +5,10 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import uuid4
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
 import time_machine
 from redis import Redis
@@ -109,8 +112,74 @@ def test_leased_admissions_come_back_after_their_window(settings):
 def test_a_batch_counts_as_many(quotas):
     assert quotas.take_leased("key", limit=1_000, cost=900).is_admitted
     assert not quotas.take_leased("key", limit=1_000, cost=200).is_admitted
-    time.sleep(0.11)
     assert quotas.take_leased("key", limit=1_000, cost=100).is_admitted
+
+
+def test_a_batch_takes_only_what_its_lease_misses(quotas):
+    limit = 10 * LEASES_PER_LIMIT
+
+    admitted = sum(quotas.take_leased("key", limit=limit, cost=7).is_admitted for _ in range(limit // 7 + 9))
+
+    assert admitted == limit // 7
+
+
+def test_a_refused_batch_leaves_what_was_leased(quotas):
+    for _ in range(60):
+        quotas.take_leased("key", limit=6_000, cost=99)
+    assert not quotas.take_leased("key", limit=6_000, cost=99).is_admitted
+
+    assert [quotas.take_leased("key", limit=6_000).is_admitted for _ in range(61)] == [True] * 60 + [False]
+
+
+def test_a_refusal_is_not_asked_for_again_at_once(settings):
+    quotas = Quotas(RedisLink(settings.REDIS_URL))
+    quotas.take_leased("key", limit=1_000, cost=900)
+    quotas.take_leased("key", limit=1_000, cost=200)
+    with Redis.from_url(settings.REDIS_URL) as redis:
+        before = redis.info("commandstats")["cmdstat_evalsha"]["calls"]
+
+        assert not any(quotas.take_leased("key", limit=1_000, cost=cost).is_admitted for cost in (500, 101))
+
+        assert redis.info("commandstats")["cmdstat_evalsha"]["calls"] == before
+
+
+LIMITS = st.sampled_from([40, 2 * LEASES_PER_LIMIT, 10 * LEASES_PER_LIMIT])
+# Which of three processes asks, for which part of the limit (none: one event), after how many seconds.
+TURNS = st.tuples(st.integers(0, 2), st.one_of(st.just(0.0), st.floats(0, 0.6)))
+BY_AND_BY = st.tuples(TURNS, st.sampled_from([0.0, 0.0, 0.05, 0.4, 1.2, 20.0, 59.0]))
+SOME = hypothesis.settings(
+    max_examples=40, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+)
+
+
+@SOME
+@hypothesis.given(limit=LIMITS, turns=st.lists(TURNS, max_size=30))
+def test_whatever_is_refused_would_not_have_fit(own_redis, limit, turns):
+    processes, key = [Quotas(RedisLink(own_redis.url, clock=Clock())) for _ in range(3)], str(uuid4())
+    elsewhere = (len(processes) - 1) * max(1, limit // LEASES_PER_LIMIT)
+    admitted = 0
+    for process, part in [*turns, *[(turn % 3, 0.0) for turn in range(limit + 3 * elsewhere)]]:
+        cost = max(1, int(part * limit))
+        if processes[process].take_leased(key, limit=limit, cost=cost).is_admitted:
+            admitted += cost
+        else:
+            assert admitted + cost > limit - elsewhere
+        assert admitted <= limit
+    assert admitted == limit
+
+
+@SOME
+@hypothesis.given(limit=LIMITS, turns=st.lists(BY_AND_BY, max_size=40))
+def test_no_minute_sees_more_than_the_limit(own_redis, limit, turns):
+    processes, key = [Quotas(RedisLink(own_redis.url, clock=time.time)) for _ in range(3)], str(uuid4())
+    admitted: list[tuple[float, int]] = []
+    with time_machine.travel(time.time(), tick=False) as clock:
+        for (process, part), seconds in turns:
+            clock.shift(seconds)
+            cost = max(1, int(part * limit))
+            if processes[process].take_leased(key, limit=limit, cost=cost).is_admitted:
+                admitted.append((time.time(), cost))
+            assert sum(cost for at, cost in admitted if at > time.time() - 60) <= limit
 
 
 def test_the_window_slides(quotas):
