@@ -4,7 +4,6 @@ Everyone who locks or makes people does it in one order, so that no two transact
 people by their key, then user ids by alphabet, then anonymous ids by alphabet. Hence one call a transaction.
 """
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -48,13 +47,13 @@ ADD_USERS = """
     WITH sequence AS MATERIALIZED (SELECT pg_get_serial_sequence('accounts_person', 'id')::regclass AS name)
     INSERT INTO accounts_person
         (id, workspace_id, public_id, external_id, traits, first_seen_at, last_seen_at)
-    SELECT {id}, %(workspace)s, wanted.public_id, wanted.name, '{{}}',
+    SELECT {id}, %(workspace)s, gen_random_uuid(), wanted.name, '{{}}',
         timestamptz 'epoch' + first * interval '1 microsecond',
         timestamptz 'epoch' + last * interval '1 microsecond'
     FROM ROWS FROM (
         json_array_elements_text(%(names)s::json), unnest(%(people)s::bigint[]),
-        unnest(%(public_ids)s::uuid[]), unnest(%(first)s::bigint[]), unnest(%(last)s::bigint[])
-    ) AS wanted(name, person, public_id, first, last)
+        unnest(%(first)s::bigint[]), unnest(%(last)s::bigint[])
+    ) AS wanted(name, person, first, last)
     {exists} RETURNING external_id, id
 """
 _NEXT = "nextval((SELECT name FROM sequence))"
@@ -258,7 +257,6 @@ def add_users(batch: Batch, user_people: Integers, promoted: dict[int, int]) -> 
                 "workspace": scoping.current_id(),
                 "names": msgspec.json.encode([batch.users[code] for code in codes]).decode(),
                 "people": _array([promoted.get(-1 - code, "NULL") for code in codes]) if promoted else "{}",
-                "public_ids": _array(_public_ids(len(codes))),
                 "first": first,
                 "last": last,
             }
@@ -352,18 +350,6 @@ def widen(person_ids: Integers, seen: Integers, *, known: Spans) -> None:
         columns = [_array(column[part].tolist()) for column in (people, first, last)]
         with connection.cursor() as cursor:
             cursor.execute(WIDEN, [*columns, scoping.current_id()])
-
-
-def _public_ids(count: int) -> list[str]:
-    """Random ids (RFC 9562, version 4) in their order: their index is then written from left to right, which
-    takes 6 of 14 microseconds off each person of a large batch.
-    """
-    ids = np.frombuffer(os.urandom(16 * count), np.uint8).reshape(count, 16).copy()
-    ids[:, 6] = ids[:, 6] & 0x0F | 0x40
-    ids[:, 8] = ids[:, 8] & 0x3F | 0x80
-    halves = ids.view(">u8").astype(np.uint64)
-    letters = ids[np.lexsort((halves[:, 1], halves[:, 0]))].tobytes().hex()
-    return [letters[start : start + 32] for start in range(0, len(letters), 32)]
 
 
 def _merged_into(survivors: Iterable[int]) -> set[int]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
+from itertools import pairwise
 from threading import Event
 from typing import Any
 
@@ -147,13 +148,13 @@ def test_whoever_was_met_in_a_transaction_that_came_to_nothing_is_made(workspace
     assert found.tolist() == [Person.objects.get(external_id="u1").pk]
 
 
-def test_the_ids_outside_of_a_batch_are_random_and_rise_with_its_user_ids(workspace):
-    people.resolve_many([(f"u{n}", None) for n in range(9)], workspace_id=workspace.pk, seen_at=NOW)
+def test_the_ids_outside_of_a_batch_tell_nothing_of_the_order_of_its_user_ids(workspace):
+    people.resolve_many([(f"u{n:02}", None) for n in range(40)], workspace_id=workspace.pk, seen_at=NOW)
 
     made = list(Person.objects.order_by("external_id").values_list("public_id", flat=True))
-    assert made == sorted(set(made))
+    rising = sum(one < next_one for one, next_one in pairwise(made))
+    assert 5 < rising < 34  # 19.5 at random; further off once in a hundred million batches
     assert {(one.version, one.variant) for one in made} == {(4, uuid.RFC_4122)}
-    assert len({str(one)[:6] for one in made}) == 9
 
 
 def test_an_empty_batch_finds_nobody(workspace):
