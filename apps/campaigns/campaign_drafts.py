@@ -163,7 +163,7 @@ def duplicate(actor: Actor, campaign: Campaign, *, now: datetime) -> Campaign:
     for one in splitting.contents_of(campaign):
         one.pk, one.campaign, one.changed_at, one.version = None, made, now, made.version
         one._state.adding = True
-        one.approved_at, one.approved_by, one.prediction = None, "", {}
+        one.approved_at, one.approved_by, one.prediction, one.has_blocks = None, "", {}, False
         one.save(force_insert=True)
     after = {"from": campaign.pk, "name": made.name}
     audit.record(actor, "campaign.duplicated", made, now=now, after=after)

@@ -9,7 +9,10 @@ from django.utils import timezone
 from apps.accounts.permissions import system
 from apps.campaigns import arm_figures, campaign_reports, campaign_wording, campaigns
 from apps.campaigns.content import blocks, variants
+from apps.campaigns.delivery import writing
 from apps.campaigns.models import ArmFigures, Campaign, Content, Engagement, Recipient, Topic
+from apps.campaigns.subscriptions import topics
+from apps.integrations import bulk_mail
 from tests.campaigns.built import launched, ready, send_all, somebody
 from tests.campaigns.content.letters_of import TOKENS, letter
 from tests.campaigns.delivery import conftest as delivery_fixtures
@@ -36,6 +39,11 @@ def _with_blocks(workspace, **chosen):
     one = variants.change(system(workspace.pk), variants.get(made, "a"), now=NOW, body=PHASES)
     variants.approve(somebody(workspace), one, now=NOW)
     return campaigns.find(made.public_id)
+
+
+def _lot(body):
+    words = Content(subject="Hello", body=body, preheader="", cta_label="")
+    return blocks.lot_of(Campaign(), words)
 
 
 def _text(made, values, **how):
@@ -72,11 +80,128 @@ def test_of_traits_only_what_is_asked_for_is_left_out():
     assert (made.render(known, TOKENS).subject, plain.subject) == ("Yes", "No")
 
 
-def test_a_greeting_that_asks_for_a_name_is_no_text_for_some():
-    made = letter(body="{% if first_name %}Hello {{ first_name }}.{% else %}Hello.{% endif %}")
+@pytest.mark.parametrize(
+    "greeting",
+    [
+        "{% if NAME %}Hello {{ NAME }}.{% else %}Hello.{% endif %}",
+        "{% if NAME is defined %}Hello {{ NAME | title }}.{% endif %}",
+        "{{ NAME if NAME else 'you' }}",
+        "{{ NAME | title or 'you' }}",
+    ],
+)
+@pytest.mark.parametrize("name", ["first_name", "company", "traits.first_name"])
+def test_a_greeting_that_asks_for_a_name_is_no_text_for_some(greeting, name):
+    made = letter(body=greeting.replace("NAME", name))
+    known = {"first_name": "Ann", "company": "Ann", "traits": {"first_name": "Ann"}}
 
-    assert "Hello Ann." in _text(made, {"first_name": "Ann"}, is_plain=True)
+    assert "Ann" in _text(made, known, is_plain=True)
     assert not blocks.asked_in(made.trees.values())
+
+
+def test_a_name_that_is_said_is_kept_where_something_else_is_asked_beside_it():
+    made = letter(
+        body="{% if traits.nick and traits.vip %}{{ traits.nick }}, VIP.{% endif %} {{ traits.nick }}"
+    )
+
+    assert _text(made, {"traits": {"nick": "Bo", "vip": True}}, is_plain=True).startswith(" Bo\n")
+    assert blocks.asked_in(made.trees.values()) == {"traits.vip"}
+
+
+PRODUCTS = {"traits": {"products": [{"name": "Arch", "vip": True}], "plan": "gold"}}
+
+
+@pytest.mark.parametrize(
+    ("body", "asked"),
+    [
+        (
+            "{% for p in traits.products %}{% if p.vip %}New: {{ p.name }}{% endif %}{% endfor %}",
+            "traits.products",
+        ),
+        ("{% for p in traits.products if p.vip %}New: {{ p.name }}{% endfor %}", "traits.products"),
+        ("{{ traits.plan == 'gold' and 'New: Arch' }}", "traits.plan"),
+        ("{{ (traits.plan == 'gold' and 'New: Arch') or 'Hi' }}", "traits.plan"),
+        ("{{ 'New: Arch' if traits['plan'] == 'gold' }}", "traits.plan"),
+    ],
+)
+def test_what_loops_and_short_conditions_ask_for_is_left_out(body, asked):
+    made = letter(body=body)
+
+    assert "New: Arch" in _text(made, PRODUCTS)
+    assert "New: Arch" not in _text(made, PRODUCTS, is_plain=True)
+    assert blocks.asked_in(made.trees.values()) == {asked}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{% for p in traits.products %}{{ p.name }}{% endfor %}",
+        "{% for p in traits.products %}{% if p %}{{ p }}{% endif %}{% endfor %}",
+        "{% if traits.products %}{% for p in traits.products %}{{ p.name }}{% endfor %}{% endif %}",
+        "{% for p in ['a', 'b'] %}{% if p == 'a' %}{{ p }}{% endif %}{% endfor %}",
+        "{{ traits.plan | default('free') }}",
+    ],
+)
+def test_what_is_only_said_is_not_asked(body):
+    assert not blocks.asked_in(letter(body=body).trees.values())
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "traits.vip",
+        "traits.vip is defined",
+        "traits.plan == 'gold'",
+        "traits.plan in ['gold', 'silver']",
+        "'music' in traits.interests",
+        "traits.guests > 100 and (season == 'winter' or days_to_wedding <= 30)",
+        "30 > days_to_wedding",
+        "traits.interests | length > 2",
+        "first_name and traits.vip",
+        "traits.plan | default('free') == 'gold'",
+    ],
+)
+def test_a_condition_that_asks_for_what_is_so_is_measured(test):
+    assert _lot(f"{{% if {test} %}}Gin.{{% else %}}Tea.{{% endif %}}") == "drawn"
+    assert _lot(f"{{{{ {test} and 'Gin' }}}}") == "drawn"
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "not traits.under_18",
+        "traits.under_18 != true",
+        "traits.plan not in ['gold']",
+        "traits.under_18 is undefined",
+        "traits.under_18 is not defined",
+        "traits.vip and not traits.under_18",
+        "not (traits.under_18 or traits.vip)",
+        "traits.age | length < 3",
+        "traits.guests | length == 0",
+        "traits.age | default(20) >= 18",
+        "traits.under_18 | default('no') == 'no'",
+        "traits.plan | default(first_name) == first_name",
+        "(traits.a or 'x') == 'x'",
+        "(0 if traits.under_18 else 1)",
+        "not planning_phase",
+    ],
+)
+def test_a_condition_that_asks_for_what_is_not_so_is_not_measured(test):
+    assert _lot(f"{{% if {test} %}}Gin.{{% endif %}}") == "negated"
+    assert _lot(f"{{% if season == 'winter' %}}Fire.{{% elif {test} %}}Gin.{{% endif %}}") == "negated"
+    assert _lot(f"{{{{ 'Gin' if {test} }}}}") == "negated"
+    assert _lot(f"{{{{ ({test}) and 'Gin' }}}}") == "negated"
+
+
+def test_a_loop_that_takes_what_is_not_so_is_not_measured():
+    assert _lot("{% for p in traits.products if not p.adult %}{{ p.name }}{% endfor %}") == "negated"
+    assert (
+        _lot("{% for p in traits.list %}{% if p.adult != true %}{{ p.name }}{% endif %}{% endfor %}")
+        == "negated"
+    )
+
+
+def test_asking_how_somebody_is_called_in_any_way_is_no_text_for_some():
+    assert _lot("{% if not first_name %}Who are you?{% endif %}") == ""
 
 
 def test_the_database_draws_the_same_lot(workspace, campaign, people):
@@ -120,6 +245,46 @@ def test_a_launch_writes_down_what_is_measured(actor, workspace):
     made = launched(actor, _with_blocks(workspace, audience=plain.audience))
 
     assert [one.campaign for one in Content.objects.filter(has_blocks=True)] == [made]
+
+
+def test_what_is_asked_negatively_goes_to_whom_it_is_for(workspace, campaign, people, sink, at_smtp):
+    grown, minors = people(20), people(20, first=20, under_18=True)
+    made = campaign()
+    body = "{% if not traits.under_18 %}Gin.{% else %}Tea.{% endif %}"
+    Content.objects.filter(campaign=made).update(body=body, has_blocks=True)
+
+    blocks.mark(made, list(Content.objects.filter(campaign=made)))
+    launch(made, now=timezone.now())
+    work()
+
+    letters = zip(sink.stored, sink.messages, strict=True)
+    said = {to: b"Gin." in raw for (to, _), raw in letters}
+    assert said == {f"{one.external_id}@example.com": one in grown for one in [*grown, *minors]}
+    assert not Content.objects.filter(has_blocks=True).exists()
+
+
+def test_a_copy_is_not_marked_before_it_leaves(actor, workspace):
+    made = launched(actor, _with_blocks(workspace, many=3))
+
+    copy = campaigns.duplicate(actor, made, now=NOW)
+
+    assert [one.campaign for one in Content.objects.filter(has_blocks=True)] == [made]
+    one = Content.objects.get(campaign=copy)
+    Content.objects.filter(pk=one.pk).update(has_blocks=True, body="Hello.")
+    blocks.mark(copy, list(Content.objects.filter(campaign=copy)))
+    assert not Content.objects.filter(campaign=copy, has_blocks=True).exists()
+
+
+def test_a_topic_that_people_wait_for_from_now_on_ends_the_lot(actor, campaign, at_smtp):
+    made = campaign()
+    Campaign.objects.filter(pk=made.pk).update(kind=Campaign.Kind.TRIGGERED, state=Campaign.State.RUNNING)
+    Content.objects.filter(campaign=made).update(body=PHASES, has_blocks=True)
+
+    topics.change(actor, made.topic, now=NOW, basis=Topic.Basis.SERVICE)
+
+    assert not Content.objects.filter(has_blocks=True).exists()
+    Content.objects.filter(campaign=made).update(has_blocks=True)
+    assert not writing.writer(campaigns.find(made.public_id), bulk_mail.sender(made.sender)).measured
 
 
 def test_a_service_message_is_left_whole(workspace):
@@ -223,6 +388,10 @@ def test_the_builder_says_that_a_fifth_gets_what_is_for_everybody(page, workspac
 
     assert said in page.get(address).content.decode()
 
+    Content.objects.filter(campaign=made).update(body="{% if not traits.vip %}\nGin.\n{% endif %}")
+    shown = page.get(address).content.decode()
+    assert said not in shown
+    assert "Not measured: a condition asks what is not so" in shown
     Content.objects.filter(campaign=made).update(body="{% if season %}")
     assert page.get(address).status_code == 200
     Content.objects.filter(campaign=made).update(body="Hello {{ first_name }}")

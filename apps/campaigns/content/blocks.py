@@ -2,17 +2,20 @@
 
 A fifth of the people get a letter as somebody of whom is not known what its conditions ask for. Who that is
 follows from the campaign and the person, so it is the same however often a letter is made, and whoever sums
-up can ask the database for it (PLAIN). Nobody is spared of what a service topic has to say.
+up can ask the database for it (PLAIN). Nobody is spared of what a service topic has to say. Where a condition
+holds for whoever nothing is known of ("not under 18"), the lot would hand out what is for other people: there
+it is not drawn, and nothing is measured.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
 from jinja2 import nodes
 
-from apps.campaigns.content import sandbox
-from apps.campaigns.content.merge_fields import OWN, TRAITS, names
+from apps.campaigns.content import conditions, sandbox
+from apps.campaigns.content.merge_fields import TRAITS, names
 from apps.campaigns.models import Campaign, Content, Topic
 
 CONTROL_SHARE = 0.2
@@ -23,6 +26,16 @@ PLAIN = f"""(('x' || encode(substring(sha256(convert_to(r.campaign_id || ':' || 
 _WORDS = ("subject", "preheader", "body", "cta_label")
 
 
+class Lot(StrEnum):
+    """Of a content. NONE: it says the same to all, or to people who wait for it. DRAWN: a fifth get what is
+    for everybody. NEGATED: a condition asks what is not so; each gets what is for them, and none is measured.
+    """
+
+    NONE = ""
+    DRAWN = "drawn"
+    NEGATED = "negated"
+
+
 def is_plain(campaign_id: int, person_id: int) -> bool:
     """Whether somebody gets what is for everybody."""
     drawn = sha256(f"{campaign_id}:{person_id}".encode()).digest()[:4]
@@ -31,9 +44,9 @@ def is_plain(campaign_id: int, person_id: int) -> bool:
 
 def asked_in(trees: Iterable[nodes.Template]) -> frozenset[str]:
     """What conditions ask for: names of fields and, as traits.plan, of traits. Not how somebody is called or
-    reached: a greeting that asks for a name before it says it is no text for some readers.
+    reached, and not what is asked only to be said.
     """
-    return frozenset(name for tree in trees for test in _tests(tree) for name in _names(test)) - OWN
+    return conditions.asked([one for tree in trees for one in conditions.of(tree)])
 
 
 def without(values: Mapping[str, Any], asked: frozenset[str]) -> dict[str, Any]:
@@ -45,34 +58,24 @@ def without(values: Mapping[str, Any], asked: frozenset[str]) -> dict[str, Any]:
 
 
 def mark(campaign: Campaign, contents: Sequence[Content]) -> None:
-    """Write down, as it leaves, which contents have texts for some alone: they are measured from then on."""
-    found = [one.pk for one in contents if is_measured(campaign, one)]
-    Content.objects.filter(pk__in=found).update(has_blocks=True)
+    """Write down, as it leaves, which contents have texts for some alone and are measured from then on, and
+    which are not.
+    """
+    found = {one.pk: lot_of(campaign, one) == Lot.DRAWN for one in contents}
+    for is_drawn in (True, False):
+        marked = [key for key, drawn in found.items() if drawn == is_drawn]
+        Content.objects.filter(pk__in=marked).update(has_blocks=is_drawn)
 
 
-def is_measured(campaign: Campaign, content: Content) -> bool:
-    """Whether it has texts for some alone that not everybody has to get. Raises BadTemplate."""
-    is_service = campaign.topic is not None and campaign.topic.basis == Topic.Basis.SERVICE
-    return not is_service and bool(asked_in(_trees(content)))
+def lot_of(campaign: Campaign, content: Content) -> Lot:
+    """Whether somebody gets what is for everybody in place of a text for some. Raises BadTemplate."""
+    if campaign.topic is not None and campaign.topic.basis == Topic.Basis.SERVICE:
+        return Lot.NONE
+    found = [one for tree in _trees(content) for one in conditions.of(tree)]
+    if not (asked := conditions.asked(found)):
+        return Lot.NONE
+    return Lot.DRAWN if conditions.are_positive(found, asked) else Lot.NEGATED
 
 
 def _trees(content: Content) -> Iterator[nodes.Template]:
     return (sandbox.check(sandbox.cleaned(getattr(content, name)), names()) for name in _WORDS)
-
-
-def _tests(tree: nodes.Template) -> Iterator[nodes.Node]:
-    yield from (one.test for one in tree.find_all(nodes.If))
-    yield from (one.test for one in tree.find_all(nodes.CondExpr))
-
-
-def _names(test: nodes.Node) -> Iterator[str]:
-    found = [test, *test.find_all(nodes.Node)]
-    picked = {id(one.node): _picked(one) for one in found if isinstance(one, nodes.Getattr | nodes.Getitem)}
-    for one in found:
-        if isinstance(one, nodes.Name):
-            yield picked.get(id(one), one.name)
-
-
-def _picked(node: nodes.Getattr | nodes.Getitem) -> str:
-    key = node.attr if isinstance(node, nodes.Getattr) else getattr(node.arg, "value", "")
-    return f"{TRAITS}.{key}"

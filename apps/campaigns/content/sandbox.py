@@ -7,7 +7,7 @@ fails, nor runs long, nor reads anything but the values that it is given. Jinja'
 behind this as a second wall.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -272,7 +272,21 @@ def _filtered(node: Any, name: str, *arguments: Any) -> nodes.Filter:
 
 def compiled(source: str) -> Template:
     """The program of a source whose parts were checked."""
-    tree = _Total().visit(ENVIRONMENT.parse(source))
+    return _program(ENVIRONMENT.parse(source))
+
+
+def any_holds(tests: Sequence[nodes.Expr], values: Mapping[str, Any]) -> bool:
+    """Whether one of the tests, taken out of checked trees, holds for such values. Takes them apart: they
+    serve nothing afterwards.
+    """
+    marked: list[nodes.Expr] = [
+        nodes.CondExpr(one, nodes.Const("1"), nodes.Const(""), lineno=1) for one in tests
+    ]
+    return bool(_program(nodes.Template([nodes.Output(marked, lineno=1)], lineno=1)).render(values))
+
+
+def _program(checked: nodes.Template) -> Template:
+    tree = _Total().visit(checked)
     tree.set_environment(ENVIRONMENT)
     code = ENVIRONMENT.compile(tree, "message", "message")
     return Template.from_code(ENVIRONMENT, code, {}, None)

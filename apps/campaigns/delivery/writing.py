@@ -70,6 +70,6 @@ def writer(campaign: Campaign, sender: bulk_mail.Sender) -> Writer:
     feedback = f"{campaign.public_id.hex}:{topic}:{campaign.workspace_id}:bellwether"
     headers = (("List-Id", list_id), ("Feedback-ID", feedback)) if is_bulk else (("Feedback-ID", feedback),)
     envelope = bulk_mail.envelope(sender, content_type=compiled.content_type, headers=headers)
-    measured = frozenset(one.pk for one in contents if one.has_blocks)
+    measured = frozenset(one.pk for one in contents if one.has_blocks and is_bulk)
     site = settings.SITE_URL
     return Writer(campaign.workspace_id, compiled, envelope, is_bulk, site, campaign.pk, measured)

@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from apps.accounts import audit, consent, scoping
 from apps.accounts.errors import DomainError, Invalid, NotHere
 from apps.accounts.permissions import Actor, require
-from apps.campaigns.models import Campaign, Topic
+from apps.campaigns.models import Campaign, Content, Topic
 
 Basis = Topic.Basis
 # What each workspace begins with.
@@ -144,6 +144,8 @@ def change(actor: Actor, topic: Topic, *, now: datetime, **changes: Any) -> Topi
         require(actor, "campaigns:send")
     if locked.basis == Basis.SERVICE != before["basis"]:
         _check_unused(locked)
+        # Who waits for a message gets all of it: what is on its way is measured no more.
+        Content.objects.filter(campaign__topic=locked, campaign__finished_at=None).update(has_blocks=False)
     if (after := _told(locked)) != before:
         locked.save(update_fields=list(CHANGEABLE))
         audit.record(actor, "topic.changed", locked, now=now, before=before, after=after)

@@ -252,7 +252,7 @@ def _contents(
         "dark": "dark" in request.GET,
         "is_text": "text" in request.GET,
         "shown": shown,
-        "is_measured": bool(shown and chosen and blocks.is_measured(found, chosen)),
+        "lot": blocks.lot_of(found, chosen) if shown and chosen else blocks.Lot.NONE,
         "whose": whose,
         "people": _who_may_be_shown(request, found),
         "frame": _frame(found, chosen, whose=whose, dark="dark" in request.GET),
