@@ -21,13 +21,12 @@ from django.utils import timezone
 
 from apps.accounts import audit, jobs, scoping
 from apps.accounts.errors import DomainError, Invalid
-from apps.accounts.models import Job
+from apps.accounts.models import Job, Workspace
 from apps.accounts.people import TooBusy
 from apps.accounts.permissions import Actor, system
 from apps.attribution import dead_letters, ingest, made_up_ids
 from apps.attribution.dead_letters import Refusal
 from apps.attribution.import_rows import Batch, Parsed, Reader
-from apps.attribution.made_up_ids import MadeUpIds
 from apps.attribution.models import DeadLetter, Door, FileImport, Reason
 from apps.attribution.orders import Contested
 from apps.attribution.parsing import Errors
@@ -140,7 +139,7 @@ def run(
     start_line: rows before it were dealt with by an earlier run; they are read but not stored again. A dry
     run stores nothing. Rows that cannot be stored become dead letters, as many as are kept.
     """
-    ids = MadeUpIds(is_timeless=made_up_ids.are_timeless())
+    ids = made_up_ids.of(Workspace.objects.get(pk=actor.workspace_id))
     tally, reader = Tally(next_line=start_line), Reader(mapping, now, ids)
     for part in _batches(blocks(path, size=BATCH)):
         with _no_search_for_cycles():

@@ -2,7 +2,8 @@
 
 They begin with the row's time, so that rows stored in their order are in that of time as well, and the index
 by time is written as quietly as that of event ids: at random it takes three microseconds a row. A workspace
-that holds ids of the first kind, which did not, goes on with those: a file that it knows stays known.
+from before that goes on with ids of the first kind, row- and half of a digest: a file that it knows stays
+known, and so does a letter that waits. Which those are was written down once (ROW_IDS_WITHOUT_TIME).
 """
 
 import hashlib
@@ -14,24 +15,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from django.db import connection
 from numpy.typing import NDArray
 
-from apps.accounts import scoping
+from apps.accounts.models import Workspace
 from apps.attribution.said_before import SaidBefore
 from apps.attribution.touch_columns import texts
+from apps.attribution.workspace_settings import ROW_IDS_WITHOUT_TIME
 
-# Of the first kind are row-, half of a digest in hexadecimal, and how often. The two limits are those of what
-# begins so in every order of letters.
-_HOLDS_FIRST_KIND = """
-    SELECT EXISTS (
-        SELECT 1 FROM attribution_touchpoint WHERE workspace_id = (SELECT %(workspace)s::bigint)
-        AND event_id > 'row' AND event_id < 'rox' AND event_id LIKE 'row-%%'
-    ) OR EXISTS (
-        SELECT 1 FROM attribution_conversionrecord WHERE workspace_id = (SELECT %(workspace)s::bigint)
-        AND event_id > 'row' AND event_id < 'rox' AND event_id LIKE 'row-%%'
-    )
-"""
 # Year to second, where a time is written as ISO 8601 has it; other spellings only sort less well.
 _DIGITS = 14
 _NO_DIGITS = re.compile("[^0-9]")
@@ -44,11 +34,9 @@ Letters = NDArray[np.uint8]
 _in_order = json.JSONEncoder(sort_keys=True).encode
 
 
-def are_timeless() -> bool:
-    """Whether the workspace holds ids of the first kind."""
-    with connection.cursor() as cursor:
-        cursor.execute(_HOLDS_FIRST_KIND, {"workspace": scoping.current_id()})
-        return bool(cursor.fetchone()[0])
+def of(workspace: Workspace) -> "MadeUpIds":
+    """Ids of the kind that the workspace uses."""
+    return MadeUpIds(is_timeless=bool(workspace.settings.get(ROW_IDS_WITHOUT_TIME)))
 
 
 class MadeUpIds:

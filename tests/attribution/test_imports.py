@@ -3,19 +3,22 @@
 import csv
 import gzip
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
-from apps.accounts import jobs, scoping
+from apps.accounts import jobs, permissions, scoping, workspaces
 from apps.accounts.errors import Invalid
-from apps.accounts.models import Job, Person
+from apps.accounts.models import Job, Person, Workspace
 from apps.attribution import dead_letters, imports
 from apps.attribution.models import Conversion, DeadLetter, FileImport, Touchpoint
 from apps.attribution.row_files import UnreadableFile, rows
+from tests.factories import NOW
 
 HEADER = "user_id,occurred_at,kind,channel,campaign,value\n"
 LOG = (
@@ -32,6 +35,16 @@ def log_file(tmp_path) -> Path:
     path = tmp_path / "events.csv"
     path.write_text(LOG)
     return path
+
+
+def _mark_those_from_before():
+    mark = import_module("apps.attribution.migrations.0013_older_workspaces_keep_their_row_ids").MARK
+    with connection.cursor() as cursor:
+        cursor.execute(mark)
+
+
+def _kinds_of_ids():
+    return {one.partition("-")[0] for one in Touchpoint.objects.values_list("event_id", flat=True)}
 
 
 def _import(workspace, path, *options):
@@ -56,16 +69,61 @@ def test_importing_again_stores_nothing_twice(workspace, log_file, capsys):
     assert Touchpoint.objects.count() == 3
 
 
-def test_a_file_from_before_ids_began_with_their_time_is_still_known(workspace, log_file, capsys):
+def test_a_file_that_a_workspace_knows_from_before_ids_began_with_their_time_stays_known(
+    workspace, log_file, capsys
+):
     """By the id that its first row was given then."""
     first = "row-966e8f783cb2019b86f8af19a1064a0a-1"
     path = log_file.with_name("given.csv")
     path.write_text(f"user_id,occurred_at,event_id,channel\nu1,2026-10-01T09:00:00Z,{first},email\n")
     _import(workspace, path)
+    _mark_those_from_before()
 
     call_command("import_events", str(log_file), "--workspace", workspace.slug)
 
     assert "4 rows: 3 stored, 1 known already, 0 set aside." in capsys.readouterr().out
+    assert _kinds_of_ids() == {"row"}
+
+
+def test_a_workspace_from_before_goes_on_by_its_kind_though_it_holds_no_rows_yet(workspace, log_file):
+    """Its letters wait by ids of that kind, and so do the rest of a file that is half read."""
+    _mark_those_from_before()
+
+    _import(workspace, log_file)
+
+    assert _kinds_of_ids() == {"row"}
+
+
+def test_an_id_that_a_customer_begins_in_the_old_way_changes_nothing(workspace, log_file, capsys):
+    _import(workspace, log_file)
+    path = log_file.with_name("given.csv")
+    path.write_text("user_id,occurred_at,event_id,channel\nu1,2026-10-01T09:00:00Z,row-17,email\n")
+    _import(workspace, path)
+
+    call_command("import_events", str(log_file), "--workspace", workspace.slug)
+
+    assert "4 rows: 0 stored, 4 known already, 0 set aside." in capsys.readouterr().out
+    assert _kinds_of_ids() == {"at", "row"}
+
+
+def test_a_workspace_is_marked_once_and_keeps_its_settings(workspace):
+    actor = permissions.system(workspace.pk)
+    workspaces.change(actor, now=NOW, settings={"lookback_days": 7})
+
+    _mark_those_from_before()
+    _mark_those_from_before()
+
+    assert Workspace.objects.get().settings == {"lookback_days": 7, "row_ids_without_time": True}
+
+
+@pytest.mark.parametrize("value", [True, False, None])
+def test_nobody_can_change_which_kind_of_ids_a_workspace_uses(workspace, value):
+    actor = permissions.system(workspace.pk)
+
+    with pytest.raises(Invalid) as refusal:
+        workspaces.change(actor, now=NOW, settings={"row_ids_without_time": value})
+
+    assert set(refusal.value.errors) == {"settings.row_ids_without_time"}
 
 
 def test_two_rows_that_say_the_same_are_two_events(workspace, tmp_path):
