@@ -7,7 +7,7 @@ listed in EXEMPT.
 """
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import structlog
 from django.apps import apps
@@ -16,8 +16,9 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import sql
 
-from apps.accounts import statement_keys
+from apps.accounts import statement_keys, table_walls
 from apps.accounts.statement_keys import Key
+from apps.accounts.table_walls import EVERYTHING, Policy, Wall
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +66,14 @@ APPEND_ONLY = {
 }
 
 
+class Roles(NamedTuple):
+    """The names of PostgreSQL's roles."""
+
+    owner: str
+    app: str
+    across: str
+
+
 class OwnerMigrates:
     """Database router: the owner's alias is for migrations and maintenance, never for a model's query."""
 
@@ -93,56 +102,56 @@ def workspace_column(model: type[models.Model]) -> str | None:
 
 
 def install(database: BaseDatabaseWrapper) -> None:
-    """Grants, policies and foreign keys of every table. Idempotent; runs as the owner after each migrate."""
-    roles = {
-        "owner": sql.Identifier(database.settings_dict["USER"]),
-        "app": sql.Identifier(settings.DATABASES["default"]["USER"]),
-        "across": sql.Identifier(settings.ACROSS_ROLE),
-        "database": sql.Identifier(database.settings_dict["NAME"]),
-    }
+    """Rights, policies and foreign keys of every table. Idempotent; runs as the owner after each migrate."""
+    roles = Roles(
+        owner=database.settings_dict["USER"],
+        app=settings.DATABASES["default"]["USER"],
+        across=settings.ACROSS_ROLE,
+    )
     with database.cursor() as cursor:
         existing = set(database.introspection.table_names(cursor))
-        for statement in _grants(existing, roles):
+        for statement in _doors(database.settings_dict["NAME"], roles):
             cursor.execute(statement)
-        for model in owned_models():
-            if model._meta.db_table in existing:
-                for statement in _policies(model, roles):
-                    cursor.execute(statement)
-        for model in owned_models():
-            _install_foreign_keys(database, model, existing)
+    table_walls.open_sequences(database, roles.app)
+    table_walls.put_right(database, _walls(database, existing, roles))
+    for model in owned_models():
+        _install_foreign_keys(database, model, existing)
 
 
-def _grants(tables: set[str], roles: dict[str, sql.Identifier]) -> Iterator[sql.Composed]:
-    for role in ("app", "across"):
-        yield sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(roles[role])
+def _doors(database: str, roles: Roles) -> Iterator[sql.Composed]:
+    """What lets the roles in at all; waits for nobody who reads or writes."""
+    app = sql.Identifier(roles.app)
+    for role in (app, sql.Identifier(roles.across)):
+        yield sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(role)
     # COPY FROM is refused under row-level security: bulk loads copy into a temporary table first.
-    yield sql.SQL("GRANT TEMPORARY ON DATABASE {} TO {}").format(roles["database"], roles["app"])
-    yield sql.SQL("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {}").format(roles["app"])
-    for table in sorted(tables):
-        rights = "SELECT, INSERT" if table in APPEND_ONLY else "SELECT, INSERT, UPDATE, DELETE"
-        name = sql.Identifier(table)
-        if table == "django_migrations":
-            rights = "SELECT"
-        yield sql.SQL("REVOKE ALL ON {} FROM {}").format(name, roles["app"])
-        yield sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), name, roles["app"])
-        yield sql.SQL("GRANT SELECT ON {} TO {}").format(name, roles["across"])
+    yield sql.SQL("GRANT TEMPORARY ON DATABASE {} TO {}").format(sql.Identifier(database), app)
 
 
-def _policies(model: type[models.Model], roles: dict[str, sql.Identifier]) -> Iterator[sql.Composed]:
-    table = sql.Identifier(model._meta.db_table)
-    mine = sql.SQL("{} = " + CURRENT).format(sql.Identifier(str(workspace_column(model))))
-    yield sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(table)
-    yield sql.SQL("ALTER TABLE {} FORCE ROW LEVEL SECURITY").format(table)
-    for name, role, verb, condition in (
-        ("workspace_rows", "app", "ALL", mine),
-        ("across_reads", "across", "SELECT", sql.SQL("true")),
-        ("owner_rows", "owner", "ALL", sql.SQL("true")),
-    ):
-        yield sql.SQL("DROP POLICY IF EXISTS {} ON {}").format(sql.Identifier(name), table)
-        check = sql.SQL("") if verb == "SELECT" else sql.SQL(" WITH CHECK ({})").format(condition)
-        yield sql.SQL("CREATE POLICY {} ON {} FOR {} TO {} USING ({}){}").format(
-            sql.Identifier(name), table, sql.SQL(verb), roles[role], condition, check
-        )
+def _walls(database: BaseDatabaseWrapper, existing: set[str], roles: Roles) -> dict[str, Wall]:
+    columns = {model._meta.db_table: str(workspace_column(model)) for model in owned_models()}
+    policies = {column: _policies(database, column, roles) for column in set(columns.values())}
+    return {
+        table: Wall(_rights(table, roles), policies.get(columns.get(table, ""), frozenset()))
+        for table in sorted(existing)
+    }
+
+
+def _rights(table: str, roles: Roles) -> dict[str, frozenset[str]]:
+    mine = {"SELECT"}
+    if table != "django_migrations":
+        mine |= {"INSERT"} if table in APPEND_ONLY else {"INSERT", "UPDATE", "DELETE"}
+    return {roles.app: frozenset(mine), roles.across: frozenset({"SELECT"})}
+
+
+def _policies(database: BaseDatabaseWrapper, column: str, roles: Roles) -> frozenset[Policy]:
+    mine = table_walls.as_kept(database, column, f'"{column}" = {CURRENT}')
+    return frozenset(
+        {
+            Policy("workspace_rows", roles.app, "ALL", mine, mine),
+            Policy("across_reads", roles.across, "SELECT", EVERYTHING, ""),
+            Policy("owner_rows", roles.owner, "ALL", EVERYTHING, EVERYTHING),
+        }
+    )
 
 
 def _install_foreign_keys(
