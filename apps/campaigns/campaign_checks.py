@@ -12,6 +12,8 @@ from apps.accounts.models import Workspace
 from apps.accounts.workspace_settings import register
 from apps.attribution.models import Conversion
 from apps.campaigns import audiences, content, flags, reach, splitting
+from apps.campaigns.content import blocks
+from apps.campaigns.content.sandbox import BadTemplate
 from apps.campaigns.models import Audience, Campaign, Content, Topic
 from apps.integrations.connectors.email.providers import PROVIDERS
 from apps.integrations.models import Connection
@@ -144,7 +146,7 @@ def _of_reach(campaign: Campaign, audience: Audience, *, now: datetime) -> Itera
 
 def _share(many: int, asked: int) -> str:
     """Of a sample: a few of very many are no 0 %."""
-    return percent(many / asked, 0) if many * 200 >= asked else FEW
+    return percent(many / asked, 0) if many * 200 > asked else FEW
 
 
 def _why(against: dict[int, str], asked: int) -> str:
@@ -163,6 +165,28 @@ def _of_contents(campaign: Campaign, contents: Sequence[Content]) -> Iterator[Fi
     for one in contents:
         if one.approved_at is None:
             yield _error(one.key, f"Variant {one.key} waits for somebody to approve its words.")
+        yield from _of_lot(campaign, one)
+
+
+def _of_lot(campaign: Campaign, one: Content) -> Iterator[Finding]:
+    """Who reads what of texts for some."""
+    try:
+        lot = blocks.lot_of(campaign, one)
+    except BadTemplate:
+        return
+    if lot == blocks.Lot.DRAWN:
+        yield _advice(
+            one.key,
+            f"One reader in five, drawn by lot, gets variant {one.key} as if nothing were known that its "
+            "conditions ask for: what stands after “else” or “elif” goes to some of those as well whom the "
+            "conditions before it are for.",
+        )
+    elif lot == blocks.Lot.NEGATED:
+        yield _advice(
+            one.key,
+            f"What the texts for some of variant {one.key} bring is not measured: a condition asks what is "
+            "not so.",
+        )
 
 
 def _of_sender(campaign: Campaign) -> Iterator[Finding]:

@@ -1,15 +1,17 @@
 """Sentences about campaigns: what one has come to, and what the list says at first."""
 
-import re
 from collections.abc import Sequence
 
 from django.utils import timezone
 
 from apps.accounts.figures import count, money, number, percent
+from apps.campaigns import splitting
 from apps.campaigns.arm_figures import LATE_NEWS
 from apps.campaigns.campaign_checks import REASONS
 from apps.campaigns.campaign_reports import Line as ListLine
 from apps.campaigns.campaign_reports import Report
+from apps.campaigns.content import preview
+from apps.campaigns.content.sandbox import BadTemplate
 from apps.campaigns.maths.arm_sums import Brought
 from apps.campaigns.models import Campaign
 from apps.campaigns.wording import Line, span
@@ -22,7 +24,6 @@ SKIPPED = {
     "held_out": "are held out",
     "merged": "turned out to be somebody who gets it",
 }
-_FIELD, _STATEMENT = re.compile(r"{{-?\s*([\w.]+)[^}]*}}"), re.compile(r"{%.*?%}")
 # Below this chance of being the best nobody is said to be ahead.
 AHEAD = 0.6
 
@@ -66,28 +67,28 @@ def brought_words(found: Brought | None, currency: str, *, is_money: bool) -> st
     )
 
 
-def own_hours_words(found: Brought | None) -> str:
+def own_hours_words(found: Brought | None, judged_by: str) -> str:
     """What each one's own hour brought against the common one; empty where none was chosen."""
-    return _lot_words(found, "than at the common hour", "at their own hour", "at the common one")
+    return _lot_words(found, judged_by, "than at the common hour", "at their own hour", "at the common one")
 
 
-def blocks_words(found: Brought | None) -> str:
+def blocks_words(found: Brought | None, judged_by: str) -> str:
     """What texts for some readers brought against what is for everybody; empty where there are none."""
-    return _lot_words(
-        found, "than with what is for everybody", "with texts for some", "with what is for everybody"
-    )
+    plain = "with what is for everybody"
+    return _lot_words(found, judged_by, f"than {plain}", "with texts for some", plain)
 
 
-def _lot_words(found: Brought | None, more: str, drew: str, others: str) -> str:
+def _lot_words(found: Brought | None, judged_by: str, more: str, drew: str, others: str) -> str:
     """A fifth by lot against the rest. Fewer than nobody are as many fewer."""
     if found is None:
         return ""
     if found.total is None:
         return f"Not yet: {found.because}"
+    did = "clicked" if judged_by == splitting.CLICK else "reached the goal"
     ends = f"{number(found.low)} to {number(found.high)}, {percent(found.level, 0)}"
     among = f"{number(found.people)} {drew} against {number(found.held_out)} by lot {others}"
     until = "all windows are over" if found.is_final else "of those whose window is over"
-    return f"{number(found.total)} more people {more} ({ends}); {among}; {until}."
+    return f"{number(found.total)} more people {did} {more} ({ends}); {among}; {until}."
 
 
 def settled_words(report: Report) -> str:
@@ -104,10 +105,13 @@ def settled_words(report: Report) -> str:
 
 
 def subject_words(subject: str) -> str:
-    """A subject for a heading: the name of a field where its value would stand, and all that it may say."""
-    parts = [part.strip() for part in _STATEMENT.split(subject)]
-    plain = " / ".join(part for part in parts if part)
-    return _FIELD.sub(lambda found: f"[{found[1].split('.')[-1].replace('_', ' ')}]", plain)
+    """A subject for a heading: as somebody of whom everything is known reads it, made up; as it was written
+    where that says nothing.
+    """
+    try:
+        return preview.example_of(subject) or subject
+    except BadTemplate:
+        return subject
 
 
 def skipped_words(skipped: dict[str, int]) -> list[tuple[str, int]]:

@@ -7,7 +7,7 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.accounts.permissions import system
-from apps.campaigns import arm_figures, campaign_reports, campaign_wording, campaigns
+from apps.campaigns import arm_figures, campaign_reports, campaign_wording, campaigns, splitting
 from apps.campaigns.content import blocks, variants
 from apps.campaigns.delivery import writing
 from apps.campaigns.models import ArmFigures, Campaign, Content, Engagement, Recipient, Topic
@@ -317,7 +317,10 @@ def test_what_the_texts_brought_is_read_once_all_windows_are_over(actor, workspa
     rates = len(own) // 2 / len(own) - len(plain) // 4 / len(plain)
     assert found.total == pytest.approx(rates * len(own))
     assert 0 < found.low < found.high
-    assert "by lot with what is for everybody" in campaign_wording.blocks_words(found)
+    words = campaign_wording.blocks_words(found, splitting.CLICK)
+    assert "by lot with what is for everybody" in words
+    assert "more people clicked than with what is for everybody" in words
+    assert "more people reached the goal than" in campaign_wording.blocks_words(found, splitting.CONVERSION)
 
 
 def test_few_are_told_how_many_more_it_takes(actor, workspace):
@@ -330,7 +333,7 @@ def test_few_are_told_how_many_more_it_takes(actor, workspace):
     found = campaign_reports.read(made, now=over).blocks
 
     assert found.total is None
-    assert campaign_wording.blocks_words(found).startswith("Not yet: ")
+    assert campaign_wording.blocks_words(found, splitting.CLICK).startswith("Not yet: ")
 
 
 def test_a_triggered_campaign_is_read_as_windows_end(actor, workspace):
@@ -349,7 +352,7 @@ def test_a_triggered_campaign_is_read_as_windows_end(actor, workspace):
     found = campaign_reports.read(made, now=now).blocks
     assert found.people + found.held_out == 300
     assert (found.total is not None, found.is_final) == (True, False)
-    assert "of those whose window is over" in campaign_wording.blocks_words(found)
+    assert "of those whose window is over" in campaign_wording.blocks_words(found, splitting.CLICK)
 
 
 def test_what_left_before_there_was_a_lot_is_not_compared(actor, workspace):
@@ -384,14 +387,16 @@ def _click(made, rows):
 
 def test_the_builder_says_that_a_fifth_gets_what_is_for_everybody(page, workspace):
     made, said = _with_blocks(workspace, many=3), "One reader in five, drawn by lot"
-    address = f"/campaigns/{made.public_id}/build/content/"
+    address, check = (f"/campaigns/{made.public_id}/build/{step}/" for step in ("content", "check"))
 
+    assert said in page.get(check).content.decode()
     assert said in page.get(address).content.decode()
 
     Content.objects.filter(campaign=made).update(body="{% if not traits.vip %}\nGin.\n{% endif %}")
     shown = page.get(address).content.decode()
     assert said not in shown
     assert "Not measured: a condition asks what is not so" in shown
+    assert "is not measured: a condition asks what is not so" in page.get(check).content.decode()
     Content.objects.filter(campaign=made).update(body="{% if season %}")
     assert page.get(address).status_code == 200
     Content.objects.filter(campaign=made).update(body="Hello {{ first_name }}")

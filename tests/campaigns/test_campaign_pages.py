@@ -46,11 +46,12 @@ def test_who_was_held_out_is_told_before_anything_is_summed_up(page, actor, work
 def test_a_variant_is_called_by_its_subject_and_not_by_its_program():
     words = campaign_wording.subject_words
 
-    assert (
-        words("{{ first_name | default('Hello') }}, our {{ traits.plan }} days")
-        == "[first name], our [plan] days"
-    )
-    assert words("{% if season == 'winter' %}Fire{% else %}Garden{% endif %} days") == "Fire / Garden / days"
+    assert words("{{ first_name | default('Hello') }}, our {{ traits.plan }} days") == "Ada, our gold days"
+    assert words("{% if season == 'winter' %}Fire{% else %}Garden{% endif %} days") == "Garden days"
+    assert words("Hi{% if first_name %} {{ first_name }}{% endif %}, come") == "Hi Ada, come"
+    assert words("{{ 'Yes' if traits['vip'] else 'No' }}") == "No"
+    assert words("{{ traits.rank }}") == "{{ traits.rank }}"
+    assert words("{% if season %}Fire") == "{% if season %}Fire"
     assert words("50 % {off}") == "50 % {off}"
 
 

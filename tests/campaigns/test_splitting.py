@@ -375,7 +375,7 @@ def test_own_hours_are_compared_among_those_who_drew_one(actor, workspace):
     rates = own.count() // 2 / own.count() - common.count() // 4 / common.count()
     assert found.total == pytest.approx(rates * own.count())
     assert 0 < found.low < found.high
-    assert "by lot at the common one" in campaign_wording.own_hours_words(found)
+    assert "by lot at the common one" in campaign_wording.own_hours_words(found, splitting.CLICK)
 
 
 def test_where_nobody_knows_who_drew_an_hour_there_is_no_comparison(actor, workspace):
@@ -396,7 +396,9 @@ def test_where_nobody_knows_who_drew_an_hour_there_is_no_comparison(actor, works
     arm_figures.refresh(held, now=over)
     found = campaign_reports.read(held, now=over).own_hours
     assert found.total is None
-    assert "it left before it was written down who drew one" in campaign_wording.own_hours_words(found)
+    assert "it left before it was written down who drew one" in campaign_wording.own_hours_words(
+        found, splitting.CLICK
+    )
 
 
 def test_who_was_merged_is_logged_with_the_variant_that_they_were_sent(actor, workspace):
@@ -532,7 +534,7 @@ def test_held_out_for_good_stays_so_after_a_test_without_a_winner(actor, workspa
 
 
 def test_figures_are_written_over_and_not_beside(actor, workspace):
-    made = _launched(actor, workspace, many=10, hold_out_share=0.3)
+    made = _launched(actor, workspace, many=60, hold_out_share=0.3)
     for at in (NOW, LATER):
         arm_figures.refresh(made, now=at)
 

@@ -14,7 +14,7 @@ from apps.accounts import audit
 from apps.accounts.errors import DomainError
 from apps.accounts.models import AuditEntry, Person, Workspace
 from apps.accounts.permissions import Actor, require
-from apps.campaigns.content import compiling, merge_fields
+from apps.campaigns.content import compiling, merge_fields, sandbox
 from apps.campaigns.content.letters import LONGEST_SUBJECT, Rendered
 from apps.campaigns.message_tokens import Tokens
 from apps.campaigns.models import Campaign, Content
@@ -52,6 +52,13 @@ def preview(
     frame = compiling.frame_of(campaign, is_preview=True)
     letter = compiling.letter_of(content, frame, link=lambda url: url)
     return letter.render(_values(whose, now), _TOKENS)
+
+
+def example_of(source: str) -> str:
+    """One line as somebody of whom everything is known reads it. Raises BadTemplate."""
+    words = sandbox.cleaned(source)
+    sandbox.check(words, merge_fields.names())
+    return " ".join(sandbox.compiled(words).render(merge_fields.examples()).split())
 
 
 def _values(whose: Person | Mapping[str, Any] | None, now: datetime | None) -> Mapping[str, Any]:

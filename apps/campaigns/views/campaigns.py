@@ -16,7 +16,7 @@ from apps.accounts.figures import money, percent
 from apps.accounts.models import Person
 from apps.accounts.paging import slice_of
 from apps.accounts.permissions import may
-from apps.campaigns import campaign_charts, campaign_reports, campaign_wording, campaigns
+from apps.campaigns import campaign_charts, campaign_reports, campaign_wording, campaigns, splitting
 from apps.campaigns.campaign_reports import Report
 from apps.campaigns.models import Campaign, Engagement, Recipient
 from apps.campaigns.offline import edited
@@ -71,7 +71,7 @@ def campaign(request: HttpRequest, campaign_id: UUID) -> HttpResponse:
         return redirect("campaigns:build", campaign_id=campaign_id, step="check")
     report = campaign_reports.read(found, now=timezone.now())
     keys = [one.content.key for one in report.variants]
-    currency = request.workspace.currency
+    currency, judged_by = request.workspace.currency, splitting.judged_by(found)
     context = {
         "found": found,
         "report": report,
@@ -82,8 +82,8 @@ def campaign(request: HttpRequest, campaign_id: UUID) -> HttpResponse:
         "brought_conversions": campaign_wording.brought_words(
             report.brought_conversions, currency, is_money=False
         ),
-        "own_hours": campaign_wording.own_hours_words(report.own_hours),
-        "blocks": campaign_wording.blocks_words(report.blocks),
+        "own_hours": campaign_wording.own_hours_words(report.own_hours, judged_by),
+        "blocks": campaign_wording.blocks_words(report.blocks, judged_by),
         "settled": campaign_wording.settled_words(report),
         "skipped": campaign_wording.skipped_words(report.skipped),
         "figure": campaign_charts.clicks(report.hours, keys) if report.hours else None,
