@@ -26,6 +26,9 @@ CONFIRM_FIRST = (
 # And to one that would undo a no.
 SAID_NO = "They said no to this. Have them sign up themselves; it counts once they follow the link they get."
 
+# And to one of a browser that does not even say when.
+SAY_WHEN = "They said no to this. A yes after it counts with its moment: name it as occurred_at."
+
 # And to one of a program, a file or a colleague that would undo a no and shows no proof.
 PROVE = (
     "They said no on {on}. A yes after it counts with its proof: when they said so, later than that, and in "
@@ -88,17 +91,20 @@ def also_keeps_a_no(finder: Finder) -> Finder:
     return finder
 
 
-def refused_by(person: Person, purposes: Collection[str]) -> set[str]:
-    """Those of the purposes that the person said no to and a no is kept of. For doors that anybody uses."""
-    return {purpose for _, purpose in noes_of([person.pk], purposes)}
+def refused_by(person: Person, purposes: Collection[str], *, is_dated: bool) -> dict[str, str]:
+    """What stands against a yes to the purposes that shows no proof, for doors that anybody uses: a no that
+    is kept, and any other no where the yes names no moment of its own.
+    """
+    noes = {purpose for _, purpose in noes_of([person.pk], purposes)}
+    kept = {purpose for finder in _keepers for purpose in finder(noes)} if noes else set()
+    return dict.fromkeys(set() if is_dated else noes, SAY_WHEN) | dict.fromkeys(kept, SAID_NO)
 
 
 def noes_of(person_ids: Collection[int], purposes: Collection[str]) -> dict[tuple[int, str], datetime]:
-    """When those of the people said no who do so now, to those of the purposes that a no is kept of."""
-    kept = {purpose for finder in _keepers for purpose in finder(purposes)} if purposes else set()
-    if not kept:
+    """When those of the people said no to one of the purposes who do so now."""
+    if not purposes:
         return {}
-    said = _latest().filter(person__in=person_ids, purpose__in=kept)
+    said = _latest().filter(person__in=person_ids, purpose__in=purposes)
     return {(one.person_id, one.purpose): one.occurred_at for one in said if not one.is_granted}
 
 

@@ -114,10 +114,11 @@ def identity(record: Any, *, received_at: datetime) -> IdentityIn:
     found, errors, ignored = _walk(record, IDENTITY_FIELDS)
     if "user_id" not in found and "user_id" not in errors:
         errors["user_id"] = ["This is required: the id your own system knows the person by."]
+    is_dated = "occurred_at" in found
     said_at = min(_corrected(found, errors, received_at), received_at)
     if errors:
         raise Invalid(errors)
-    return IdentityIn(**found, said_at=said_at, ignored=ignored)
+    return IdentityIn(**found, said_at=said_at, is_dated=is_dated, ignored=ignored)
 
 
 def spend(record: Any, *, received_at: datetime) -> SpendIn:

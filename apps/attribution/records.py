@@ -62,11 +62,12 @@ class ConversionIn(msgspec.Struct, kw_only=True):
 class IdentityIn(msgspec.Struct, kw_only=True):
     """An anonymous id that turned out to be a user, what is known of them, and what they allow.
 
-    said_at: when they said so, never in the future.
+    said_at: when they said so, never in the future; is_dated: that was named, and is not when it arrived.
     """
 
     user_id: str
     said_at: datetime
+    is_dated: bool
     anonymous_id: str | None = None
     traits: dict[str, Any] = {}
     consent: dict[str, bool] = {}

@@ -226,7 +226,7 @@ def _identify(actor: Actor, given: IdentityIn, *, now: datetime) -> Answer:
     )
     merged = before is not None and before.external_id is None
     granted = {purpose for purpose, is_granted in given.consent.items() if is_granted}
-    faults = dict.fromkeys(consent.refused_by(person, granted), consent.SAID_NO)
+    faults = consent.refused_by(person, granted, is_dated=given.is_dated)
     faults |= dict.fromkeys(consent.to_confirm(granted), consent.CONFIRM_FIRST)
     said = {purpose: yes for purpose, yes in given.consent.items() if purpose not in faults}
     for purpose, is_granted in said.items():

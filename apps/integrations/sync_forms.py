@@ -4,9 +4,11 @@ from typing import Any
 
 from django import forms
 
+from apps.accounts.consent import LONGEST_WORDING
 from apps.integrations.models import SyncStream
 from apps.integrations.models.sync import Entity
 from apps.integrations.sync import csv_rows, record_fields
+from apps.integrations.sync.consents import Proof
 from apps.integrations.sync.fields import CHOICES, KINDS, Kind
 from apps.integrations.sync.overview import FieldRow
 
@@ -78,6 +80,16 @@ class RecordForm(forms.Form):
                 max_length=100,
                 help_text="Needed for a yes: the form, the day, the conversation.",
             )
+            self.fields["consent_wording"] = forms.CharField(
+                label="In which words they were asked",
+                required=False,
+                max_length=LONGEST_WORDING,
+                help_text="Needed for a yes of somebody who had said no.",
+            )
+
+    def proof(self) -> Proof:
+        data = self.cleaned_data
+        return Proof(source=data.get("consent_source", ""), wording=data.get("consent_wording", ""))
 
     def given(self) -> dict[str, Any]:
         """The fields that were changed, as they are kept."""

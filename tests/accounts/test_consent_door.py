@@ -107,6 +107,15 @@ def left(ada, workspace):
     return ada
 
 
+@pytest.fixture(params=["dates", "ad_user_data"])
+def refused(request, left):
+    """Of a topic, and of what no topic is about."""
+    if request.param != "dates":
+        withdraw = {"purpose": request.param, "is_granted": False, "source": "banner"}
+        consent.record(system(left.workspace_id), left, occurred_at=LEFT, now=NOW, **withdraw)
+    return request.param
+
+
 YES = {"purpose": "dates", "granted": True, "source": "shop"}
 PROOF = {"wording": "Yes, write to me about dates again.", "occurred_at": "2026-11-20T11:00:00Z"}
 
@@ -122,11 +131,11 @@ PROOF = {"wording": "Yes, write to me about dates again.", "occurred_at": "2026-
     ],
     ids=["none", "no time", "no words", "whole"],
 )
-def test_a_program_says_yes_over_a_no_with_its_proof_alone(api, left, who, proof, lacking):
-    [told] = say(api, {**YES, **who, **proof}).json()["results"]
+def test_a_program_says_yes_over_a_no_with_its_proof_alone(api, left, refused, who, proof, lacking):
+    [told] = say(api, {**YES, **who, **proof, "purpose": refused}).json()["results"]
 
     assert set(told["errors"]) == lacking
-    assert consent.is_given(left, "dates") == (not lacking)
+    assert consent.is_given(left, refused) == (not lacking)
     for texts in told["errors"].values():
         assert texts[0].startswith("They said no on 20 November 2026.")
 
@@ -138,12 +147,31 @@ def test_an_old_yes_undoes_no_no_and_is_kept(api, left):
     assert not consent.is_given(left, "dates")
 
 
-def test_a_no_that_comes_along_is_kept_as_well(api, left):
-    no = {**YES, "user_id": "eve", "granted": False, "occurred_at": THEN}
+@pytest.mark.parametrize("purpose", ["dates", "ad_user_data"])
+@pytest.mark.parametrize("is_together", [True, False], ids=["in one batch", "in two"])
+def test_a_no_that_comes_along_is_kept_as_well(api, left, purpose, is_together):
+    yes = {**YES, "user_id": "eve", "purpose": purpose}
+    no = {**yes, "granted": False, "occurred_at": THEN}
+    batches = [[no, yes]] if is_together else [[no], [yes]]
 
-    told = say(api, no, {**YES, "user_id": "eve"}).json()
+    told = [one for batch in batches for one in say(api, *batch).json()["results"]]
 
-    assert [one["what"] for one in told["results"]] == ["recorded", "refused"]
+    assert [one["what"] for one in told] == ["recorded", "refused"]
+
+
+@pytest.mark.parametrize(
+    ("when", "counts"),
+    [({}, False), ({"occurred_at": PROOF["occurred_at"]}, True)],
+    ids=["undated", "with its moment"],
+)
+def test_a_banner_takes_a_no_back_with_its_moment_and_leaves_a_topic_alone(api, left, refused, when, counts):
+    body = {"user_id": "ada", "consent": {refused: True}, **when}
+    counts = counts and refused != "dates"
+
+    answer = api.post("/api/v1/attribution/identify", body, format="json").json()
+
+    assert ("errors" in answer) == (not counts)
+    assert consent.is_given(left, refused) == counts
 
 
 def test_a_colleague_says_yes_over_a_no_with_the_words(page, left):

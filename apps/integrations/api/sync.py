@@ -41,6 +41,7 @@ from apps.integrations.sync import (
     settling,
     streams,
 )
+from apps.integrations.sync.consents import Proof
 
 ERROR = {"$ref": "#/components/schemas/Error"}
 NOT_FOUND = OpenApiResponse(ERROR, description="There is no such thing in this workspace.")
@@ -52,6 +53,14 @@ def _given(serializer: Any, data: Any) -> dict[str, Any]:
     asked = serializer(data=data)
     asked.is_valid(raise_exception=True)
     return dict(asked.validated_data)
+
+
+def _proof(given: dict[str, Any]) -> Proof:
+    return Proof(
+        source=given.get("consent_source", ""),
+        wording=given.get("consent_wording", ""),
+        occurred_at=given.get("consent_occurred_at"),
+    )
 
 
 class StreamsView(APIView):
@@ -171,7 +180,7 @@ class RecordView(APIView):
             record,
             given["values"],
             version=given.get("version"),
-            consent_source=given.get("consent_source", ""),
+            proof=_proof(given),
             now=timezone.now(),
         )
         return Response(SavedRecordSerializer(saved).data)
@@ -250,7 +259,7 @@ class ConflictSettleView(APIView):
             conflict,
             given["choice"],
             value=given.get("value"),
-            consent_source=given.get("consent_source", ""),
+            proof=_proof(given),
             now=timezone.now(),
         )
         return Response(SettledSerializer(settled).data)

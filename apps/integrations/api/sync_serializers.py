@@ -2,6 +2,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from apps.accounts.consent import LONGEST_WORDING
 from apps.integrations.models import SyncConflict, SyncExternal, SyncImport, SyncStream
 from apps.integrations.models.sync import Entity
 from apps.integrations.sync import settling
@@ -121,13 +122,27 @@ class NewRecordSerializer(serializers.Serializer):
     values = serializers.DictField(child=serializers.JSONField(allow_null=True), allow_empty=False)
 
 
-class RecordChangeSerializer(serializers.Serializer):
+class ProofSerializer(serializers.Serializer):
+    """Of a yes to marketing."""
+
+    consent_source = serializers.CharField(
+        max_length=100, required=False, allow_blank=True, help_text="Where marketing was allowed."
+    )
+    consent_wording = serializers.CharField(
+        max_length=LONGEST_WORDING,
+        required=False,
+        allow_blank=True,
+        help_text="In which words they were asked. Needed where they had said no.",
+    )
+    consent_occurred_at = serializers.DateTimeField(
+        required=False, help_text="When they said so, later than the no. Needed where they had said no."
+    )
+
+
+class RecordChangeSerializer(ProofSerializer):
     values = serializers.DictField(child=serializers.JSONField(allow_null=True), allow_empty=False)
     version = serializers.IntegerField(
         min_value=1, required=False, help_text="Refuse if it has changed since."
-    )
-    consent_source = serializers.CharField(
-        max_length=100, required=False, allow_blank=True, help_text="Where marketing was allowed."
     )
 
 
@@ -180,10 +195,9 @@ class ConflictSerializer(serializers.Serializer):
         return list(settling.CHOICES[conflict.kind])
 
 
-class SettleSerializer(serializers.Serializer):
+class SettleSerializer(ProofSerializer):
     choice = serializers.CharField(max_length=12)
     value = serializers.JSONField(required=False, allow_null=True, help_text='Of the choice "other".')
-    consent_source = serializers.CharField(max_length=100, required=False, allow_blank=True)
 
 
 class SettledSerializer(serializers.Serializer):

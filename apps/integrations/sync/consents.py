@@ -4,17 +4,28 @@ reaches the systems. A grant is only ever written down with where it was given.
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import OuterRef, Subquery
 
 from apps.accounts import consent, people
+from apps.accounts.consent import Said
 from apps.accounts.errors import Invalid, NotHere
-from apps.accounts.models import ConsentRecord, Person
+from apps.accounts.models import AuditEntry, ConsentRecord, Person
 from apps.accounts.permissions import Actor, system
 from apps.integrations.models import SyncRecord
 
 PURPOSE = "marketing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """Where a yes was given and, over a no, in which words they were asked. occurred_at: when, if not now."""
+
+    source: str = ""
+    wording: str = ""
+    occurred_at: datetime | None = None
 
 
 def withdrawn(record: SyncRecord, email: str | None, *, source: str, at: datetime, now: datetime) -> int:
@@ -23,8 +34,8 @@ def withdrawn(record: SyncRecord, email: str | None, *, source: str, at: datetim
     if email:
         person_ids |= {one.pk for one in _with_email(email)}
     actor, moment = system(record.workspace_id), min(at, now)
-    told = [_record(actor, one, False, source=source, at=moment, now=now) for one in sorted(person_ids)]
-    return sum(told)
+    no = Said(purpose=PURPOSE, is_granted=False, source=source[:120], occurred_at=moment)
+    return sum(_record(actor, one, no, now=now) for one in sorted(person_ids))
 
 
 def willing(records: Sequence[SyncRecord]) -> set[int]:
@@ -33,12 +44,25 @@ def willing(records: Sequence[SyncRecord]) -> set[int]:
     return consent.given_by(person_ids, PURPOSE) if person_ids else set()
 
 
-def granted(actor: Actor, record: SyncRecord, *, source: str, now: datetime) -> None:
-    """A person says where it was given. Raises Invalid where it has to be confirmed by e-mail."""
+def granted(actor: Actor, record: SyncRecord, *, proof: Proof, now: datetime) -> None:
+    """A person says where it was given. Raises Invalid where it has to be confirmed by e-mail, and where they
+    said no and there is no proof of a later yes.
+    """
     if consent.to_confirm([PURPOSE]):
         raise Invalid({"consent_source": [consent.CONFIRM_FIRST]})
-    if record.person_id is not None:
-        _record(actor, record.person_id, True, source=source, at=now, now=now)
+    if record.person_id is None:
+        return
+    at = proof.occurred_at or now
+    said = Said(
+        purpose=PURPOSE,
+        is_granted=True,
+        source=proof.source.strip()[:120],
+        wording=proof.wording,
+        occurred_at=at,
+    )
+    if faults := said.faults(now=now) | _against(actor, record.person_id, said, proof):
+        raise Invalid({f"consent_{name}": texts for name, texts in faults.items()})
+    _record(actor, record.person_id, said, now=now)
 
 
 def overruled() -> list[SyncRecord]:
@@ -51,19 +75,20 @@ def overruled() -> list[SyncRecord]:
     return list(answered.filter(is_allowed=False))
 
 
-def _record(
-    actor: Actor, person_id: int, is_granted: bool, *, source: str, at: datetime, now: datetime
-) -> int:
+def _against(actor: Actor, person_id: int, said: Said, proof: Proof) -> dict[str, list[str]]:
+    """The no that stands, and what is lacking to undo it. A colleague says it now; a program says when."""
+    root = people.root_of(person_id)
+    refused_at = consent.noes_of([root], [PURPOSE]).get((root, PURPOSE))
+    if refused_at is not None and said.occurred_at <= refused_at:
+        return {"occurred_at": [consent.PROVE.format(on=f"{refused_at:%-d %B %Y}")]}
+    is_dated = proof.occurred_at is not None or actor.kind == AuditEntry.ActorKind.USER
+    return consent.unproven(said, refused_at, is_dated=is_dated)
+
+
+def _record(actor: Actor, person_id: int, said: Said, *, now: datetime) -> int:
     try:
-        consent.record(
-            actor,
-            Person.objects.get(pk=people.root_of(person_id)),
-            purpose=PURPOSE,
-            is_granted=is_granted,
-            source=source[:120],
-            occurred_at=at,
-            now=now,
-        )
+        person = Person.objects.get(pk=people.root_of(person_id))
+        consent.record(actor, person, **vars(said), now=now)
     except NotHere:
         return 0  # erased meanwhile: nothing is held on them
     return 1

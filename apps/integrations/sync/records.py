@@ -18,10 +18,12 @@ from apps.integrations import trail
 from apps.integrations.connectors.crm.system import Entity
 from apps.integrations.models import Connection, SyncConflict, SyncExternal, SyncRecord
 from apps.integrations.sync import consents, people_links, record_fields, streams, waiting
+from apps.integrations.sync.consents import Proof
 from apps.integrations.sync.fields import KINDS, cleaned
 from apps.integrations.sync.record_fields import Change, Fields
 
 OPT_IN = "marketing_opt_in"
+NO_PROOF = Proof()
 
 
 class OutOfDate(DomainError):
@@ -109,13 +111,13 @@ def edit(
     *,
     now: datetime,
     version: int | None = None,
-    consent_source: str = "",
+    proof: Proof = NO_PROOF,
     kind: str = "edited",
 ) -> SyncRecord:
     """Change fields here; systems that can be told are told. Needs people:write. Audited by names of fields.
 
-    version: refuse if the record has changed since. consent_source: where a person allowed marketing; nobody
-    is marked as willing without it. Raises Invalid, OutOfDate.
+    version: refuse if the record has changed since. proof: of a yes to marketing; nobody is marked as willing
+    without where it was given, nor over their no without its moment and words. Raises Invalid, OutOfDate.
     """
     require(actor, "people:write")
     fresh: SyncRecord = SyncRecord.objects.select_for_update().get(pk=record.pk)
@@ -130,10 +132,10 @@ def edit(
         for name, value in values.items()
         if value != _value(fields, name)
     }
-    if changes.get(OPT_IN) is not None and values[OPT_IN] is True and not consent_source.strip():
+    if changes.get(OPT_IN) is not None and values[OPT_IN] is True and not proof.source.strip():
         raise Invalid({OPT_IN: ["Say where they allowed it. Nobody is marked as willing without that."]})
     if changes:
-        _write(actor, fresh, fields, changes, consent_source=consent_source.strip(), kind=kind, now=now)
+        _write(actor, fresh, fields, changes, proof=proof, kind=kind, now=now)
     return fresh
 
 
@@ -143,7 +145,7 @@ def _write(
     fields: Fields,
     changes: Mapping[str, Change],
     *,
-    consent_source: str,
+    proof: Proof,
     kind: str,
     now: datetime,
 ) -> None:
@@ -156,7 +158,7 @@ def _write(
         email = record_fields.values_of(record).get("email")
         consents.withdrawn(record, email, source=f"record, changed by {actor.kind}", at=now, now=now)
     elif opt_in is not None and opt_in.after is True:
-        consents.granted(actor, record, source=consent_source, now=now)
+        consents.granted(actor, record, proof=proof, now=now)
     audit.record(actor, "sync.record_edited", record, now=now, after={"fields": sorted(changes)})
     waiting.plan([record], now=now)
 

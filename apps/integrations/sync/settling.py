@@ -15,6 +15,7 @@ from apps.integrations import sealed_json
 from apps.integrations.connectors.crm.system import Entity
 from apps.integrations.models import SyncConflict, SyncExternal, SyncRecord, SyncStream
 from apps.integrations.sync import consents, disputes, joining, record_fields, records, waiting
+from apps.integrations.sync.consents import Proof
 from apps.integrations.sync.fields import cleaned
 from apps.integrations.sync.pull import missing
 from apps.integrations.sync.record_fields import Change
@@ -74,11 +75,11 @@ def settle(
     *,
     now: datetime,
     value: Any = None,
-    consent_source: str = "",
+    proof: Proof = records.NO_PROOF,
 ) -> SyncConflict:
     """Carry out what was chosen. Needs people:write. Audited. Raises Invalid, AlreadySettled.
 
-    value: of the choice "other". consent_source: where marketing was allowed, if that is what is chosen.
+    value: of the choice "other". proof: of a yes to marketing, if that is what is chosen.
     """
     require(actor, "people:write")
     if choice not in CHOICES[conflict.kind]:
@@ -92,7 +93,7 @@ def settle(
     if fresh.state != STATE.OPEN:
         raise AlreadySettled("Somebody has decided this already, or it has settled itself.")
     if fresh.kind == KIND.FIELD:
-        _field(actor, stream, fresh, choice, value, consent_source=consent_source, now=now)
+        _field(actor, stream, fresh, choice, value, proof=proof, now=now)
     elif fresh.kind == KIND.VANISHED:
         _vanished(stream, fresh, choice, now=now)
     elif fresh.kind == KIND.DELETED:
@@ -111,7 +112,7 @@ def _field(
     choice: str,
     value: Any,
     *,
-    consent_source: str,
+    proof: Proof,
     now: datetime,
 ) -> None:
     """Both sides now agree on what stands there; what differs from it here is pushed."""
@@ -123,7 +124,7 @@ def _field(
     chosen = {"here": before, "there": told.get("there")}
     after = chosen[choice] if choice in chosen else cleaned(Entity(record.entity), {name: value})[name]
     is_grant = name == records.OPT_IN and after is True
-    if is_grant and not consent_source.strip():
+    if is_grant and not proof.source.strip():
         raise Invalid({"consent_source": ["Say where they allowed it. Nobody is marked as willing without."]})
     content = sealed_json.get(external, "content_sealed") or {"raw": {}, "fields": {}, "base": {}}
     content["base"][name] = told.get("there")
@@ -133,7 +134,7 @@ def _field(
     changes = {name: Change(before, after, now, "settled", told.get("there"))}
     records.apply(record, fields, changes, by=actor.kind, kind="settled", now=now, choice=choice)
     if is_grant:
-        consents.granted(actor, record, source=consent_source.strip(), now=now)
+        consents.granted(actor, record, proof=proof, now=now)
     waiting.plan([record], now=now)
 
 

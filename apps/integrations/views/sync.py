@@ -24,6 +24,7 @@ from apps.integrations.sync import (
     settling,
     streams,
 )
+from apps.integrations.sync.consents import Proof
 from apps.integrations.sync_forms import (
     ColumnsForm,
     FileForm,
@@ -155,7 +156,7 @@ def _edited(request: HttpRequest, found: Any, form: RecordForm) -> HttpResponse:
         found,
         form.given(),
         version=int(version) if version.isascii() and version.isdigit() else None,
-        consent_source=form.cleaned_data.get("consent_source", ""),
+        proof=form.proof(),
         now=timezone.now(),
     )
     messages.success(request, "It is kept. Systems that can be told are told.")
@@ -218,6 +219,10 @@ def _title(found: Any) -> str:
     return "" if found is None else record_fields.title_of(found.entity, record_fields.values_of(found))
 
 
+def _posted(request: HttpRequest, name: str) -> str:
+    return request.POST.get(name, "").replace("\0", "")
+
+
 @require_POST
 @page("people:write")
 def settle(request: HttpRequest, conflict_id: UUID) -> HttpResponse:
@@ -227,7 +232,7 @@ def settle(request: HttpRequest, conflict_id: UUID) -> HttpResponse:
         conflict,
         request.POST.get("choice", "")[:12],
         value=request.POST.get("value", "").replace("\0", "") or None,
-        consent_source=request.POST.get("consent_source", "").replace("\0", "")[:100],
+        proof=Proof(source=_posted(request, "consent_source"), wording=_posted(request, "consent_wording")),
         now=timezone.now(),
     )
     messages.success(request, "It is decided.")

@@ -1,5 +1,7 @@
 """Records over the API."""
 
+from django.utils import timezone
+
 from apps.accounts.models import AuditEntry
 from apps.integrations.models import SyncConflict, SyncRecord, SyncReport
 from apps.integrations.sync import integrity, record_fields, records
@@ -70,6 +72,25 @@ def test_what_cannot_be_kept_is_refused_and_nothing_changes(api, crm):
     stale = api.patch(address, {"values": {"phone": "+447700900123"}, "version": 9}, format="json")
     assert (stale.status_code, stale.json()["code"]) == (409, "out_of_date")
     assert record_fields.values_of(only()) == ADA
+
+
+def test_a_yes_over_a_no_is_asked_for_its_words_and_its_moment(api, crm):
+    crm.system.add(**ADA)
+    pulled(crm)
+    address = f"{ROOT}/sync/records/{only().public_id}"
+    assert api.patch(address, {"values": {"marketing_opt_in": False}}, format="json").status_code == 200
+    yes = {"values": {"marketing_opt_in": True}, "consent_source": "a form"}
+
+    refused = api.patch(address, yes, format="json")
+    proof = {"consent_wording": "May we write again?", "consent_occurred_at": timezone.now().isoformat()}
+    taken = api.patch(address, yes | proof, format="json")
+
+    assert (refused.status_code, set(refused.json()["errors"])) == (
+        400,
+        {"consent_wording", "consent_occurred_at"},
+    )
+    assert taken.status_code == 200
+    assert record_fields.values_of(only())["marketing_opt_in"] is True
 
 
 def test_a_key_that_may_write_sees_nobody(workspace, crm, now):

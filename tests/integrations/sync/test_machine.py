@@ -23,6 +23,7 @@ from apps.integrations.resilience.lanes import Lane
 from apps.integrations.resilience.outcomes import Kind, Outcome
 from apps.integrations.resilience.policy import Answer
 from apps.integrations.sync import digests, integrity, nudged, pull, record_fields, records, settling, streams
+from apps.integrations.sync.consents import Proof
 from apps.integrations.sync.fields import KINDS
 from tests.integrations.sync.conftest import connected
 from tests.integrations.sync.model_system import ACCOUNTS, Down, ModelSystem
@@ -135,7 +136,7 @@ class Sync(RuleBasedStateMachine):
             record = mine[which % len(mine)]
             self.clock.shift(1)
             given = self._new(change)
-            records.edit(self.actor, record, given, consent_source="a form", now=timezone.now())
+            records.edit(self.actor, record, given, proof=self._proof(), now=timezone.now())
             self.edits += [(record.pk, name, value) for name, value in given.items()]
             said = given.get("marketing_opt_in", "nothing")
             if said is False:
@@ -246,6 +247,9 @@ class Sync(RuleBasedStateMachine):
         owners = list(live.values_list("record_id", flat=True))
         assert len(owners) == len(set(owners))
 
+    def _proof(self):
+        return Proof(source="a form", wording="Shall we write to you?", occurred_at=timezone.now())
+
     def _there(self, which):
         keys = sorted(key for _, key in self.remote.rows)
         return keys[which % len(keys)] if keys else None
@@ -262,7 +266,7 @@ class Sync(RuleBasedStateMachine):
             for waits in settling.waiting_ones():
                 choice = {"field": "here", "vanished": "gone", "deleted": "gone", "same": "different"}
                 settling.settle(
-                    self.actor, waits, choice[waits.kind], consent_source="a form", now=timezone.now()
+                    self.actor, waits, choice[waits.kind], proof=self._proof(), now=timezone.now()
                 )
             for _ in range(4):
                 self.clock.shift(40_000)

@@ -1,9 +1,14 @@
 """Pulled, edited on both sides, pushed, disputed and settled: the engine against a system in memory."""
 
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from django.db import connections
 
 from apps.accounts import consent
+from apps.accounts.errors import Invalid
 from apps.accounts.models import ConsentRecord, Person
 from apps.integrations import trail
 from apps.integrations.connectors.crm.system import Entity
@@ -16,6 +21,7 @@ from apps.integrations.models import (
     TrailEntry,
 )
 from apps.integrations.sync import integrity, pull, record_fields, records, settling, streams
+from apps.integrations.sync.consents import Proof
 from tests.conftest import committed
 from tests.factories import NOW
 from tests.integrations.sync.conftest import connected, pulled, sent
@@ -220,7 +226,7 @@ def test_a_withdrawal_there_reaches_the_person(crm):
 
 def test_a_no_of_somebody_new_counts_against_their_yes_to_us(crm, actor):
     records.create(actor, "contact", {"email": "ada@example.com"}, now=NOW)
-    records.edit(actor, only(), {"marketing_opt_in": True}, consent_source="a form", now=NOW)
+    records.edit(actor, only(), {"marketing_opt_in": True}, proof=Proof(source="a form"), now=NOW)
     crm.system.add(**ADA, marketing_opt_in=False)
 
     pulled(crm)
@@ -270,10 +276,67 @@ def test_a_yes_there_after_a_no_waits_for_its_source(crm, actor):
     waits = settling.waiting_ones().get()
     with pytest.raises(Exception, match="Some fields"):
         settling.settle(actor, waits, "there", now=NOW)
-    settling.settle(actor, waits, "there", consent_source="signed form of 3 May", now=NOW)
+    settling.settle(actor, waits, "there", proof=Proof(source="signed form of 3 May"), now=NOW)
 
     assert values()["marketing_opt_in"] is True
     assert ConsentRecord.objects.order_by("-pk")[0].source == "signed form of 3 May"
+
+
+def left(actor, record, at):
+    person = Person.objects.get(pk=record.person_id)
+    no = {"purpose": "marketing", "is_granted": False, "source": "unsubscribe"}
+    consent.record(actor, person, occurred_at=at, now=NOW, **no)
+
+
+WORDS = "May we write to you again?"
+EARLIER, LATER = NOW - timedelta(hours=2), NOW - timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "proof", "lacking"),
+    [
+        ("user", {}, {"consent_wording"}),
+        ("user", {"wording": WORDS}, set()),
+        ("api_key", {"wording": WORDS}, {"consent_occurred_at"}),
+        ("api_key", {"wording": WORDS, "occurred_at": EARLIER - timedelta(1)}, {"consent_occurred_at"}),
+        ("api_key", {"occurred_at": LATER}, {"consent_wording"}),
+        ("api_key", {"wording": WORDS, "occurred_at": LATER}, set()),
+    ],
+    ids=["wordless", "in words", "undated", "older", "dated, wordless", "proven"],
+)
+def test_a_yes_of_a_record_undoes_a_no_with_its_proof_alone(crm, actor, kind, proof, lacking):
+    crm.system.add(**ADA)
+    pulled(crm)
+    record = only()
+    left(actor, record, EARLIER)
+    teller = replace(actor, kind=kind, role="owner", scopes=frozenset({"write"}))
+    told = Proof(source="a form", **proof)
+
+    with pytest.raises(Invalid) if lacking else nullcontext() as refusal:
+        records.edit(teller, record, {"marketing_opt_in": True}, proof=told, now=NOW)
+
+    if refusal is not None:
+        assert set(refusal.value.errors) == lacking
+        assert "They said no on 20 November 2026." in str(refusal.value.errors)
+    assert consent.is_given(Person.objects.get(), "marketing") == (not lacking)
+    assert (values().get("marketing_opt_in") is True) == (not lacking)
+
+
+def test_a_yes_that_is_pulled_leaves_a_no_standing(crm, actor):
+    key = crm.system.add(**ADA)
+    pulled(crm)
+    left(actor, only(), EARLIER)
+    crm.system.edit(key, marketing_opt_in=True, phone="+447700900123")
+
+    for _ in range(2):
+        pulled(crm)
+        sent()
+
+    assert not consent.is_given(Person.objects.get(), "marketing")
+    assert values()["phone"] == "+447700900123"
+    assert values()["marketing_opt_in"] is False
+    assert crm.system.fields_of(key)["marketing_opt_in"] is False
+    assert "withdrawn" in steps()
 
 
 def test_a_deleted_record_is_marked_by_the_full_scan(crm):
