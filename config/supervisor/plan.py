@@ -50,12 +50,11 @@ def plan(root: Path, environ: Mapping[str, str]) -> Plan:
         return Program(name, [sys.executable, *arguments], root, {**extra, **surroundings})
 
     manage, celery = str(root / "manage.py"), ("-m", "celery", "--quiet", "-A", "config.celery")
-    migrate, steps, afterwards = [manage, "migrate", "--verbosity", "0"], [], []
+    steps, afterwards = [python("migrate", manage, "migrate", "--verbosity", "0")], []
     if environ.get("BELLWETHER_DEMO", "1") != "0":
-        migrate.append("--skip-checks")  # they import every page, and the demo's step makes them too
-        steps.append(python("demo", manage, "demo", "--if-empty"))
+        # migrate has made the checks, those of the database too, before it changed anything.
+        steps.append(python("demo", manage, "demo", "--if-empty", "--skip-checks"))
         afterwards += [python(name, manage, name) for name in ("demo_ads", "demo_campaigns") if fakes_port]
-    steps.insert(0, python("migrate", *migrate))
     listen = ("--host", host, "--port", str(port), "--timeout-graceful-shutdown", "5")
     quiet = ("--no-access-log", "--no-server-header", "--log-level", "warning")
     web = ("-m", "uvicorn", "config.asgi:application", *listen, *quiet)

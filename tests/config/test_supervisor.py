@@ -305,9 +305,28 @@ def test_the_plan_follows_the_environment(tmp_path: Path) -> None:
     assert [child.name for child in made.children] == ["web", "worker", "delivery", "critical", "beat"]
 
 
-@pytest.mark.parametrize(("demo", "skips"), [("1", True), ("0", False)])
-def test_the_checks_are_made_once_at_a_start(tmp_path: Path, demo: str, skips: bool) -> None:
+@pytest.mark.parametrize("demo", ["1", "0"])
+def test_the_checks_are_made_once_at_a_start_before_anything_is_changed(tmp_path: Path, demo: str) -> None:
     migrate, *rest = plan(tmp_path, {"BELLWETHER_DEMO": demo}).steps
 
-    assert ("--skip-checks" in migrate.command) is skips
-    assert not [step for step in rest if "--skip-checks" in step.command]
+    assert "--skip-checks" not in migrate.command  # its own are those of the database too
+    assert [step.name for step in rest if "--skip-checks" not in step.command] == []
+
+
+@pytest.mark.parametrize(("target", "forbids"), [("run", ""), ("test", "1")])
+def test_a_run_keeps_what_it_compiles_and_the_rest_obeys_the_shell(
+    tmp_path: Path, target: str, forbids: str
+) -> None:
+    shows = tmp_path / "shows.mk"
+    shows.write_text(f'include Makefile\n{target}:\n\t@echo "[$$PYTHONDONTWRITEBYTECODE]"\n')
+
+    shown = subprocess.run(  # noqa: S603 -- our own target
+        ["make", "--no-print-directory", "--file", str(shows), target],  # noqa: S607
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert shown.stdout == f"[{forbids}]\n"
