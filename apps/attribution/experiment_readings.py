@@ -136,9 +136,8 @@ def look_reading(experiment: Experiment, built: Arms, past: Sequence[Look]) -> R
         alpha=experiment.alpha,
         power=experiment.power,
     )
-    settled = _settled(past[-1]) if past else {}
     return group_sequential.prove_lift(
-        built.arms, plan=plan, past_units=[look.units for look in past], settled=settled
+        built.arms, plan=plan, past_units=[look.units for look in past], settled=_proven(past)
     )
 
 
@@ -192,11 +191,18 @@ def as_plain(reading: Reading) -> dict[str, Any]:
     return plain
 
 
-def _settled(look: Look) -> dict[str, Standing]:
-    """What this look had found of its variants, with those found before it."""
-    return {
-        arm["name"]: Standing(arm["standing"]) for arm in look.figures["arms"] if arm["name"] in look.settled
-    }
+def _proven(past: Sequence[Look]) -> dict[str, Standing]:
+    """The side on which each variant was found, by the first look that settled it.
+
+    A later one may tell otherwise without a proof, of a variant that had crossed over: older releases called
+    it the opposite, and it is open where it stands on the other side.
+    """
+    proven: dict[str, Standing] = {}
+    for look in (one for one in past if one.settled):
+        for arm in look.figures["arms"]:
+            if arm["name"] in look.settled:
+                proven.setdefault(arm["name"], Standing(arm["standing"]))
+    return proven
 
 
 def _comparable(seen: Exposed) -> list[int]:

@@ -21,6 +21,7 @@ from tests.factories import NOW, WorkspaceFactory
 DAY = timedelta(days=1)
 # The first of five looks at ten days, once the week of the outcome window has passed.
 FIRST_LOOK = NOW + 9 * DAY
+RATES = {"blue": 0.10, "green": 0.10, "red": 0.11}
 
 
 def _ran(actor, workspace, rates, *, people=4_000, **chosen):
@@ -30,6 +31,14 @@ def _ran(actor, workspace, rates, *, people=4_000, **chosen):
     variants = crowds.show(made, crowd)
     crowds.buy_by_variant(workspace, crowd, variants, rates)
     return made
+
+
+def _come(workspace, made, rates, *, on_day):
+    """As many again, later."""
+    crowd = crowds.people(workspace, 6_000)
+    shown = crowds.show(made, crowd, at=NOW + on_day * DAY)
+    bought = NOW + on_day * DAY + timedelta(hours=1)
+    crowds.buy_by_variant(workspace, crowd, shown, rates, at=bought)
 
 
 def _arms(reading):
@@ -117,19 +126,46 @@ def test_looks_go_on_until_something_is_found(actor, workspace):
 
 
 def test_a_variant_that_was_found_worse_and_then_gained_is_no_winner(actor, workspace):
-    rates = {"blue": 0.10, "green": 0.05, "red": 0.11}
-    made = _ran(actor, workspace, rates, people=6_000, planned_units=30_000)
+    made = _ran(actor, workspace, RATES | {"green": 0.05}, people=6_000, planned_units=30_000)
     first = experiments.turn(made, now=FIRST_LOOK)
-    later = crowds.people(workspace, 6_000)
-    shown = crowds.show(made, later, at=NOW + DAY)
-    bought = NOW + DAY + timedelta(hours=1)
-    crowds.buy_by_variant(workspace, later, shown, rates | {"green": 0.16}, at=bought)
+    _come(workspace, made, RATES | {"green": 0.16}, on_day=1)
 
     second = experiments.turn(experiments.find("colour"), now=FIRST_LOOK + 2 * DAY)
 
     assert first.settled == ["green"]
     assert _arms(second.figures)["green"]["mean"] > _arms(second.figures)["blue"]["mean"]
     assert (second.favours, second.settled) == ("", [])
+
+
+def test_what_was_proven_of_a_variant_holds_again_once_it_is_back_on_that_side(actor, workspace):
+    made = _ran(actor, workspace, RATES | {"green": 0.05}, people=6_000, planned_units=30_000)
+    first = experiments.turn(made, now=FIRST_LOOK)
+    _come(workspace, made, RATES | {"green": 0.16}, on_day=1)
+    crossed = experiments.turn(experiments.find("colour"), now=FIRST_LOOK + 2 * DAY)
+    _come(workspace, made, RATES | {"blue": 0.125, "green": 0.09}, on_day=3)
+
+    back = experiments.turn(experiments.find("colour"), now=FIRST_LOOK + 4 * DAY)
+
+    assert (first.settled, crossed.settled) == (["green"], [])
+    assert _arms(back.figures)["green"]["effect"]["high"] > 0  # by this look alone, nothing is proven
+    assert _arms(back.figures)["green"]["standing"] == "worse"
+
+
+def test_a_false_winner_that_an_older_release_wrote_down_is_open_at_the_next_look(actor, workspace):
+    """It called a variant that had been found worse better for standing ahead."""
+    made = _ran(actor, workspace, RATES | {"green": 0.05}, people=6_000, planned_units=30_000)
+    experiments.turn(made, now=FIRST_LOOK)
+    _come(workspace, made, RATES | {"green": 0.16}, on_day=1)
+    crossed = experiments.turn(experiments.find("colour"), now=FIRST_LOOK + 2 * DAY)
+    _arms(crossed.figures)["green"]["standing"] = "better"
+    crossed.settled, crossed.favours = ["green"], "green"
+    crossed.save()
+    _come(workspace, made, RATES | {"green": 0.11}, on_day=3)
+
+    after = experiments.turn(experiments.find("colour"), now=FIRST_LOOK + 4 * DAY)
+
+    assert _arms(after.figures)["green"]["mean"] > _arms(after.figures)["blue"]["mean"]
+    assert (after.favours, after.settled) == ("", [])
 
 
 def test_a_worker_that_comes_late_takes_one_look_and_not_those_it_missed(actor, workspace):

@@ -183,12 +183,14 @@ class Look(WorkspaceOwned):
     units = models.BigIntegerField()
     information = models.FloatField(null=True, blank=True)
     is_conclusive = models.BooleanField(default=False)
-    # Variants found better or worse than the control, here or before: that stands (Holm).
+    # Variants found better or worse than the control, here or before: that stands for as long as they are on
+    # that side (Holm).
     settled = ArrayField(models.CharField(max_length=60), default=list, blank=True)
     # The variant that this look names, if it names one.
     favours = models.CharField(max_length=60, blank=True)
     verdict = models.TextField()
-    # The reading as it was shown, for reading back: never computed with.
+    # The reading as it was shown. Later looks read on which side a settled variant was; nothing else is
+    # computed with.
     figures = models.JSONField()
 
     class Meta:

@@ -57,7 +57,7 @@ def prove_lift(
 
     arms: the control first. past_units: units over all arms at each earlier look, increasing. settled: the
     variants that an earlier look found better or worse; they stay so for as long as they stand on that side
-    of the control. One that has crossed over is open again: what was proven of it was the other thing.
+    of the control. One that has crossed over is open until it is back: what was proven was the other thing.
     Raises HorizonPassed, LookTooSoon (less than 0.1 % of the horizon after the last look), ValueError.
 
     Each variant's z is compared with the bound of the plan's spending at alpha / m, and those that pass let
