@@ -150,8 +150,8 @@ def test_it_is_one_query_and_one_more_for_addresses_that_are_new(workspace, pers
     with CaptureQueriesContext(connection) as second:
         reach.against(campaign, [person.pk], now=NOW)
 
-    assert len([one for one in second if "campaigns_addressmark" in one["sql"]]) == 1
-    assert len(second) == 1
+    # One of one_trip's, that a connection does not note, in the scope that "SELECT 1" tells it.
+    assert [one["sql"] for one in second] == ["SELECT 1"]
     assert len(first) > 1
     assert AddressMark.objects.count() == 1
 
