@@ -11,6 +11,7 @@ from django.db import connection
 
 from apps.accounts import scoping, workspace_settings
 from apps.accounts.models import Workspace
+from apps.accounts.one_trip import Statement
 from apps.accounts.permissions import Actor
 from apps.campaigns.models import Campaign, Topic
 
@@ -44,12 +45,17 @@ CAPS = CAPS.format(
     others=OTHERS.format(of="p", key="id"), kept_others=OTHERS.format(of="kept", key="person_id")
 )
 
-# Days before recipients, as whoever counts locks them.
+# Days before recipients, as whoever counts locks them. Who may have had it, before it was to go again, stays
+# counted.
 GIVE_BACK = """
     WITH mine AS (
-        SELECT id, person_id, counted_on FROM campaigns_recipient
-        WHERE workspace_id = (SELECT %(workspace)s::bigint) AND {whose}
-          AND is_counted AND counted_on IS NOT NULL
+        SELECT r.id, r.person_id, r.counted_on FROM campaigns_recipient AS r
+        WHERE r.workspace_id = (SELECT %(workspace)s::bigint) AND {whose}
+          AND r.is_counted AND r.counted_on IS NOT NULL
+          AND NOT EXISTS (
+              SELECT FROM campaigns_ledgerentry AS e
+              WHERE e.workspace_id = (SELECT %(workspace)s::bigint) AND e.campaign_id = r.campaign_id
+                AND e.recipient_id = r.id AND e.fate = 'uncertain')
     ), held AS (
         SELECT id FROM campaigns_personday
         WHERE workspace_id = (SELECT %(workspace)s::bigint)
@@ -66,11 +72,12 @@ GIVE_BACK = """
     FROM (SELECT person_id, counted_on, count(*) AS messages FROM given GROUP BY 1, 2) AS back
     WHERE d.workspace_id = (SELECT %(workspace)s::bigint) AND d.person_id = back.person_id
       AND d.day = back.counted_on
+    RETURNING d.id
 """
-OF_THESE = GIVE_BACK.format(whose="id = ANY(%(ids)s::bigint[])")
+OF_THESE = GIVE_BACK.format(whose="r.id = ANY(%(ids)s::bigint[])")
 OF_A_CAMPAIGN = GIVE_BACK.format(
-    whose="campaign_id = %(campaign)s AND id > %(after)s AND id <= %(through)s "
-    "AND state IN ('to_send', 'waiting', 'skipped') AND id <> ALL(%(but)s::bigint[])"
+    whose="r.campaign_id = %(campaign)s AND r.id > %(after)s AND r.id <= %(through)s "
+    "AND r.state IN ('to_send', 'waiting', 'skipped') AND r.id <> ALL(%(but)s::bigint[])"
 )
 
 
@@ -158,7 +165,12 @@ def _count(recipients: Mapping[int, int], cap: tuple[int, int], day: date) -> se
 
 def give_back(recipients: Sequence[int]) -> None:
     """They get nothing after all: their message counts no more."""
-    _run(OF_THESE, {"ids": list(recipients)})
+    _run(*giving_back(recipients))
+
+
+def giving_back(recipients: Sequence[int]) -> Statement:
+    """The same, to go with what says so of them: before it, since days are locked before recipients."""
+    return OF_THESE, {"workspace": scoping.current_id(), "ids": list(recipients)}
 
 
 def give_back_of(campaign_id: int, *, after: int, through: int, but: Sequence[int]) -> None:

@@ -41,6 +41,7 @@ NAMED = OF_CHUNK.format(zones=zones.SQL, whose="r.id = ANY(%(ids)s::bigint[])")
 # people; unless the survivor has a message of this occasion already. Two at once that meet here are told
 # apart by the constraint, and the one that comes second looks again when its lease has run out. Where the
 # snapshot has yet to look at the survivor it goes first: who is put off by a minute is asked about again.
+# What was counted was so against the cap of who they were: it is counted again, as the survivor's.
 FOLLOW = """
     WITH moving AS (
         SELECT DISTINCT ON (p.merged_into_id, r.occurrence) r.id, p.merged_into_id AS survivor,
@@ -64,6 +65,8 @@ FOLLOW = """
     )
     UPDATE campaigns_recipient AS r
     SET person_id = CASE WHEN moving.is_looked_at THEN moving.survivor ELSE r.person_id END, chunk = 0,
+        is_counted = r.is_counted AND NOT moving.is_looked_at,
+        counted_on = CASE WHEN moving.is_looked_at THEN NULL ELSE r.counted_on END,
         due_at = %(now)s::timestamptz
             + CASE WHEN moving.is_looked_at THEN interval '0' ELSE interval '1 minute' END
     FROM moving WHERE r.workspace_id = (SELECT %(workspace)s::bigint) AND r.id = moving.id
@@ -166,8 +169,6 @@ def sort(
     reasons = {one.id: _reason(one, against) for one in left}
     if campaign.kind == Campaign.Kind.TRIGGERED:
         reasons |= withdrawals.of([one.id for one in left])
-    if back := [one.id for one in left if one.is_counted and reasons[one.id]]:
-        limits.give_back(back)
     reachable = _apart(left, reasons, found)
     people = [one.person_id for one in reachable]
     values = rooms.values_of(people, compiled, now=now, workspace=workspace)
@@ -175,6 +176,8 @@ def sort(
     written = {key: deliverable(address) for key, address in addresses.items()}
     faults = {key: "" if written[key] else "invalid" if addresses[key] else "no_address" for key in written}
     valid = _apart(reachable, faults, found)
+    if back := {one.id for one in left if one.is_counted} - {one.id for one in valid}:
+        limits.give_back(sorted(back))
     asked = {one.id: one.person_id for one in valid if not one.is_counted}
     allowed = limits.within_cap(campaign, asked, settings)
     capped = {one.id: "" if one.is_counted or one.id in allowed else "capped" for one in valid}

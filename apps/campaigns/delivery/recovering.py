@@ -164,7 +164,7 @@ def _write(batch: SendBatch, run: SendRun, told: list[Told], *, is_over: bool = 
     outcome = journal.settle(
         batch.campaign_id, told, key=batch.key, is_over=is_over, provider=batch.provider, now=now
     )
-    one_trip.fetch_all([outcome])
+    one_trip.fetch_all([*sending.given_back(told), outcome])
     waking.wake(run.pk, now, now=now)
     leftovers.skip_if_cancelled(batch.campaign_id)
 

@@ -169,6 +169,7 @@ class Chunked:
             known = [place for place, one in enumerate(verdicts) if one.fate not in OPEN]
             people, verdicts = [people[place] for place in known], [verdicts[place] for place in known]
         outcome = told_of(self.campaign, people, verdicts, now=now)
+        self.told = [*given_back(outcome), *self.told]
         if outcome or is_over:
             self.told.append(
                 journal.settle(
@@ -312,6 +313,12 @@ _FATES: dict[Fate, tuple[str, str, datetime | None]] = {
     Fate.REFUSED: (Entry.REFUSED, State.REFUSED, None),
     Fate.UNKNOWN: (Entry.UNCERTAIN, State.UNCERTAIN, None),
 }
+
+
+def given_back(told: Sequence[Told]) -> list[Statement]:
+    """Of the caps of those who are refused for good: they have got nothing."""
+    refused = [one.id for one in told if one.state == State.REFUSED]
+    return [limits.giving_back(refused)] if refused else []
 
 
 def is_had(verdict: Verdict) -> bool:

@@ -11,14 +11,14 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.accounts import one_trip
+from apps.accounts import one_trip, personal_fields
 from apps.accounts.models import ConsentRecord, Person
 from apps.campaigns import delivery
 from apps.campaigns.delivery import journal, leftovers, paces, reading, sending
 from apps.campaigns.delivery.queueing import Queue
 from apps.campaigns.maths import pace, send_times
 from apps.campaigns.maths.send_windows import opens_at
-from apps.campaigns.models import Campaign, Chunk, Pace, PersonDay, Recipient, SendRun
+from apps.campaigns.models import Campaign, Chunk, LedgerEntry, Pace, PersonDay, Recipient, SendRun
 from tests.campaigns.delivery.conftest import launch, work
 from tests.fakes.server import Answer, json_reply
 
@@ -267,6 +267,96 @@ def test_who_is_skipped_after_being_put_off_is_not_counted(workspace, campaign, 
 
     assert delivery.progress(made) == delivery.Progress(sent=2, skipped={"unsubscribed": 4})
     assert counted() == 2
+
+
+def goes_on():
+    Recipient.objects.filter(state="to_send").update(due_at=timezone.now())
+    SendRun.objects.update(is_open=True, due_at=None)
+    work()
+
+
+def test_nor_who_has_no_address_any_more(workspace, campaign, people, sink, at_smtp):
+    made = put_off(workspace, campaign, people)
+    for one, address in zip(
+        Recipient.objects.filter(state="to_send"), [None, f"{'p' * 65}@example.com"], strict=False
+    ):
+        personal_fields.set_personal(one.person, {"email": address})
+        one.person.save()
+    workspace.settings["delivery"].pop("domains_per_hour")
+    workspace.save(update_fields=["settings"])
+
+    goes_on()
+
+    assert delivery.progress(made) == delivery.Progress(sent=4, skipped={"no_address": 1, "invalid": 1})
+    assert counted() == 4
+
+
+def test_nor_whom_the_server_refuses(workspace, campaign, people, sink, at_smtp):
+    workspace.settings |= {"delivery": {"cap": {"messages": 1, "days": 7}}}
+    workspace.save(update_fields=["settings"])
+    people(3)
+    sink.answers = {"p1@example.com": "552 5.2.2 Full."}
+    made = campaign()
+    launch(made, now=timezone.now())
+
+    work()
+
+    assert delivery.progress(made) == delivery.Progress(sent=2, refused=1)
+    assert counted() == 2
+    sink.answers = {}
+    again = campaign()
+    launch(again, now=timezone.now())
+    work()
+    assert delivery.progress(again) == delivery.Progress(sent=1, skipped={"capped": 2})
+
+
+def test_who_may_have_got_it_stays_counted(workspace, campaign, people, sink, at_smtp):
+    """Its worker died with it, so it was to go again; and then the campaign was cancelled."""
+    made = put_off(workspace, campaign, people)
+    doubtful, *others = Recipient.objects.filter(state="to_send")
+    LedgerEntry.objects.create(
+        workspace=workspace, campaign=made, recipient_id=doubtful.pk, fate="uncertain", provider="smtp"
+    )
+
+    delivery.cancel(made, now=timezone.now())
+    leftovers.skip(campaign_id=made.pk)
+
+    assert PersonDay.objects.get(person=doubtful.person_id).messages == 1
+    assert not PersonDay.objects.filter(person__in=[one.person_id for one in others], messages=1).exists()
+
+
+def test_who_was_merged_is_counted_as_the_survivor(workspace, campaign, people, sink, at_smtp):
+    made = put_off(workspace, campaign, people)
+    [survivor] = people(1, first=9)
+    PersonDay.objects.create(
+        workspace=workspace, person=survivor, day=PersonDay.objects.first().day, messages=0
+    )
+    moved = Recipient.objects.filter(state="to_send").first()
+    Person.objects.filter(pk=moved.person_id).update(merged_into=survivor)
+    workspace.settings["delivery"].pop("domains_per_hour")
+    workspace.save(update_fields=["settings"])
+
+    goes_on()
+    goes_on()
+
+    assert delivery.progress(made) == delivery.Progress(sent=6)
+    assert PersonDay.objects.get(person=survivor).messages == 1
+
+
+def test_and_what_the_survivor_had_stays(workspace, campaign, people, sink, at_smtp):
+    made = put_off(workspace, campaign, people)
+    [survivor] = people(1, first=9)
+    PersonDay.objects.create(
+        workspace=workspace, person=survivor, day=PersonDay.objects.first().day, messages=1
+    )
+    moved = Recipient.objects.filter(state="to_send").first()
+    Person.objects.filter(pk=moved.person_id).update(merged_into=survivor)
+
+    goes_on()
+    delivery.cancel(made, now=timezone.now())
+    leftovers.skip(campaign_id=made.pk)
+
+    assert PersonDay.objects.get(person=survivor).messages == 1
 
 
 def test_two_messages_of_one_person_take_turns_under_a_cap(workspace, campaign, people, sink, at_smtp):
