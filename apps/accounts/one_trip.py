@@ -32,6 +32,7 @@ def fetch_all(
 
     is_prepared: the connection keeps their plans; for what it runs a hundred times a second. meanwhile: done
     here while the database works, where the transaction is this call's own; it must not use the connection.
+    What it raises then comes after the transaction, which is committed all the same.
     """
     connection.ensure_connection()
     if connection.in_atomic_block:

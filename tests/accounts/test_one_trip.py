@@ -23,9 +23,10 @@ def test_what_is_done_meanwhile_is_done_once_and_the_rows_are_those_of_the_state
     assert (rows, done) == ([[("Two",)]], ["it"])
 
 
-def test_after_a_failure_meanwhile_the_connection_goes_on(workspace):
+def test_after_a_failure_meanwhile_it_is_committed_and_the_connection_goes_on(workspace):
     with pytest.raises(ZeroDivisionError):
         one_trip.fetch_all([renaming(workspace, "Two")], meanwhile=lambda: 1 / 0)
 
+    assert Workspace.objects.get().name == "Two"
     assert one_trip.fetch_one(*renaming(workspace, "Three")) == ("Three",)
     assert Workspace.objects.get().name == "Three"

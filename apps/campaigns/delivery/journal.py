@@ -48,10 +48,14 @@ BEGIN = """
     FROM mine
     ON CONFLICT (workspace_id, key) DO UPDATE SET lease_until = excluded.lease_until RETURNING id
 """
+# Whoever took the batch up meanwhile gave it a lease of their own, by which it is known whose it is. Said
+# again because the answer was lost, its own lease is the renewed one.
 PART = """
-    UPDATE campaigns_sendbatch SET parted = array_append(parted, %(part)s::varchar)
-    WHERE workspace_id = (SELECT %(workspace)s::bigint) AND key = %(key)s::uuid
-      AND NOT coalesce(%(part)s = ANY(parted), false)
+    UPDATE campaigns_sendbatch SET lease_until = %(until)s::timestamptz, parted = CASE
+        WHEN coalesce(%(part)s = ANY(parted), false) THEN parted
+        ELSE array_append(parted, %(part)s::varchar) END
+    WHERE workspace_id = (SELECT %(workspace)s::bigint) AND key = %(key)s::uuid AND settled_at IS NULL
+      AND lease_until IN (%(held_until)s::timestamptz, %(until)s::timestamptz)
     RETURNING id
 """
 # Said again because the answer was lost, it says nothing twice.
@@ -159,11 +163,21 @@ def begin(
     }
 
 
-def parting(key: UUID, parted: Sequence[str] = ()) -> bulk_mail.Parting:
-    """Of a batch under that key; parted: what is written down of it already."""
+def parting(
+    key: UUID, parted: Sequence[str] = (), *, held_until: datetime, clock: Callable[[], datetime]
+) -> bulk_mail.Parting:
+    """Of a batch under that key, whose lease is renewed with each part. parted: what is written down of it
+    already. held_until: its lease, by which it is this worker's.
+    """
+    held = held_until
 
-    def keep(part: str) -> None:
-        write([(PART, {"workspace": scoping.current_id(), "key": key, "part": part})])
+    def keep(part: str) -> bool:
+        nonlocal held
+        until = clock() + LEASE
+        named = {"workspace": scoping.current_id(), "key": key, "part": part}
+        [rows] = write([(PART, {**named, "held_until": held, "until": until})])
+        held = until if rows else held
+        return bool(rows)
 
     return bulk_mail.Parting(keep, set(parted))
 

@@ -9,6 +9,7 @@ are in the ledger as that, and then go again, by themselves, or stay, as the cam
 
 from datetime import datetime
 
+import structlog
 from django.db import transaction
 from django.utils import timezone
 
@@ -30,6 +31,8 @@ from apps.campaigns.delivery.queueing import LEASE
 from apps.campaigns.delivery.reading import Addressee
 from apps.campaigns.models import Campaign, LedgerEntry, Recipient, SendBatch, SendRun
 from apps.integrations import bulk_mail
+
+log = structlog.get_logger(__name__)
 
 State, Entry = Recipient.State, LedgerEntry.Fate
 LOST = "Its worker died, or its answer was lost."
@@ -61,11 +64,12 @@ REOPEN = """
 
 @workspace_task(name="campaigns.delivery.recover")
 def recover() -> int:
-    """Settle every batch whose lease ran out, then free the chunks. How many batches."""
+    """Settle every batch whose lease ran out, then free the chunks. How many batches. One that fails
+    is tried again when its new lease is over; the others do not wait for it.
+    """
     settled = 0
     while (batch := _take(now=timezone.now())) is not None:
-        _settle(batch, now=timezone.now())
-        settled += 1
+        settled += _is_settled(batch)
     params = {"workspace": scoping.current_id(), "now": timezone.now()}
     if one_trip.fetch_all([(REOPEN, params)])[0]:
         working.deliver.delay_on_commit()
@@ -81,6 +85,15 @@ def _take(*, now: datetime) -> SendBatch | None:
         batch.lease_until = now + LEASE
         batch.save(update_fields=["lease_until"])
     return batch
+
+
+def _is_settled(batch: SendBatch) -> bool:
+    try:
+        _settle(batch, now=timezone.now())
+        return True
+    except Exception:
+        log.exception("delivery.batch_not_recovered", campaign=batch.campaign_id, batch=str(batch.key))
+        return False
 
 
 def _settle(batch: SendBatch, *, now: datetime) -> None:
@@ -100,10 +113,10 @@ def _again(
     """Under the same key. Whose fate stays open stays as they are, until they are asked for again."""
     writer = writing.writer(campaign, bulk_mail.sender(campaign.sender))
     people, barred = _people(batch, run, campaign, writer, now=now)
-    if not people:
+    if not people or (len(people) < len(batch.recipient_ids) and _is_parted_unnoted(batch)):
         _give_up(batch, run, campaign, now=now)
         return
-    parting = journal.parting(batch.key, batch.parted or ())
+    parting = journal.parting(batch.key, batch.parted or (), held_until=batch.lease_until, clock=timezone.now)
     answer = door.send(writer.envelope, writer.letters(people), key=str(batch.key), parting=parting)
     pairs = list(zip(people, answer.value or [], strict=False))
     known = [(one, verdict) for one, verdict in pairs if _is_known(verdict)]
@@ -118,6 +131,14 @@ def _again(
         told += _of_barred(barred, any(map(sending.is_had, verdicts)), now=now)
     sending.suppress_addresses(addressees, verdicts, told_by=batch.provider, now=now)
     _write(batch, run, told, is_over=is_over, now=now)
+
+
+def _is_parted_unnoted(batch: SendBatch) -> bool:
+    """Whether a worker that did not yet write down which keys it parted was among its parts."""
+    if batch.parted is not None:
+        return False
+    written = LedgerEntry.objects.filter(campaign=batch.campaign_id, recipient_id__in=batch.recipient_ids)
+    return bool(written.filter(batch=batch.key).exists())
 
 
 def _is_known(verdict: bulk_mail.Verdict) -> bool:

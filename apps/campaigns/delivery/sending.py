@@ -23,7 +23,7 @@ from apps.campaigns import flags
 from apps.campaigns.delivery import journal, leftovers, limits, paces, reading, stopping, writing
 from apps.campaigns.delivery.journal import Told
 from apps.campaigns.delivery.opening import Openings
-from apps.campaigns.delivery.queueing import CHUNK, Claimed
+from apps.campaigns.delivery.queueing import CHUNK, LEASE, Claimed
 from apps.campaigns.delivery.reading import Addressee
 from apps.campaigns.models import Campaign, Chunk, LedgerEntry, Recipient
 from apps.integrations import bulk_mail, suppressions
@@ -146,10 +146,10 @@ class Chunked:
         self, door: Door, people: list[Addressee]
     ) -> tuple[list[Addressee], "bulk_mail.Answer[list[Verdict]]"]:
         """Journal them, send them, and keep what became of them. Answers those who may go elsewhere."""
-        key = uuid7()
-        pile = writing.Pile(self.writer, people)
-        self._begin(key, door, people, meanwhile=pile.write)
-        answer = door.send(self.writer.envelope, pile.letters, key=str(key), parting=journal.parting(key))
+        key, begun_at, pile = uuid7(), self.clock(), writing.Pile(self.writer, people)
+        self._begin(key, door, pile, now=begun_at)
+        parting = journal.parting(key, held_until=begun_at + LEASE, clock=self.clock)
+        answer = door.send(self.writer.envelope, pile.letters, key=str(key), parting=parting)
         verdicts = answer.value or [Verdict(Fate.UNSENT, answer.outcome.reason)] * len(people)
         stays_open = door.repeats and any(one.fate == Fate.UNKNOWN and not is_had(one) for one in verdicts)
         self._settle(key, door, people, verdicts, is_over=not stays_open)
@@ -178,24 +178,32 @@ class Chunked:
             )
         suppress_addresses(people, verdicts, told_by=provider, now=now)
 
-    def _begin(
-        self, key: UUID, door: Door, people: list[Addressee], *, meanwhile: Callable[[], None]
-    ) -> None:
-        connection = door.client.connection
+    def _begin(self, key: UUID, door: Door, pile: writing.Pile, *, now: datetime) -> None:
+        """And write the letters. Where they cannot be written nothing is left begun."""
+        connection, people = door.client.connection, list(pile.people)
         begun = journal.begin(
             self.claimed,
             key,
             [one.id for one in people],
             provider=connection.service,
             connection_id=connection.pk,
-            now=self.clock(),
+            now=now,
         )
         if self._is_paced:
+            pile.write()
             is_begun = self._write_paced(begun, people)
         else:
-            is_begun = self._write(begun, meanwhile=meanwhile)
+            is_begun = self._write_with(pile, begun, key)
         if not is_begun:
             raise _Stop(self.clock())
+
+    def _write_with(self, pile: writing.Pile, begun: Statement, key: UUID) -> bool:
+        """The letters meanwhile; they may fail when it is on its way to be committed, so it is ended then."""
+        try:
+            return self._write(begun, meanwhile=pile.write)
+        finally:
+            if pile.is_broken:
+                self._write(journal.settle(self.campaign.pk, [], key=key, now=self.clock()))
 
     @property
     def _is_paced(self) -> bool:

@@ -47,18 +47,21 @@ class Writer:
 @dataclass
 class Pile:
     """The letters to some people, written while the database keeps whom they are for, or when they are asked
-    for.
+    for. is_broken: they were begun, and one of them could not be written.
     """
 
     writer: Writer
     people: Sequence[Addressee]
+    is_broken: bool = False
 
     @cached_property
     def letters(self) -> list[Letter]:
         return self.writer.letters(self.people)
 
     def write(self) -> None:
+        self.is_broken = True
         len(self.letters)
+        self.is_broken = False
 
 
 def writer(campaign: Campaign, sender: bulk_mail.Sender) -> Writer:

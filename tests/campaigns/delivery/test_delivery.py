@@ -1,6 +1,7 @@
 """From the launch to the last entry in the ledger, over real SMTP."""
 
 from collections import Counter
+from dataclasses import dataclass
 from datetime import timedelta
 from email import message_from_bytes, policy
 
@@ -12,6 +13,7 @@ from apps.accounts import one_trip, personal_fields
 from apps.accounts.models import ConsentRecord, Person
 from apps.attribution.models import Exposure
 from apps.campaigns import delivery, message_tokens, splitting
+from apps.campaigns.content import merge_fields
 from apps.campaigns.delivery import journal, leftovers, recovering, sending, snapshotting, sweeping
 from apps.campaigns.delivery.journal import Told
 from apps.campaigns.delivery.opening import Openings
@@ -30,6 +32,7 @@ from apps.integrations.connectors.bulk_email import smtp as bulk_smtp
 from apps.integrations.ids import uuid7
 from apps.integrations.models import Connection, Suppression
 from tests.campaigns.delivery.conftest import EVERYBODY, launch, work
+from tests.conftest import committed
 
 pytestmark = pytest.mark.usefixtures("at_smtp")
 
@@ -350,6 +353,48 @@ def dies_with_a_batch_under_way(campaign):
         [journal.begin(claimed, uuid7(), ids, provider=door.service, connection_id=door.pk, now=past)]
     )
     Chunk.objects.update(lease_until=past)
+
+
+@dataclass
+class Seat:
+    """What fills in a field, and cannot be read while it is broken."""
+
+    is_broken: bool = True
+
+    def __str__(self):
+        return str(1 // (not self.is_broken))
+
+
+@committed
+@pytest.mark.parametrize("rate", [None, 36_000])
+def test_letters_that_cannot_be_written_leave_nobody_in_doubt(
+    workspace, campaign, people, sink, monkeypatch, rate
+):
+    seat, now = Seat(), timezone.now()
+    field = merge_fields.MergeField(
+        name="seat", label="Seat", example="1", read=lambda people, *_: {one.pk: seat for one in people}
+    )
+    monkeypatch.setitem(merge_fields._known, "seat", field)
+    people(3)
+    made = campaign(rate_per_hour=rate, starts_at=now + timedelta(hours=1))
+    Content.objects.update(body="Your seat: {{ seat }}")
+    run = delivery.start(made, now=now)
+    while snapshotting.step(run.pk, now=now):
+        pass
+
+    with pytest.raises(ZeroDivisionError):
+        sending.send(Queue().claim(now=now))
+    assert not SendBatch.objects.filter(settled_at__isnull=True).exists()
+    assert delivery.progress(made) == delivery.Progress(to_send=3)
+
+    seat.is_broken = False
+    Chunk.objects.update(lease_until=now - timedelta(minutes=1))
+    recovering.recover()
+    work()
+    assert len(sink.stored) == 3
+    assert delivery.progress(made) == delivery.Progress(sent=3)
+    assert set(LedgerEntry.objects.values_list("fate", flat=True)) == {"accepted"}
+    agrees(made)
 
 
 def test_the_sweep_starts_a_campaign_when_its_time_has_come(workspace, campaign, people, sink):

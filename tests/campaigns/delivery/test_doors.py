@@ -9,9 +9,11 @@ from django.utils import timezone
 
 from apps.accounts.models import ConsentRecord, Person
 from apps.campaigns import delivery, message_tokens
-from apps.campaigns.delivery import recovering
+from apps.campaigns.delivery import journal, reading, recovering, writing
 from apps.campaigns.models import Campaign, Chunk, Content, LedgerEntry, Recipient, SendBatch, SendRun
+from apps.integrations import bulk_mail
 from apps.integrations.connectors.bulk_email import resend as bulk_resend
+from apps.integrations.ids import uuid7
 from apps.integrations.models import Suppression
 from tests.campaigns.delivery.conftest import launch, work
 from tests.fakes.server import Answer, Killed, Reply, ResetAfter, ResetBefore, Slow, json_reply
@@ -172,11 +174,15 @@ def test_where_only_a_person_can_help_the_campaign_is_paused(workspace, campaign
 def lost(resend, made, people, count):
     """A batch of which nobody knows whether it left."""
     people(count)
+    lose(resend, made)
+    assert SendBatch.objects.filter(settled_at__isnull=True).count() == 1
+
+
+def lose(resend, made):
     resend.misbehave(ResetAfter(), times=3)
     launch(made, now=timezone.now())
     work()
     resend.behave()
-    assert SendBatch.objects.filter(settled_at__isnull=True).count() == 1
 
 
 def test_a_batch_of_unknown_fate_holds_up_nobody_else(workspace, campaign, people, resend, at_resend):
@@ -387,3 +393,95 @@ def test_the_parts_of_a_batch_end_within_its_lease(
     monkeypatch.undo()
     come_back(made)
     assert delivery.progress(made) == delivery.Progress(sent=7, refused=1)
+
+
+def test_nor_is_one_that_an_older_worker_parted_and_wrote_nothing_down(
+    workspace, campaign, people, resend, at_resend
+):
+    """What the ledger has of a batch without an end says that there are parts of it."""
+    people(12)
+    made = campaign(after_crash="hold")
+    launch(made, now=timezone.now())
+    parted = [one for one in recipients() if bulk_resend.side(message_tokens.issue(workspace.pk, one.pk), 0)]
+    resend.refuses = {f"{parted[0].person.external_id}@example.com"}
+    resend.misbehave(Slow(0), times=2)  # the whole is refused, and one part is taken
+    resend.misbehave(ResetBefore(), times=3)
+    work()
+    SendBatch.objects.update(parted=None)
+    resend.behave()
+    asked = len(resend.asked("POST", "/emails/batch"))
+
+    unsubscribes(workspace, parted[0].person)
+    come_back(made)
+
+    assert len(resend.asked("POST", "/emails/batch")) == asked
+    assert Counter(one["to"][0] for one in resend.sent.values()).most_common(1)[0][1] == 1
+    assert delivery.progress(made) == delivery.Progress(sent=12 - len(parted), uncertain=len(parted))
+    assert list(delivery.faults(made)) == []
+
+
+def test_a_batch_that_cannot_be_written_again_stands_in_nobody_else_s_way(
+    workspace, campaign, people, resend, at_resend
+):
+    people(3)
+    broken, made = campaign(after_crash="hold"), campaign()
+    lose(resend, broken)
+    lose(resend, made)
+    Content.objects.filter(campaign=broken).update(body="{{ 1 // traits.guests }}", changed_at=timezone.now())
+    Person.objects.update(traits={"guests": 0})
+    past = timezone.now() - timedelta(minutes=1)
+    Chunk.objects.update(state="leased", leased_by=uuid7(), lease_until=past)
+    Event().wait(2.1)
+
+    come_back_paused()
+
+    assert delivery.progress(made) == delivery.Progress(sent=3)
+    assert delivery.progress(broken) == delivery.Progress(to_send=3)
+    assert not Chunk.objects.filter(state="leased").exists()
+    SendBatch.objects.update(begun_at=timezone.now() - timedelta(days=2))
+    come_back_paused()
+    assert delivery.progress(broken) == delivery.Progress(uncertain=3)
+
+
+def test_whoever_lost_a_batch_to_somebody_else_notes_no_parts_of_it(
+    workspace, campaign, people, resend, at_resend
+):
+    made = campaign()
+    lost(resend, made, people, 3)
+    batch = SendBatch.objects.get()
+    first = journal.parting(batch.key, held_until=batch.lease_until, clock=timezone.now)
+    assert first.note("a")
+    assert SendBatch.objects.get().lease_until > batch.lease_until
+
+    SendBatch.objects.update(lease_until=timezone.now() - timedelta(minutes=1))
+    taken = recovering._take(now=timezone.now())
+    second = journal.parting(taken.key, taken.parted, held_until=taken.lease_until, clock=timezone.now)
+
+    assert not first.note("b")
+    assert second.note("c")
+    assert SendBatch.objects.get().parted == ["a", "c"]
+    SendBatch.objects.update(settled_at=timezone.now())
+    assert not second.note("d")
+
+
+def test_and_asks_for_none(workspace, campaign, people, resend, at_resend):
+    people(8)
+    resend.refuses = {"p3@example.com"}
+    made = campaign()
+    launch(made, now=timezone.now())
+    writer = writing.writer(made, bulk_mail.sender(made.sender))
+    letters = writer.letters(addressees(made))
+    door = bulk_mail.door_of(at_resend.pk)
+
+    answer = door.send(writer.envelope, letters, key="k", parting=bulk_mail.Parting(lambda part: False))
+
+    assert {one.fate for one in answer.value} == {bulk_mail.Fate.UNKNOWN}
+    assert len(resend.asked("POST", "/emails/batch")) == 1
+
+
+def addressees(made):
+    content = Content.objects.get(campaign=made)
+    return [
+        reading.Addressee(one.pk, one.person_id, content.pk, f"{one.person.external_id}@example.com", {})
+        for one in recipients()
+    ]

@@ -68,15 +68,17 @@ class Verdict:
 class Parting:
     """Under which keys a batch was refused as a whole and goes on by parts. keep: write one down, before its
     parts leave: asked for again as a whole, without who had it refused, it would be taken as one that is new.
+    It answers whether the batch is still in the same hands.
     """
 
-    keep: Callable[[str], object]
+    keep: Callable[[str], bool]
     keys: set[str] = field(default_factory=set)
 
-    def note(self, key: str) -> None:
-        if key not in self.keys:
-            self.keep(key)
+    def note(self, key: str) -> bool:
+        """Whether its parts may leave."""
+        if key not in self.keys and self.keep(key):
             self.keys.add(key)
+        return key in self.keys
 
 
 class Door(Protocol):

@@ -34,6 +34,7 @@ OF_A_LETTER = {400, 422}
 ANOTHER_PAYLOAD = "invalid_idempotent_request"
 # Of a batch with all its parts: well within the lease of whoever sends it.
 BATCH_SECONDS, LEAST_SECONDS = 75.0, 2.0
+TAKEN = "Somebody else has its batch by now."
 # Fifty letters stand alone long before.
 DEEPEST = 64
 
@@ -76,12 +77,24 @@ class BulkResend:
         if answer.is_fate_open or outcome.kind == Kind.UNKNOWN:
             return _all(answer, letters, Verdict(Fate.UNKNOWN, outcome.reason))
         if outcome.kind == Kind.PERMANENT_DATA and outcome.status in OF_A_LETTER:
-            if len(letters) == 1 or depth == DEEPEST:
-                verdict = Verdict(Fate.REFUSED, outcome.reason, is_bad_address=outcome.code == RECIPIENT)
-                return Answer(outcome=Outcome(kind=Kind.OK), value=[verdict] * len(letters))
-            sending.parting.note(key)
-            return self._of_parts(sending, letters, key, depth)
+            return self._refused(sending, answer, letters, key, depth)
         return _with(answer, None)
+
+    def _refused(
+        self,
+        sending: "_Sending",
+        answer: "Answer[list[str]]",
+        letters: Sequence[Letter],
+        key: str,
+        depth: int,
+    ) -> "Answer[list[Verdict]]":
+        outcome = answer.outcome
+        if len(letters) == 1 or depth == DEEPEST:
+            verdict = Verdict(Fate.REFUSED, outcome.reason, is_bad_address=outcome.code == RECIPIENT)
+            return Answer(outcome=Outcome(kind=Kind.OK), value=[verdict] * len(letters))
+        if not sending.parting.note(key):
+            return _all(answer, letters, Verdict(Fate.UNKNOWN, TAKEN))
+        return self._of_parts(sending, letters, key, depth)
 
     def _of_parts(
         self, sending: "_Sending", letters: Sequence[Letter], key: str, depth: int
