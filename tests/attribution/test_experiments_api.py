@@ -15,6 +15,7 @@ from tests.factories import NOW, ChannelFactory
 
 URL = "/api/v1/attribution/experiments"
 LIFTS = "/api/v1/attribution/lift-tests"
+GOALS = "/api/v1/attribution/goals"
 ASKED = {
     "key": "subject-line",
     "name": "A question as the subject",
@@ -54,7 +55,7 @@ def running(api):
             "starts_on",
             "first_day",
         ),
-        ("/api/v1/attribution/goals", {"label": "Buy", "count": "once"}, "count", "counting"),
+        (GOALS, {"label": "Buy", "count": "once"}, "count", "counting"),
     ],
 )
 def test_a_field_that_nobody_knows_is_refused_and_those_known_are_told(api, url, asked, unknown, known):
@@ -69,12 +70,52 @@ def test_a_field_that_nobody_knows_is_refused_and_those_known_are_told(api, url,
 
 
 @pytest.mark.parametrize(
+    ("deed", "asked", "unknown", "known"),
+    [
+        ("assign", {"units": [{"user": "u"}]}, "user", "user_id"),
+        ("assign", {"units": [{"user_id": "u"}], "unit": "u"}, "unit", "units"),
+        ("expose", {"exposures": [{"user_id": "u", "varient": "question"}]}, "varient", "variant"),
+        ("expose", {"exposures": [{"user_id": "u"}], "at": "2026-11-20"}, "at", "exposures"),
+    ],
+)
+def test_a_misspelt_field_of_somebody_who_comes_is_refused(api, running, deed, asked, unknown, known):
+    answer = _post(api, f"{running}/{deed}", **asked)
+
+    told = str(answer.json()["errors"])
+    assert answer.status_code == 400
+    assert f"{unknown}'" in told
+    assert "There is no such field here" in told
+    assert known in told
+    assert not Exposure.objects.exists()
+
+
+def test_a_misspelt_field_of_a_region_is_refused(api):
+    row = {"region": "Leeds", "day": "2026-10-01", "is_treated": True, "outcome": 3, "spent": 9}
+
+    answer = _post(api, LIFTS, kind="geo", channel="email", first_day="2026-10-01", rows=[row])
+
+    assert answer.status_code == 400
+    assert "There is no such field here" in str(answer.json()["errors"])
+    assert not LiftTest.objects.exists()
+
+
+def test_a_misspelt_field_changes_no_goal(api):
+    assert _post(api, GOALS, label="Buy", lookback_days=30).status_code == 201
+
+    answer = api.patch(f"{GOALS}/buy", {"lookback_day": 7}, format="json")
+
+    assert answer.status_code == 400
+    assert "lookback_days" in str(answer.json()["errors"])
+    assert api.get(f"{GOALS}/buy").json()["lookback_days"] == 30
+
+
+@pytest.mark.parametrize(
     ("url", "asked", "told"),
     [
         (URL, ASKED | {"reading": "win"}, '"win" is none of send_winner, prove_lift, always_valid.'),
         (LIFTS, {"kind": "platform", "channel": "email"}, '"platform" is none of holdout, geo, external.'),
         (
-            "/api/v1/attribution/goals",
+            GOALS,
             {"label": "Buy", "counting": "{0}"},
             '"{0}" is none of every, once.',
         ),

@@ -107,7 +107,7 @@ class SharesSerializer(ExperimentReasonSerializer):
     )
 
 
-class CallerSerializer(serializers.Serializer):
+class CallerSerializer(ClosedSerializer):
     user_id = serializers.CharField(max_length=200, required=False)
     anonymous_id = serializers.CharField(max_length=200, required=False)
     person_id = serializers.UUIDField(required=False, help_text="Our id of the person.")
@@ -116,7 +116,7 @@ class CallerSerializer(serializers.Serializer):
     )
 
 
-class AssignSerializer(serializers.Serializer):
+class AssignSerializer(ClosedSerializer):
     units = serializers.ListField(child=CallerSerializer(), min_length=1, max_length=MOST_UNITS)
 
 
@@ -137,7 +137,7 @@ class SightingSerializer(CallerSerializer):
     occurred_at = serializers.DateTimeField(required=False, help_text="Absent: now.")
 
 
-class ExposeSerializer(serializers.Serializer):
+class ExposeSerializer(ClosedSerializer):
     exposures = serializers.ListField(child=SightingSerializer(), min_length=1, max_length=MOST_UNITS)
 
 
@@ -221,7 +221,7 @@ class ReadingSerializer(serializers.Serializer):
     variance_reduction = serializers.FloatField(allow_null=True, help_text="By CUPED.")
 
 
-class RegionDaySerializer(serializers.Serializer):
+class RegionDaySerializer(ClosedSerializer):
     region = serializers.CharField(max_length=80)
     day = serializers.DateField()
     is_treated = serializers.BooleanField()

@@ -8,7 +8,7 @@ from apps.attribution.lenses import COUNTINGS, DIRECTS, MOST_DAYS, MOST_TRIM_TOU
 LABEL = "What people call it."
 
 
-class GoalChangeSerializer(serializers.Serializer):
+class GoalChangeSerializer(ClosedSerializer):
     """What a goal is made of. Only what is given changes."""
 
     conversion_types = serializers.ListField(
@@ -52,7 +52,7 @@ class GoalChangeSerializer(serializers.Serializer):
         return {"label": label, **super().get_fields()}
 
 
-class GoalRequestSerializer(ClosedSerializer, GoalChangeSerializer):
+class GoalRequestSerializer(GoalChangeSerializer):
     key = serializers.RegexField(
         r"^[a-z0-9_-]+$",
         max_length=60,
