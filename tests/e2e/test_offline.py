@@ -102,6 +102,31 @@ def test_an_answer_that_was_lost_makes_nothing_twice(context: Any, site: Any) ->
     assert stored(site) == before + 7
 
 
+@pytest.mark.parametrize("status", [413, 429])
+def test_what_is_too_much_at_once_comes_in_smaller_batches(context: Any, site: Any, status: int) -> None:
+    before = stored(site)
+    page = context.new_page()
+    open_queue(page, site, f"till-{status}")
+    page.evaluate(ADD, [f"till-{status}", list(range(20))])
+
+    sizes = page.evaluate(
+        """async (status) => {
+            const sizes = [], send = queue.send.bind(queue);
+            queue.send = async (batch) => {
+                sizes.push(batch.length);
+                return batch.length > 6 ? new Response("", {status}) : send(batch);
+            };
+            while (await queue.waiting() && sizes.length < 30) { queue.wait = 0; await queue.sync(); }
+            return sizes;
+        }""",
+        status,
+    )
+
+    assert sizes[:4] == [20, 10, 5, 10]
+    assert page.evaluate("verdicts") == ["accepted"] * 20
+    assert stored(site) == before + 20
+
+
 def test_two_tabs_bring_one_queue_once(context: Any, site: Any) -> None:
     before = stored(site)
     tabs = [context.new_page() for _ in range(2)]

@@ -8,7 +8,7 @@
    tab sends at a time. */
 (function (root) {
   "use strict";
-  const MOST = 500, MOST_BYTES = 400000, EVERY = 30000, LONGEST_WAIT = 300000;
+  const MOST = 500, MOST_BYTES = 4e5, EVERY = 3e4, LONGEST_WAIT = 3e5;
 
   function uuid7() {
     const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -87,20 +87,22 @@
       return navigator.locks ? navigator.locks.request(this.name, { ifAvailable: true }, bring) : bring(true);
     }
 
-    /* One batch; true when there may be more to bring. */
+    /* One batch; true when there may be more. */
     async bring() {
       const database = await this.open();
       const store = database.transaction("events").objectStore("events");
       let size = 0;
       const fits = (one, at) => (size += JSON.stringify(one).length * 3) < MOST_BYTES || !at;
       const batch = (await done(store.getAll(null, this.most))).filter(fits);
-      if (!batch.length) return false;
+      if (!batch[0]) return false;
       const answer = await this.send(batch).catch(() => null);
       if (!answer) return this.later();
-      if (answer.status === 207) return this.settle(batch, await answer.json());
-      if (answer.status === 413 && batch.length > 1) { this.most = Math.ceil(batch.length / 2); return true; }
-      this.later(Number(answer.headers.get("Retry-After")) * 1000);
-      if (answer.status < 500 && answer.status !== 429) this.failed?.(answer.status, await answer.text());
+      const { status } = answer;
+      if (status === 207) return this.settle(batch, await answer.json());
+      if (status === 413 || status === 429) this.most = Math.ceil(batch.length / 2);
+      if (status === 413 && batch[1]) return true;
+      this.later(answer.headers.get("Retry-After") * 1000);
+      if (status < 500 && status !== 429) this.failed?.(status, await answer.text());
       return false;
     }
 
@@ -120,7 +122,7 @@
 
     async settle(batch, answer) {
       this.misses = this.wait = 0;
-      this.most = MOST;
+      this.most = Math.min(MOST, this.most * 2);
       const verdicts = new Map(answer.events.map((one) => [one.id, one]));
       const work = (await this.open()).transaction("events", "readwrite");
       const heard = batch.filter((event) => verdicts.has(event.id));
