@@ -181,6 +181,16 @@ def test_one_answer_that_does_not_keep_to_the_schema_is_repaired(model, fake, as
     assert len(fake.seen) == 2
 
 
+@pytest.mark.parametrize("spelt", ["+44 7700 900123", "+44 (0)7700 900123", "07700 900 123"])
+def test_a_number_of_the_brief_may_be_spelt_in_another_way(model, fake, asked, spelt):
+    fake.canned["marketing"] = answer({"preheader": f"Ring {spelt}"})
+
+    draft = asked(about="The barn is open. Ring 07700 900123.")
+
+    assert draft.made_by == "model"
+    assert spelt in draft.variants[0]["preheader"]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -9,13 +9,17 @@ from typing import Any
 EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 # Nine digits or more, with or without their country; a day is none.
 PHONE = re.compile(r"(?<![\w+])(?!\d{4}-\d\d-\d\d)\+?\(?\d(?:[ ().-]{0,2}\d){8,14}(?!\w)")
+DIGITS_OF_ONE = 9
 SHORTEST_NAME = 2
 
 
 def reached(text: str) -> set[str]:
-    """How somebody can be reached by the text: addresses in small letters, numbers as digits alone."""
+    """How somebody can be reached by the text: addresses in small letters, numbers by their last digits,
+    which are the same with and without their country.
+    """
     addresses = {found.lower() for found in EMAIL.findall(text)}
-    return addresses | {re.sub(r"\D", "", found) for found in PHONE.findall(EMAIL.sub(" ", text))}
+    numbers = PHONE.findall(EMAIL.sub(" ", text))
+    return addresses | {re.sub(r"\D", "", found)[-DIGITS_OF_ONE:] for found in numbers}
 
 
 class Placeholders:
