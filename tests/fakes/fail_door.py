@@ -36,7 +36,7 @@ def read(document: Any, fakes: Mapping[str, Fake]) -> Asked:
     seconds: of a slow answer. Raises NotUnderstood.
     """
     if not isinstance(document, dict) or not set(document) <= FIELDS:
-        raise NotUnderstood(f"Give an object of {', '.join(sorted(FIELDS))}.")
+        raise NotUnderstood(f"Give an object of {', '.join(sorted(FIELDS))}, as application/json.")
     fake = fakes.get(str(document.get("service")))
     if fake is None:
         raise NotUnderstood(f"service is one of {', '.join(sorted(fakes))}.")

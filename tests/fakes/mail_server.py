@@ -6,7 +6,7 @@ from email.policy import default
 from typing import Any, ClassVar
 
 from tests.fakes.mail_sink import Sink, Spoilt
-from tests.fakes.server import Fake, Fault, Reply, Seen, json_reply, route, text_reply
+from tests.fakes.server import SANDBOX, Fake, Fault, Reply, Seen, json_reply, route, text_reply
 
 FAULTS: dict[str, Fault] = {
     "busy": Spoilt("MAIL", "451 4.3.2 Come back later"),
@@ -61,7 +61,7 @@ class MailServer(Fake):
         body = None if found is None else _read(found).get_body(preferencelist=("html", "plain"))
         if body is None:
             return json_reply({"error": "not found"}, status=404)
-        kind = {"Content-Type": f"{body.get_content_type()}; charset=utf-8"}
+        kind = {"Content-Type": f"{body.get_content_type()}; charset=utf-8"} | SANDBOX
         return text_reply(body.get_content(), headers=kind)
 
     def _message(self, request: Seen) -> bytes | None:

@@ -21,7 +21,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from uuid import uuid4
 
 from tests.fakes.resend import Resend
-from tests.fakes.server import Fake, Reply, Seen, json_reply, route, text_reply
+from tests.fakes.server import SANDBOX, Fake, Reply, Seen, json_reply, route, text_reply
 
 LINK = re.compile(r'href="([^"]*/c/[^"]+)"')
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0 Safari/537.36"
@@ -32,7 +32,7 @@ SOONEST, LATEST = 6.0, 60.0
 
 
 def _page(html: str) -> Reply:
-    return Reply(200, html.encode(), {"Content-Type": "text/html; charset=utf-8"})
+    return Reply(200, html.encode(), {"Content-Type": "text/html; charset=utf-8"} | SANDBOX)
 
 
 class _Stay(HTTPRedirectHandler):
@@ -60,6 +60,8 @@ class Mailboxes(Fake):
 
     @route("POST", r"/teach")
     def teach(self, request: Seen) -> Reply:
+        if request.headers.get("content-type") != "application/json":  # any page may send that
+            return json_reply({"error": "Teach by application/json."}, status=415)
         lesson = request.json
         self._people |= lesson["people"]
         is_new, self._site, self._key = not self._site, lesson["site"], lesson["api_key"]

@@ -73,6 +73,10 @@ def json_reply(document: Any, *, status: int = 200, headers: dict[str, str] | No
     return Reply(status, body, {"Content-Type": "application/json"} | (headers or {}))
 
 
+# A letter's page has no scripts and no origin.
+SANDBOX = {"Content-Security-Policy": "sandbox"}
+
+
 def text_reply(text: str, *, status: int = 200, headers: dict[str, str] | None = None) -> Reply:
     return Reply(status, text.encode(), {"Content-Type": "text/plain; charset=utf-8"} | (headers or {}))
 

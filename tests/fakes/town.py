@@ -170,7 +170,9 @@ def _free_pair() -> int:
 
 
 def _document(request: Seen) -> Any:
-    """None for what is no JSON."""
+    """None for what is no JSON, or does not say so: any page may send that from its reader's browser."""
+    if request.headers.get("content-type") != "application/json":
+        return None
     try:
         return request.json
     except ValueError:

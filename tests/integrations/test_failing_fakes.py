@@ -102,6 +102,16 @@ def test_each_fault_of_a_model_is_heard_once(door, fault):
     assert ask(door).text == right
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded"])
+def test_what_any_page_could_send_is_no_order(door, kind):
+    order = json.dumps({"service": "llm", "fault": "429"})
+
+    for address, status in (("/_fail", 400), ("/mailboxes/teach", 415)):
+        assert door.post(address, content=order, headers={"Content-Type": kind}).status_code == status
+
+    assert door.get("/_fail").json()["waiting"] == []
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
@@ -145,7 +155,9 @@ def test_mail_goes_to_the_mail_server_of_the_fakes_and_can_be_read_there(door, s
         {"service": "smtp", "message_id": "<k1@studio.example>"}
     ]
     assert "Subject: Hello" in door.get("/smtp/messages/0").text
-    assert door.get("/smtp/messages/0/html").text.strip() == "Hello"
+    page = door.get("/smtp/messages/0/html")
+    assert page.text.strip() == "Hello"
+    assert page.headers["Content-Security-Policy"] == "sandbox"
     assert door.get("/smtp/messages/1").status_code == 404
 
 

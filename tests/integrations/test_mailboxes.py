@@ -29,6 +29,8 @@ def test_what_arrived_is_read_as_a_page_and_as_text(town):
     assert "Cake &lt;&amp; music&gt;" in listed
     assert f'href="letters/{key}"' in listed
     assert "Nothing has arrived" in httpx2.get(f"{at}/?to=bob").text
-    assert httpx2.get(f"{at}/letters/{key}").text == "<p>Come and see</p>"
+    letter = httpx2.get(f"{at}/letters/{key}")
+    assert letter.text == "<p>Come and see</p>"
+    assert letter.headers["Content-Security-Policy"] == "sandbox"
     assert httpx2.get(f"{at}/letters/{key}/text").text == "Come and see."
     assert httpx2.get(f"{at}/letters/none").status_code == 404
