@@ -10,6 +10,9 @@ from apps.attribution.maths.drift import Charts, Sums, shifts, step, steps_betwe
 
 RUNS = 200
 STEPS = 300
+# Log-odds that change, journeys a step, and the steps that the median delay may take, whatever the seed: as
+# docs/models/accuracy.md says.
+DELAYS = ((0.6, 300, 5), (-0.6, 300, 5), (0.3, 300, 12))
 
 
 def runs_until_an_alarm(
@@ -67,9 +70,13 @@ def test_the_stated_rate_is_that_of_the_approximation():
 
 @pytest.mark.parametrize(
     ("shift", "slope", "journeys", "within"),
-    [(0.6, 1.0, 300, 8), (-0.8, 1.0, 300, 12), (0.3, 1.0, 300, 40), (0.0, 0.3, 300, 40)],
+    [
+        *((shift, 1.0, journeys, most) for shift, journeys, most in DELAYS),
+        (-0.8, 1.0, 300, 5),
+        (0.0, 0.3, 300, 40),
+    ],
 )
-def test_drift_is_found_within_the_stated_steps(shift, slope, journeys, within):
+def test_drift_is_found_in_time(shift, slope, journeys, within):
     first = runs_until_an_alarm(journeys=journeys, steps=80, shift=shift, slope=slope, after=10, seed=5)
 
     of_drift = first[first > 10] - 10
