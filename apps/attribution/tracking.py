@@ -56,8 +56,11 @@ Place = tuple[Reading, int]
 
 
 def records_in(document: Any, name: str) -> int:
-    """How many a batch holds that may be stored; none in one that is refused as a whole."""
-    records = document.get(name) if isinstance(document, dict) else document
+    """How many a batch holds that may be stored; none in one that is refused as a whole, as a bare list is
+    unless it is spend.
+    """
+    bare = document if name == "spend" else None
+    records = document.get(name) if isinstance(document, dict) else bare
     return len(records) if isinstance(records, list) and len(records) <= MAX_BATCH else 0
 
 

@@ -27,6 +27,7 @@ from tests.factories import NOW
 
 EVENT = "/api/v1/attribution/track/event"
 BATCH = "/api/v1/attribution/track/batch"
+SPEND = "/api/v1/attribution/track/spend"
 CLICK = {"user_id": "user_123", "event_type": "click", "platform": "meta"}
 # A request has its own number; event ids are as long as each other.
 CHANGING = {"x-request-id"}
@@ -158,6 +159,27 @@ def test_a_batch_counts_as_many_times_as_it_has_records_at_either_door(workspace
         assert answers[0].headers["RateLimit"].startswith('"tracking";r=4;')
         assert "in parts" in answers[1].json()["detail"]
     assert Touchpoint.objects.count() == 6
+
+
+def test_a_list_that_is_refused_as_no_batch_counts_once_at_either_door(workspace, now):
+    workspaces.change(system(workspace.pk), now=now, settings={"rate_limits": {"tracking": 7}})
+    for name in doors.NAMES:
+        client = doors.client_of(name, workspace, ["track"], now)
+
+        answer = client.post(BATCH, [{"type": "event", **CLICK}] * 3, format="json")
+
+        assert answer.status_code == 400
+        assert answer.headers["RateLimit"].startswith('"tracking";r=6;')
+
+
+def test_a_list_of_spend_counts_as_many_times_as_it_has_rows(workspace, now):
+    workspaces.change(system(workspace.pk), now=now, settings={"rate_limits": {"tracking": 7}})
+    client = doors.client_of(doors.NAMES[0], workspace, ["admin"], now)
+
+    answer = client.post(SPEND, [{"platform": "meta", "day": "2026-01-05", "amount": "1"}] * 3, format="json")
+
+    assert answer.status_code == 207
+    assert answer.headers["RateLimit"].startswith('"tracking";r=4;')
 
 
 def test_without_redis_tracking_goes_on(api, settings):
