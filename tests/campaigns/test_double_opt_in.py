@@ -93,17 +93,21 @@ def test_a_browser_does_not_bring_back_who_left(workspace, now, actor, ada):
             purpose=purpose,
             is_granted=False,
             source="preference centre",
-            occurred_at=NOW,
+            occurred_at=NOW - timedelta(days=1),
             now=NOW,
         )
     tracker = api_client(workspace, ["track"], now)
     body = {"user_id": "ada", "consent": {"offers": True, "dates": True, "ad_user_data": True}}
 
     answer = tracker.post("/api/v1/attribution/identify", body, format="json")
-
-    assert list(answer.json()["errors"]) == ["consent.offers"]
     told = {purpose for purpose in body["consent"] if consent.is_given(ada, purpose)}
-    assert told == {"dates", "ad_user_data"}
+    again = {**body, "occurred_at": (NOW - timedelta(hours=1)).isoformat()}
+    dated = tracker.post("/api/v1/attribution/identify", again, format="json")
+
+    assert sorted(answer.json()["errors"]) == ["consent.ad_user_data", "consent.offers"]
+    assert told == {"dates"}
+    assert list(dated.json()["errors"]) == ["consent.offers"]
+    assert consent.is_given(ada, "ad_user_data")
 
 
 def test_what_the_owner_of_the_address_confirmed_is_marked_as_that(api, workspace, ada):
