@@ -11,7 +11,7 @@ from apps.accounts import audit, events
 from apps.accounts.errors import DomainError, Invalid, NotHere
 from apps.accounts.permissions import Actor, require
 from apps.campaigns.events import JourneyChanged
-from apps.campaigns.journeys import checks, graph, hearing, patterns, splits
+from apps.campaigns.journeys import checks, graph, hearing, patterns, splits, streams
 from apps.campaigns.journeys.graph import Fault
 from apps.campaigns.models import Campaign, Journey, JourneyVersion
 
@@ -135,6 +135,7 @@ def publish(actor: Actor, journey: Journey, *, now: datetime) -> JourneyVersion:
         held.state, held.live_since = State.LIVE, now
     held.live, held.changed_at, held.looked_at = version.number, now, None
     held.save()
+    streams.begin(version.listens, now=now)
     audit.record(actor, "journey.published", held, now=now, after={"version": version.number})
     tell(held)
     return version

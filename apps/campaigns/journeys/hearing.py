@@ -9,7 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from apps.accounts import events, scoping
 from apps.accounts.events import Event
-from apps.accounts.models import OutboxEvent
+from apps.accounts.models import Delivery, OutboxEvent
 from apps.campaigns.journeys import entering, graph, sources, wheres
 from apps.campaigns.journeys.sources import Happening, Source
 from apps.campaigns.models import Journey, JourneyRun, JourneyVersion
@@ -27,6 +27,9 @@ from apps.campaigns.models import Journey, JourneyRun, JourneyVersion
 # News may come so much later than it happened and still be in time: waits end so much after their end.
 GRACE = timedelta(seconds=30)
 REMEMBERED_SECONDS = 5.0
+# By then every process knows what a version listens to that was published; for so long it is made sure that
+# nothing was passed over before.
+KNOWN_AFTER, LOOKED_AFTER = timedelta(seconds=2 * REMEMBERED_SECONDS), timedelta(minutes=2)
 AT_ONCE = 2_000
 # One row per run and cause, however often it is told; whoever is told of something is looked at soon.
 WRITE_DOWN = """
@@ -90,6 +93,39 @@ def hear(event: Event, row: OutboxEvent) -> None:
     for source in sources.of_event(event.name):
         if source.find is not None and source.key in listening():
             take(source, source.find(event, row, asked_for(source)), now=timezone.now())
+
+
+HEAR = f"{hear.__module__}.{hear.__qualname__}"
+
+
+def new_versions(*, now: datetime) -> Any:
+    """Those that began so lately that a process may have passed over what they listen to."""
+    began = (now - LOOKED_AFTER, now - KNOWN_AFTER)
+    return versions_at_work().filter(published_at__range=began)
+
+
+def hear_missed(*, now: datetime) -> int:
+    """Have news delivered here that was published while somebody still remembered that nobody listens.
+
+    How many; what was heard has its receipt, and is left.
+    """
+    found = 0
+    for published_at, listens in new_versions(now=now).values_list("published_at", "listens"):
+        names = {source.event for source in map(sources.get, listens) if source} - {""}
+        until = published_at + KNOWN_AFTER
+        for row in _published(names, since=published_at - LOOKED_AFTER, until=until):
+            events.replay(row, subscriber=HEAR)
+            found += 1
+    return found
+
+
+def _published(names: set[str], *, since: datetime, until: datetime) -> Iterator[OutboxEvent]:
+    """Those that were not heard. Walks from the newest: no index on the time is needed."""
+    heard = Delivery.objects.filter(event=OuterRef("pk"), subscriber=HEAR)
+    rows = OutboxEvent.objects.annotate(is_heard=Exists(heard)).order_by("-pk").iterator(AT_ONCE)
+    for row in takewhile(lambda row: row.created_at >= since, rows):
+        if row.name in names and row.created_at <= until and not row.is_heard:
+            yield row
 
 
 def asked_for(source: Source) -> set[str] | None:

@@ -6,7 +6,7 @@ appear any more. A source that nobody listens to is not read, and begins anew wh
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -38,20 +38,19 @@ def read_all(*, now: datetime) -> None:
                 continue
 
 
+def begin(listened: Collection[str], *, now: datetime) -> None:
+    """Read these from where their tables end now, but for those that somebody listened to of late."""
+    for source in sources.streams():
+        if source.key in listened:
+            _place(source, *_ends(source), now=now)
+
+
 @transaction.atomic
 def read(source: Source, *, now: datetime) -> bool:
     """The next rows, and the place in one transaction with what follows. True when there may be more."""
     last, writers = _ends(source)
-    place, is_new = JourneyReading.objects.get_or_create(
-        source=source.key,
-        workspace_id=scoping.current_id(),
-        defaults={"read_to": last, "seen_to": last, "writers": writers, "read_at": now},
-    )
-    place = JourneyReading.objects.select_for_update().get(pk=place.pk)
-    if is_new or now - place.read_at > FORGOTTEN:
-        place.read_to = place.seen_to = last
-        place.writers, place.read_at = writers, now
-        place.save()
+    place, begins = _place(source, last, writers, now=now)
+    if begins:
         return False
     is_settled = set(place.writers).isdisjoint(writers)
     found = list(_rows(source, place)) if is_settled and place.read_to < place.seen_to else []
@@ -65,6 +64,21 @@ def read(source: Source, *, now: datetime) -> bool:
     place.read_at = now
     place.save()
     return has_more
+
+
+def _place(source: Source, last: int, writers: list[str], *, now: datetime) -> tuple[JourneyReading, bool]:
+    """Where it was read to, locked until the end of the transaction, and whether it begins only now."""
+    place, is_new = JourneyReading.objects.get_or_create(
+        source=source.key,
+        workspace_id=scoping.current_id(),
+        defaults={"read_to": last, "seen_to": last, "writers": writers, "read_at": now},
+    )
+    place = JourneyReading.objects.select_for_update().get(pk=place.pk)
+    if begins := is_new or now - place.read_at > FORGOTTEN:
+        place.read_to = place.seen_to = last
+        place.writers, place.read_at = writers, now
+        place.save()
+    return place, begins
 
 
 def _ends(source: Source) -> tuple[int, list[str]]:

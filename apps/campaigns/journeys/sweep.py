@@ -33,6 +33,7 @@ def sweep() -> int:
         live = Journey.objects.filter(state=Journey.State.LIVE)
         found |= set(live.filter(waiting).values_list("workspace_id", flat=True))
         found |= set(_reading())
+        found |= set(hearing.new_versions(now=now).values_list("workspace_id", flat=True))
     for workspace_id in sorted(found):
         tick.delay(workspace_id=workspace_id)
     return len(found)
@@ -43,6 +44,7 @@ def tick() -> int:
     """Read what is new, let people in, and move whoever is due. Two at once share the work."""
     now = timezone.now()
     streams.read_all(now=now)
+    hearing.hear_missed(now=now)
     if not flags.is_on(flags.JOURNEYS, scoping.current_id()):
         return 0  # what is heard is kept for those in flight
     for journey in Journey.objects.filter(state=Journey.State.LIVE).order_by("pk"):

@@ -79,6 +79,28 @@ def test_a_conversion_brings_its_person_in_once(road, workspace):
     assert way.journey.pk == run.journey_id
 
 
+def test_what_came_while_a_process_remembered_that_nobody_listens_is_heard_after_all(road, workspace):
+    hearing.listening()  # of nothing yet
+    remembered = dict(hearing._known)
+    road("wait", WAIT, entries=[{"kind": "event", **of_type("enquiry")}])
+    enquiry = ConversionFactory(
+        workspace=workspace, conversion_type="enquiry", occurred_at=NOW + timedelta(seconds=1)
+    )
+    hearing._known.update(remembered)  # as another process has it
+    row = events.publish(ConversionsRecorded(workspace_id=workspace.pk, conversion_ids=[enquiry.pk]))
+    events.deliver(workspace_id=workspace.pk, event_id=row.pk)
+    OutboxEvent.objects.filter(pk=row.pk).update(created_at=NOW + timedelta(seconds=1))
+    assert not JourneyRun.objects.exists()
+
+    hearing.forget()
+    assert hearing.hear_missed(now=NOW + timedelta(seconds=5)) == 0, "somebody may not know yet"
+    assert hearing.hear_missed(now=NOW + timedelta(seconds=15)) == 1
+    events.deliver(workspace_id=workspace.pk, event_id=row.pk)
+
+    assert JourneyRun.objects.get().person_id == enquiry.person_id
+    assert hearing.hear_missed(now=NOW + timedelta(seconds=25)) == 0
+
+
 def test_what_happened_before_it_went_live_is_no_news(road, workspace):
     road("wait", WAIT, entries=[{"kind": "event", **of_type("enquiry")}])
     old = ConversionFactory(
@@ -132,7 +154,6 @@ def test_rows_of_tables_are_read_once_and_none_is_missed(road, actor, workspace,
     ]
     way = road("wait", WAIT, entries=entries)
     ada, bob, cem, dan = (way.person() for _ in range(4))
-    streams.read_all(now=NOW)
     assert JourneyReading.objects.count() == 3
 
     later = NOW + timedelta(seconds=1)
