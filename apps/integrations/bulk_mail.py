@@ -20,8 +20,10 @@ from apps.integrations.connectors.bulk_email.letters import (
     Fate,
     Letter,
     Parting,
+    Recalls,
     Verdict,
     deliverable,
+    message_id,
 )
 from apps.integrations.connectors.bulk_email.mailgun import BulkMailgun
 from apps.integrations.connectors.bulk_email.resend import ANOTHER_PAYLOAD, BulkResend
@@ -44,11 +46,14 @@ __all__ = [
     "Letter",
     "Outcome",
     "Parting",
+    "Recalls",
     "Verdict",
     "deliverable",
     "doors",
     "envelope",
+    "message_id",
     "needs_patience",
+    "recalling",
     "sender",
 ]
 
@@ -102,6 +107,11 @@ def door_of(connection_id: int, lane: Lane = Lane.MARKETING) -> Door | None:
     )
     found = known.first()
     return None if found is None else DOORS[found.service](Client(found, lane=lane))
+
+
+def recalling(door: Door | None) -> Recalls | None:
+    """The provider, where it can be asked afterwards what it had."""
+    return door if isinstance(door, BulkMailgun) else None
 
 
 def needs_patience(answer: "Answer[list[Verdict]]") -> bool:

@@ -39,6 +39,8 @@ class Mailgun(Fake):
         # Of each message that was taken: its address, and its words as they came.
         self.taken: list[tuple[str, dict[str, list[str]]]] = []
         self.events: list[dict[str, Any]] = []
+        # An event is listed only so long after it happened.
+        self.lag_seconds = 0.0
 
     @route("POST", r"/v3/(?P<domain>[^/]+)/messages\.mime")
     def send_mime(self, request: Seen) -> Reply:
@@ -47,9 +49,13 @@ class Mailgun(Fake):
         form = form_of(request)
         if "@" not in form.get("to", [""])[0] or not form.get("message"):
             return json_reply({"message": "to parameter is not a valid address"}, status=400)
-        self.mime.append(form["message"][0].encode())
+        whole = form["message"][0].encode()
+        given = message_from_bytes(whole)["Message-ID"] or f"<{self.next_id()}@{self.domain}>"
+        self.mime.append(whole)
         self.taken.append((form["to"][0], form))
-        return json_reply({"id": f"<{self.next_id()}@{self.domain}>", "message": "Queued. Thank you."})
+        variables = {name[2:]: said[0] for name, said in form.items() if name.startswith("v:")}
+        self.happened("accepted", given, form["to"][0], **{"user-variables": variables})
+        return json_reply({"id": given, "message": "Queued. Thank you."})
 
     @route("POST", r"/v3/(?P<domain>[^/]+)/messages")
     def send(self, request: Seen) -> Reply:
@@ -73,7 +79,12 @@ class Mailgun(Fake):
     @route("GET", r"/v3/(?P<domain>[^/]+)/events")
     def listed(self, request: Seen) -> Reply:
         wanted = request.query.get("message-id")
-        items = [one for one in self.events if one["message"]["headers"]["message-id"] == wanted]
+        until = self.now() - self.lag_seconds
+        items = [
+            one
+            for one in self.events
+            if one["message"]["headers"]["message-id"] == wanted and one["timestamp"] <= until
+        ]
         return self._refused(request) or json_reply({"items": items, "paging": {}})
 
     @route("GET", r"/v3/domains/(?P<domain>[^/]+)")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -96,9 +97,25 @@ class Door(Protocol):
     ) -> "Answer[list[Verdict]]": ...
 
 
+class Recalls(Door, Protocol):
+    """A door that can be asked afterwards what it had. recalls_after: by then it knows of all of it."""
+
+    recalls_after: timedelta
+
+    def look_up(
+        self, message_ids: Sequence[str], *, asked_at: datetime, now: datetime
+    ) -> "Answer[list[Verdict]]":
+        """A verdict for each: accepted, unsent, or unknown while that cannot be told."""
+        ...
+
+
 def message_id_of(envelope: Envelope, letter: Letter) -> str:
+    return message_id(envelope.sender, letter.token)
+
+
+def message_id(sender: str, token: str) -> str:
     """The same whenever it is made again."""
-    return f"<{letter.token}@{envelope.sender.rpartition('@')[2]}>"
+    return f"<{token}@{sender.rpartition('@')[2]}>"
 
 
 # What may stand in an envelope as it is: no quoted local parts, nothing that ends a command.

@@ -1,12 +1,14 @@
 """Many messages through Mailgun: one request each, since a batch of its own gives all of them one Message-ID,
 and then no news says whose message bounced.
 
-It has no memory for what it took before: one whose answer was lost may have gone.
+It drops nothing that it took before: one whose answer was lost may have gone. What it took stands in its
+events, by Message-ID, a little later.
 """
 
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from apps.integrations import http
 from apps.integrations.client import Client
@@ -19,7 +21,13 @@ from apps.integrations.connectors.bulk_email.letters import (
     message_id_of,
 )
 from apps.integrations.connectors.bulk_email.wire import head, message
-from apps.integrations.connectors.email.mailgun import MAILGUN, Mailgun, classify
+from apps.integrations.connectors.email.mailgun import (
+    MAILGUN,
+    SETTLES,
+    Mailgun,
+    classify,
+    without_events,
+)
 from apps.integrations.connectors.email.provider import RECIPIENT
 from apps.integrations.http import Request
 from apps.integrations.resilience.classify import of_exception
@@ -34,6 +42,7 @@ class BulkMailgun:
     """Door at Mailgun."""
 
     repeats = False
+    recalls_after = SETTLES
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -64,6 +73,24 @@ class BulkMailgun:
         )
         rest = [Verdict(Fate.UNSENT, answer.outcome.reason)] * (len(letters) - len(verdicts))
         return replace(answer, value=[*verdicts, *rest] if verdicts else None)
+
+    def look_up(
+        self, message_ids: Sequence[str], *, asked_at: datetime, now: datetime
+    ) -> "Answer[list[Verdict]]":
+        """Ask for one after another, until it does not answer, or is too slow."""
+        door, ends_at = Mailgun(self.client), time.monotonic() + BATCH_SECONDS
+        outcome, verdicts = OK, list[Verdict]()
+        for message_id in message_ids:
+            if time.monotonic() >= ends_at:
+                outcome = Outcome(kind=Kind.DEADLINE, reason="Mailgun is too slow.", was_sent=False)
+                break
+            answer = door.events(message_id)
+            if not answer.outcome.is_good:
+                outcome = answer.outcome
+                break
+            verdicts.append(_recalled(message_id, answer.value or [], without_events(asked_at, now)))
+        rest = [Verdict(Fate.UNKNOWN, outcome.reason)] * (len(message_ids) - len(verdicts))
+        return Answer(outcome=outcome, value=[*verdicts, *rest])
 
     def _attempt(
         self,
@@ -119,3 +146,10 @@ def _of(outcome: Outcome, message_id: str) -> Verdict | None:
     if outcome.kind == Kind.UNKNOWN:
         return Verdict(Fate.UNKNOWN, outcome.reason)
     return Verdict(Fate.REFUSED, outcome.reason) if outcome.kind == Kind.PERMANENT_DATA else None
+
+
+def _recalled(message_id: str, events: Sequence[object], without: Outcome) -> Verdict:
+    if events:
+        return Verdict(Fate.ACCEPTED, provider_id=message_id)
+    fate = Fate.UNKNOWN if without.kind == Kind.UNKNOWN else Fate.UNSENT
+    return Verdict(fate, without.reason)

@@ -34,8 +34,8 @@ BASES = {"us": "https://api.mailgun.net/v3", "eu": "https://api.eu.mailgun.net/v
 # What a wrong path is answered with, and status 200.
 GREETING = "Mailgun Magnificent API"
 HARMFUL = {State.BOUNCED, State.COMPLAINED, State.FAILED, State.SUPPRESSED}
-# How long after the request an event may still be missing from the list.
-SETTLES = timedelta(minutes=10)
+# How long after the request an event may still be missing from the list, and from when on it may be gone.
+SETTLES, KEPT = timedelta(minutes=10), timedelta(days=1)
 Reason = Suppression.Reason
 
 
@@ -127,28 +127,28 @@ class Mailgun:
         return self.client.ask("messages.send", request, kind="write", is_idempotent=False, read=_id)
 
     def look_up(self, message: Message, *, asked_at: datetime, now: datetime) -> Outcome:
-        answer = self._events(message.message_id)
+        answer = self.events(message.message_id)
         if not answer.outcome.is_good:
             return not_told(answer.outcome)
         if answer.value:
             return Outcome(kind=Kind.OK, reference=message.message_id)
-        is_early = now - asked_at < SETTLES
-        return unknown("Too early to say.") if is_early else never_done("Mailgun has no event of it.")
+        return without_events(asked_at, now)
 
     def confirmed(self, news: News) -> list[News] | None:
         """What its own events say of the message, or None while they cannot be read."""
         if news.state not in HARMFUL and not news.suppresses:
             return [news]
-        answer = self._events(news.message_id)
+        answer = self.events(news.message_id)
         if not answer.outcome.is_good or answer.value is None:
             return None
         told = (Mailgun.news({"event-data": one}) for one in answer.value)
-        return [one for one in told if one is not None and one.message_id == news.message_id]
+        return [one for one in told if one is not None]
 
-    def _events(self, message_id: str) -> "Answer[list[dict[str, Any]]]":
+    def events(self, message_id: str) -> "Answer[list[dict[str, Any]]]":
+        """Of that message and of no other, whatever the filter lets through."""
         params = {"message-id": message_id.strip("<>"), "limit": 100}
         request = Request(method="GET", url=self.url(f"/{self.domain}/events"), params=params)
-        return self.client.ask("events.list", request, read=_items)
+        return self.client.ask("events.list", request, read=lambda response: _items(response, message_id))
 
     @staticmethod
     def verified_id(
@@ -174,12 +174,20 @@ class Mailgun:
         data = document.get("event-data")
         if not isinstance(data, dict) or (told := _told(data)) is None:
             return None
-        inner = (data.get("message") or {}).get("headers") or {}
-        known = str(inner.get("message-id") or "").strip("<>")
+        known = _message_id(data)
         variables = data.get("user-variables") or {}
         return replace(
             told, key=str(variables.get("delivery") or ""), message_id=f"<{known}>" if known else ""
         )
+
+
+def without_events(asked_at: datetime, now: datetime) -> Outcome:
+    """What it says of a message that the list has nothing of it."""
+    if now - asked_at < SETTLES:
+        return unknown("Too early to say.")
+    if now - asked_at > KEPT:
+        return unknown("Mailgun may have had it and know it no more.")
+    return never_done("Mailgun has no event of it.")
 
 
 def _told(data: Mapping[str, Any]) -> News | None:
@@ -203,5 +211,10 @@ def _id(response: Response) -> str:
     return str(response.json()["id"])
 
 
-def _items(response: Response) -> list[dict[str, Any]]:
-    return list(response.json()["items"])
+def _items(response: Response, message_id: str) -> list[dict[str, Any]]:
+    return [one for one in response.json()["items"] if _message_id(one) == message_id.strip("<>")]
+
+
+def _message_id(event: Mapping[str, Any]) -> str:
+    inner = (event.get("message") or {}).get("headers") or {}
+    return str(inner.get("message-id") or "").strip("<>")
