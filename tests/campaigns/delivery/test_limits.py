@@ -46,6 +46,34 @@ def test_an_hour_that_is_skipped_opens_when_the_clock_has_jumped():
     assert opens_at(at("2026-03-29T00:30"), LONDON, from_hour=1, until_hour=3) == at("2026-03-29T01:00")
 
 
+GAP_AT_MIDNIGHT, GAP_BEFORE_MIDNIGHT = ZoneInfo("America/Santiago"), ZoneInfo("America/Scoresbysund")
+
+
+@pytest.mark.parametrize(
+    ("now", "zone", "from_hour", "opens"),
+    [
+        ("2026-03-28T22:00", LONDON, 1, "2026-03-29T01:00"),  # 1 to 2 does not come that night
+        ("2026-03-29T00:59", LONDON, 1, "2026-03-29T01:00"),
+        ("2026-03-29T01:20", LONDON, 1, "2026-03-29T01:20"),  # it stays open for as long as it would have been
+        ("2026-03-29T02:00", LONDON, 1, "2026-03-30T00:00"),
+        ("2026-09-05T20:00", GAP_AT_MIDNIGHT, 0, "2026-09-06T04:00"),
+        ("2026-09-06T04:30", GAP_AT_MIDNIGHT, 0, "2026-09-06T04:30"),
+        ("2026-03-28T20:00", GAP_BEFORE_MIDNIGHT, 23, "2026-03-29T01:00"),
+        ("2026-03-29T01:30", GAP_BEFORE_MIDNIGHT, 23, "2026-03-29T01:30"),
+        ("2026-03-29T02:00", GAP_BEFORE_MIDNIGHT, 23, "2026-03-30T00:00"),
+    ],
+)
+def test_a_window_wholly_within_a_skipped_hour_opens_right_after_it(now, zone, from_hour, opens):
+    assert opens_at(at(now), zone, from_hour=from_hour, until_hour=from_hour + 1) == at(opens)
+
+
+def test_what_became_due_then_may_still_leave_a_moment_later():
+    due = opens_at(at("2026-03-28T22:00"), LONDON, from_hour=1, until_hour=2)
+
+    later = due + timedelta(minutes=10)
+    assert opens_at(later, LONDON, from_hour=1, until_hour=2) == later
+
+
 @given(
     st.floats(0, 1_000).map(lambda days: at("2025-01-01") + timedelta(days=days)),
     st.sampled_from([LONDON, NEW_YORK, ZoneInfo("Australia/Lord_Howe"), ZoneInfo("Asia/Kathmandu")]),
@@ -55,6 +83,18 @@ def test_a_window_is_open_when_it_says_so_and_within_a_day(now, zone, hour):
     opens = opens_at(now, zone, from_hour=hour, until_hour=hour + 2)
     assert now <= opens <= now + timedelta(hours=25)
     assert hour <= opens.astimezone(zone).hour < hour + 2
+
+
+@given(
+    st.floats(0, 1_000).map(lambda days: at("2025-01-01") + timedelta(days=days)),
+    st.sampled_from([LONDON, GAP_AT_MIDNIGHT, GAP_BEFORE_MIDNIGHT, ZoneInfo("Australia/Lord_Howe")]),
+    st.integers(0, 23),
+)
+def test_no_window_however_short_waits_longer_than_a_day_and_stays_open_when_it_opens(now, zone, hour):
+    opens = opens_at(now, zone, from_hour=hour, until_hour=hour + 1)
+
+    assert now <= opens <= now + timedelta(hours=25)
+    assert opens_at(opens, zone, from_hour=hour, until_hour=hour + 1) == opens
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.integers(1, 60)), max_size=60), st.integers(60, 7_200))
