@@ -106,3 +106,37 @@ def test_a_named_winner_loses_little_by_being_wrong():
             losses.append(1 - rates["ab".index(winner)] / rates.max())
     assert named > 400
     assert np.mean(losses) <= 0.01
+
+
+def _bought(rng, name, people, chance):
+    """Orders of a few, some far larger than the rest."""
+    orders = rng.lognormal(5, 1, rng.binomial(people, chance))
+    return Sums(name=name, people=people, total=orders.sum(), squared=(orders**2).sum(), share=people)
+
+
+@pytest.mark.parametrize(
+    ("people", "held_out", "chance", "lift"),
+    [
+        (190_000, 10_000, 0.001, 1.0),
+        (190_000, 10_000, 0.001, 1.3),
+        (190_000, 10_000, 0.001, 0.7),
+        (2_700, 300, 0.01, 1.0),
+        (1_000, 1_000, 0.02, 1.5),
+    ],
+)
+def test_a_small_group_held_out_that_bought_little_proves_nothing(people, held_out, chance, lift):
+    """The truth is in the interval as often as it says, and seldom below it: nothing is proven for want of
+    orders in the small group.
+    """
+    rng, low, outside, said = np.random.default_rng(20261130), 0, 0, 0
+    truth = people * chance * (lift - 1) * np.exp(5.5)
+    for _ in range(2_000):
+        message = _bought(rng, "message", people, chance * lift)
+        found = brought(message, _bought(rng, "nothing", held_out, chance), is_final=True)
+        if found.total is not None:
+            said += 1
+            low += found.low > truth
+            outside += not found.low <= truth <= found.high
+    assert said > 1_500
+    assert low / said <= 0.03
+    assert outside / said <= 0.06
