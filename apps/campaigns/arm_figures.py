@@ -34,7 +34,7 @@ SUMS = """
         SELECT t.arm, t.person_id, count(*) AS n, sum(c.value) AS v
         FROM told AS t JOIN attribution_conversion AS c
           ON c.workspace_id = (SELECT %(workspace)s::bigint) AND c.person_id = t.person_id
-         AND c.occurred_at >= t.since AND c.occurred_at < t.since + %(window)s::interval
+         AND c.occurred_at >= t.since AND c.occurred_at < t.until
         WHERE c.is_counted AND (%(goal)s = '' OR c.conversion_type = %(goal)s)
         GROUP BY t.arm, t.person_id)
     SELECT t.arm, count(*), count(s.n), coalesce(sum(s.n), 0), coalesce(sum(s.n * s.n), 0)::float8,
@@ -47,7 +47,8 @@ SUMS = """
 SENT = """
     WITH told AS (
         SELECT DISTINCT ON (coalesce(p.merged_into_id, r.person_id)) r.content_id AS arm,
-               coalesce(p.merged_into_id, r.person_id) AS person_id, r.settled_at AS since
+               coalesce(p.merged_into_id, r.person_id) AS person_id, r.settled_at AS since,
+               r.settled_at + %(window)s::interval AS until
         FROM campaigns_recipient AS r
         LEFT JOIN accounts_person AS p
           ON p.workspace_id = r.workspace_id AND p.id = r.person_id AND p.merged_into_id IS NOT NULL
@@ -60,7 +61,8 @@ DREW_HOURS = """
     WITH told AS (
         SELECT DISTINCT ON (coalesce(p.merged_into_id, r.person_id))
                CASE WHEN r.is_timed THEN 'own_hour' ELSE 'together' END AS arm,
-               coalesce(p.merged_into_id, r.person_id) AS person_id, r.settled_at AS since, r.id, r.state
+               coalesce(p.merged_into_id, r.person_id) AS person_id, r.settled_at AS since,
+               r.settled_at + %(window)s::interval AS until, r.id, r.state
         FROM campaigns_recipient AS r
         LEFT JOIN accounts_person AS p
           ON p.workspace_id = r.workspace_id AND p.id = r.person_id AND p.merged_into_id IS NOT NULL
@@ -74,7 +76,8 @@ DREW_BLOCKS = f"""
     WITH told AS (
         SELECT DISTINCT ON (coalesce(p.merged_into_id, r.person_id))
                CASE WHEN {blocks.PLAIN} THEN 'plain' ELSE 'blocks' END AS arm,
-               coalesce(p.merged_into_id, r.person_id) AS person_id, r.settled_at AS since, r.id, r.state
+               coalesce(p.merged_into_id, r.person_id) AS person_id, r.settled_at AS since,
+               r.settled_at + %(window)s::interval AS until, r.id, r.state
         FROM campaigns_recipient AS r
         JOIN campaigns_content AS c
           ON c.workspace_id = r.workspace_id AND c.id = r.content_id AND c.has_blocks
@@ -93,9 +96,12 @@ CLICKED = """
            count(*) FILTER (WHERE t.state = 'to_send'), max(t.since) FILTER (WHERE t.state = 'sent')
     FROM told AS t GROUP BY t.arm
 """
+# Of a broadcast both groups are counted from the lot to the end of the last window: messages leave for hours
+# or weeks (a rate, a ramp, a pause), and who got theirs late had no less time than who got none.
 MEANT = """
     WITH told AS (
-        SELECT DISTINCT ON (e.person_id) v.key AS arm, e.person_id, e.first_exposed_at AS since
+        SELECT DISTINCT ON (e.person_id) v.key AS arm, e.person_id, e.first_exposed_at AS since,
+               coalesce(%(until)s::timestamptz, e.first_exposed_at + %(window)s::interval) AS until
         FROM attribution_exposure AS e
         JOIN attribution_variant AS v ON v.workspace_id = e.workspace_id AND v.id = e.variant_id
         WHERE e.workspace_id = (SELECT %(workspace)s::bigint) AND e.experiment_id = %(experiment)s
@@ -212,7 +218,9 @@ def _lift(campaign: Campaign, *, now: datetime) -> list[ArmFigures]:
     """Both arms from the experiment's log: whatever became of the message, they are compared as drawn."""
     if campaign.lift_id is None:
         return []
-    told = _asked(MEANT, campaign, experiment=campaign.lift_id)
+    is_broadcast = campaign.kind == Campaign.Kind.BROADCAST
+    until = (closes_at(campaign) or now) if is_broadcast else None
+    told = _asked(MEANT, campaign, experiment=campaign.lift_id, until=until)
     return [_row(campaign, KINDS[key], row, now=now) for key, *row in told]
 
 

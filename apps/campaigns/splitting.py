@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from apps.accounts import scoping
 from apps.accounts.models import Workspace
 from apps.accounts.permissions import Actor
-from apps.attribution import experiments
+from apps.attribution import experiment_plans, experiments
 from apps.attribution.experiment_metrics import DAY_SECONDS, Asked, Floats
 from apps.attribution.maths.experiments import assignment
 from apps.attribution.maths.experiments.assignment import HELD_OUT, OUTSIDE
@@ -72,6 +72,23 @@ def open_experiments(
         if campaign.kind == Campaign.Kind.BROADCAST:
             # It is judged by the campaign's own clock (winners.py), which is finer than the sweep's.
             Experiment.objects.filter(pk=made.pk).update(due_at=None)
+
+
+def time_lift(campaign: Campaign, *, closes_at: datetime | None) -> None:
+    """Have the lift's one look taken when the last window is over, however long it takes to send; None: it is
+    still being sent. Of a triggered campaign, which has no end, everybody's window is their own.
+    """
+    lift = campaign.lift
+    if lift is None or campaign.kind != Campaign.Kind.BROADCAST or lift.state != Experiment.State.RUNNING:
+        return
+    window, due_at = lift.outcome_window_days, lift.due_at
+    if closes_at is None or lift.started_at is None:
+        lift.due_at = None
+    elif (days := (closes_at - lift.started_at).total_seconds() / DAY_SECONDS) != window:
+        lift.outcome_window_days = days
+        lift.due_at = experiment_plans.first_due(lift)
+    if (window, due_at) != (lift.outcome_window_days, lift.due_at):
+        lift.save(update_fields=["outcome_window_days", "due_at"])
 
 
 def arms(campaign: Campaign, person_ids: Integers, *, now: datetime) -> Integers:

@@ -71,6 +71,7 @@ def _that_may_change(now: datetime) -> list[tuple[Campaign, datetime]]:
 
 
 def _look_after(campaign: Campaign, *, is_due: bool, now: datetime) -> None:
+    splitting.time_lift(campaign, closes_at=arm_figures.closes_at(campaign))
     if is_due:
         arm_figures.refresh(campaign, now=now)
     if campaign.state in JUDGED and campaign.kind == Campaign.Kind.BROADCAST:

@@ -5,6 +5,7 @@ from importlib import import_module
 
 import numpy as np
 import pytest
+import time_machine
 from django.db import connection
 
 from apps.accounts import people, workspaces
@@ -271,6 +272,43 @@ def test_what_it_brought_is_the_difference_to_those_who_got_nothing(actor, works
     assert found.low < found.total < found.high
     assert (found.people, found.held_out, found.is_final) == (len(messaged), len(held), False)
     assert report.brought_revenue.total == pytest.approx(100 * found.total)
+
+
+def test_a_campaign_that_takes_long_to_leave_has_its_whole_windows(actor, workspace):
+    """A ramp or a pause: messages leave ten days after the lot, with seven days to buy."""
+    made = _launched(actor, workspace, many=400, variants=1, hold_out_share=0.5)
+    late = NOW + timedelta(days=10)
+    send_all(made, at=late)
+    messaged = list(Recipient.objects.filter(state=STATE.SENT).values_list("person_id", flat=True))
+    held = list(Recipient.objects.filter(state=STATE.HELD_OUT).values_list("person_id", flat=True))
+    for person_id in [*messaged[:60], *held[:20]]:
+        convert(person_id, made, at=late + timedelta(days=1))
+    for person_id in held[20:40]:
+        convert(person_id, made, at=late + timedelta(days=8))
+
+    Campaign.objects.filter(pk=made.pk).update(state="done", finished_at=late)
+    made, over = campaigns.find(made.public_id), late + timedelta(days=9)
+    arm_figures.refresh(made, now=over)
+
+    found = campaign_reports.read(made, now=over).brought_conversions
+    assert found.is_final
+    assert found.total == pytest.approx(60 - 20 * len(messaged) / len(held))
+
+
+def test_the_lift_is_looked_at_once_when_the_last_window_is_over(actor, workspace):
+    made = _launched(actor, workspace, many=20, variants=1, hold_out_share=0.5)
+    winners.look_after()
+    assert Experiment.objects.get(pk=made.lift_id).due_at is None
+
+    late = NOW + timedelta(days=10)
+    Campaign.objects.filter(pk=made.pk).update(state="done", finished_at=late)
+    with time_machine.travel(late, tick=False):
+        winners.look_after()
+        winners.look_after()
+
+    lift = Experiment.objects.get(pk=made.lift_id)
+    assert lift.outcome_window_days == pytest.approx(17)
+    assert late + timedelta(days=7) < lift.due_at < late + timedelta(days=8)
 
 
 def test_once_all_windows_are_over_the_interval_is_narrower_and_stands(actor, workspace):
