@@ -10,7 +10,7 @@ from prometheus_client import Counter, Histogram
 from apps.accounts import audit, scoping
 from apps.accounts.permissions import system
 from apps.accounts.redis_link import link
-from apps.integrations import leases, metrics
+from apps.integrations import answers, leases, metrics
 from apps.integrations.resilience.memory_store import MemoryStore
 from apps.integrations.resilience.outcomes import Health, Outcome
 from apps.integrations.resilience.policy import Answer, Operation, Policy
@@ -42,7 +42,9 @@ class Watch:
     def ended(self, operation: Operation, answer: Answer) -> None:
         outcome = answer.outcome
         told = {"service": operation.service, "operation": operation.name, "account": operation.account}
-        if not outcome.is_good:
+        if outcome.is_good:
+            answers.note(operation.account, at=timezone.now())
+        else:
             log.warning(
                 "call.failed",
                 **told,

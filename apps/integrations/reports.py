@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Max, Q
 
 from apps.accounts import figures
-from apps.integrations import calling, services
+from apps.integrations import answers, calling, services
 from apps.integrations.models import AdCampaign, AdDay, Call, Connection
 from apps.integrations.resilience.breaker import State
 from apps.integrations.services import Family, Service
@@ -28,7 +28,9 @@ KINDS = ("read", "write", "events")
 
 @dataclass(frozen=True)
 class Standing:
-    """How a connection does. trouble: what a person should know, in words, or empty."""
+    """How a connection does. trouble: what a person should know, in words, or empty. answered_at: when it
+    last did what it should, by its test or by what went through it; none where that is not known.
+    """
 
     connection: Connection
     service: Service
@@ -38,22 +40,30 @@ class Standing:
     dead: int
     done_today: int
     sunset_days: int | None
+    answered_at: datetime | None
 
     @property
     def is_well(self) -> bool:
+        """Nothing stands against it."""
         return not self.trouble
+
+    @property
+    def is_unknown(self) -> bool:
+        """Nothing stands against it, and nothing speaks for it."""
+        return self.is_well and self.answered_at is None
 
 
 def standings(*, now: datetime) -> list[Standing]:
     """Every connection that is not disconnected, those in trouble first."""
     kept = Connection.objects.exclude(state=Connection.State.DISCONNECTED).order_by("label", "pk")
-    counts = _counts(now)
-    found = [_standing(one, counts.get(one.pk, {}), today=now.date()) for one in kept]
+    counts, answered = _counts(now), answers.last(str(one.public_id) for one in kept)
+    found = [_standing(one, counts.get(one.pk, {}), answered, today=now.date()) for one in kept]
     return sorted(found, key=lambda one: one.is_well)
 
 
 def standing_of(connection: Connection, *, now: datetime) -> Standing:
-    return _standing(connection, _counts(now, connection).get(connection.pk, {}), today=now.date())
+    counts, answered = _counts(now, connection), answers.last([str(connection.public_id)])
+    return _standing(connection, counts.get(connection.pk, {}), answered, today=now.date())
 
 
 def catalogue() -> list[tuple[str, list[Service]]]:
@@ -85,9 +95,12 @@ def campaigns(connection: Connection, *, days: int = 28, now: datetime) -> list[
     return sorted(rows, key=lambda row: -(row["spend"] or 0))
 
 
-def _standing(connection: Connection, counts: dict[str, int], *, today: date) -> Standing:
+def _standing(
+    connection: Connection, counts: dict[str, Any], answered: dict[str, datetime], *, today: date
+) -> Standing:
     service = services.known(connection.service)
     days = service.days_to_sunset(today)
+    times = (connection.checked_at, counts.get("last_done"), answered.get(str(connection.public_id)))
     return Standing(
         connection=connection,
         service=service,
@@ -97,10 +110,11 @@ def _standing(connection: Connection, counts: dict[str, int], *, today: date) ->
         dead=counts.get("dead", 0),
         done_today=counts.get("done_today", 0),
         sunset_days=days,
+        answered_at=max((at for at in times if at is not None), default=None),
     )
 
 
-def _trouble(connection: Connection, counts: dict[str, int], sunset_days: int | None) -> str:
+def _trouble(connection: Connection, counts: dict[str, Any], sunset_days: int | None) -> str:
     if not services.is_known(connection.service):
         return services.GONE
     if not connection.is_usable:
@@ -122,12 +136,13 @@ def _is_failing(connection: Connection) -> bool:
     return any(state != State.CLOSED for state in states)
 
 
-def _counts(now: datetime, connection: Connection | None = None) -> dict[int, dict[str, int]]:
+def _counts(now: datetime, connection: Connection | None = None) -> dict[int, dict[str, Any]]:
     calls = Call.objects.all() if connection is None else Call.objects.filter(connection=connection)
     rows = calls.values("connection_id").annotate(
         waiting=Count("pk", filter=Q(state__in=[Call.State.WAITING, Call.State.SENDING, Call.State.UNKNOWN])),
         held=Count("pk", filter=Q(state=Call.State.HELD)),
         dead=Count("pk", filter=Q(state=Call.State.DEAD)),
         done_today=Count("pk", filter=Q(state=Call.State.DONE, settled_at__gte=now - timedelta(days=1))),
+        last_done=Max("settled_at", filter=Q(state=Call.State.DONE)),
     )
     return {row["connection_id"]: row for row in rows.order_by()}

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
-from apps.integrations import services, social, social_spend
+from apps.integrations import answers, services, social, social_spend
 from apps.integrations.connectors.social import networks
 from apps.integrations.connectors.social.network import Post, Prices, Rules
 from apps.integrations.models import Connection, SocialAccount, SocialDay, SocialMention, SocialPost
@@ -32,6 +32,12 @@ class Standing:
     waiting: int
     followers: int | None
     gained: int | None
+    answered_at: datetime | None
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nothing stands against it, and nothing speaks for it."""
+        return not self.trouble and self.answered_at is None and self.followers is None
 
     @property
     def is_charged(self) -> bool:
@@ -73,6 +79,7 @@ def standing_of(connection: Connection, *, now: datetime) -> Standing:
         .order_by("on")
         .values_list("followers", flat=True)
     )
+    account = str(connection.public_id)
     waiting = Q(state=State.APPROVED) | Q(state__in=SocialPost.IN_FLIGHT)
     counts = SocialPost.objects.filter(connection=connection).aggregate(waiting=Count("pk", filter=waiting))
     return Standing(
@@ -85,6 +92,7 @@ def standing_of(connection: Connection, *, now: datetime) -> Standing:
         waiting=counts["waiting"],
         followers=days[-1] if days else None,
         gained=days[-1] - days[0] if len(days) > 1 else None,
+        answered_at=connection.checked_at or answers.last([account]).get(account),
     )
 
 

@@ -7,17 +7,28 @@ import pytest
 from django.utils import timezone
 
 from apps.accounts.models import AuditEntry
-from apps.integrations import ads_pull, sealed_json
+from apps.integrations import ads_pull, sealed_json, webhooks
+from apps.integrations.client import Client
+from apps.integrations.http import Request
 from apps.integrations.models import AdCampaign, AdDay, Connection
 from tests import factories
+from tests.fakes import resend as resend_fake
 from tests.fakes.server import Answer, Reply, json_reply
 from tests.fakes.town import Town
+from tests.integrations.connected import connection_to
 
 
 @pytest.fixture
 def town(settings):
     with Town() as one:
         settings.FAKES_URL = one.url
+        yield one
+
+
+@pytest.fixture
+def resend(settings):
+    with resend_fake.Resend() as one:
+        settings.INTEGRATION_URLS = {"resend": one.url}
         yield one
 
 
@@ -154,6 +165,57 @@ def test_a_test_says_what_the_service_said(page, signed_in):
     assert connection().checked_at is not None
     assert "and all of it works." in shown
     assert "Studio North, GBP" in shown
+
+
+def test_before_anything_answered_it_is_not_said_to_work(page, workspace):
+    made = connection_to(workspace, "resend", account="studio.example", secrets={"api_key": "re_1"})
+
+    shown = page.get(f"/integrations/{made.public_id}/").content.decode()
+    listed = page.get("/integrations/").content.decode()
+
+    assert "whether it works is <em>not known yet</em>" in shown
+    assert "<em>works</em>" not in shown
+    assert "none needs a look; of 1 it is not known yet whether it works." in " ".join(listed.split())
+    assert "not known yet" in listed
+    assert '<span class="pill good">works</span>' not in listed
+
+
+def test_nor_on_the_page_of_its_service_nor_of_a_webhook(page, actor, workspace):
+    connection_to(workspace, "resend", account="studio.example", secrets={"api_key": "re_1"})
+    endpoint, _ = webhooks.create(
+        actor, url="https://shop.example.com/hooks", event_names=["*"], now=timezone.now()
+    )
+
+    status = " ".join(page.get("/integrations/status/").content.decode().split())
+    listed = page.get("/integrations/webhooks/").content.decode()
+    shown = page.get(f"/integrations/webhooks/{endpoint.public_id}/").content.decode()
+
+    assert "No service is in trouble; of <em>2</em> it is not known yet whether they work." in status
+    assert "not known yet" in listed
+    assert "whether it arrives is <em>not known yet</em>" in shown
+
+
+def test_what_went_through_it_says_that_it_works(page, api, workspace, resend):
+    made = connection_to(workspace, "resend", account="studio.example", secrets={"api_key": resend_fake.KEY})
+    Client(made).ask("domains.list", Request(method="GET", url="/domains"))
+
+    shown = page.get(f"/integrations/{made.public_id}/").content.decode()
+    [told] = api.get("/api/v1/integrations/connections").data
+
+    assert "<em>works</em>" in shown
+    assert made.checked_at is None
+    assert "never" in shown  # last tested
+    assert told["answered_at"] is not None
+    assert told["checked_at"] is None
+
+
+def test_and_a_refusal_does_not(page, workspace, resend):
+    made = connection_to(workspace, "resend", account="studio.example", secrets={"api_key": "re_wrong"})
+    Client(made).ask("domains.list", Request(method="GET", url="/domains"))
+
+    shown = page.get(f"/integrations/{made.public_id}/").content.decode()
+
+    assert "<em>works</em>" not in shown
 
 
 def test_a_test_of_a_signed_out_connection_does_not_say_that_it_works(page, signed_in, town):

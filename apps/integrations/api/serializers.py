@@ -23,6 +23,9 @@ class ConnectionSerializer(serializers.Serializer):
     done_today = serializers.IntegerField(help_text="Calls done in the last 24 hours.")
     days_to_sunset = serializers.IntegerField(source="sunset_days", allow_null=True)
     checked_at = serializers.DateTimeField(source="connection.checked_at", allow_null=True)
+    answered_at = serializers.DateTimeField(
+        allow_null=True, help_text="When it last did what it should, by a test or a call; null: not known."
+    )
 
     def get_fields(self) -> dict[str, serializers.Field]:
         """`label` is an attribute of the base class, so it cannot be declared above."""

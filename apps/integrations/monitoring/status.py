@@ -71,6 +71,11 @@ class Status:
     ahead: list[str] = field(default_factory=list)
 
     @property
+    def is_unknown(self) -> bool:
+        """Whether nothing stands against it, and nothing speaks for it."""
+        return not self.trouble and all(one.is_unknown for one in self.standings)
+
+    @property
     def meets_objective(self) -> bool | None:
         return None if self.month.success is None else self.month.success >= self.objective
 

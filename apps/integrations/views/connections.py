@@ -37,6 +37,7 @@ def listed(request: HttpRequest) -> HttpResponse:
         "mode": modes.active(timezone.now()),
         "standings": found,
         "troubled": troubled,
+        "unknown": [one for one in found if one.is_unknown],
         "catalogue": reports.catalogue(),
     }
     return render(request, "integrations/connections.html", context)

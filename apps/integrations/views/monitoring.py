@@ -98,6 +98,7 @@ def services_listed(request: HttpRequest) -> HttpResponse:
         "statuses": found,
         "troubled": [one for one in found if one.trouble],
         "ahead": [one for one in found if one.ahead],
+        "unknown": [one for one in found if one.is_unknown],
         "channels": status.proven(),
     }
     return render(request, "integrations/status.html", context)

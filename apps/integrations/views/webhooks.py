@@ -6,7 +6,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts.doors import page, refusals_in
-from apps.integrations import webhooks
+from apps.integrations import reports, webhooks
 from apps.integrations.forms import WebhookForm
 
 
@@ -29,7 +29,7 @@ def listed(request: HttpRequest) -> HttpResponse:
             return render(request, "integrations/webhook_secret.html", context, status=201)
     endpoints = list(webhooks.endpoints())
     stopped = [one for one in endpoints if not one.is_on]
-    context = {"endpoints": endpoints, "stopped": stopped, "form": form}
+    context = {"endpoints": endpoints, "stopped": stopped, "unknown": _unknown(), "form": form}
     return render(request, "integrations/webhooks.html", context, status=400 if form.errors else 200)
 
 
@@ -37,8 +37,13 @@ def listed(request: HttpRequest) -> HttpResponse:
 @page("integrations:manage")
 def endpoint(request: HttpRequest, endpoint_id: str) -> HttpResponse:
     found = webhooks.get(endpoint_id)
-    context = {"endpoint": found, "calls": webhooks.log_of(found)}
+    context = {"endpoint": found, "unknown": _unknown(), "calls": webhooks.log_of(found)}
     return render(request, "integrations/webhook.html", context)
+
+
+def _unknown() -> set[int]:
+    """The connections of which it is not known whether they work."""
+    return {one.connection.pk for one in reports.standings(now=timezone.now()) if one.is_unknown}
 
 
 @require_POST

@@ -54,7 +54,7 @@ GAP_AT_MIDNIGHT, GAP_BEFORE_MIDNIGHT = ZoneInfo("America/Santiago"), ZoneInfo("A
     [
         ("2026-03-28T22:00", LONDON, 1, "2026-03-29T01:00"),  # 1 to 2 does not come that night
         ("2026-03-29T00:59", LONDON, 1, "2026-03-29T01:00"),
-        ("2026-03-29T01:20", LONDON, 1, "2026-03-29T01:20"),  # it stays open for as long as it would have been
+        ("2026-03-29T01:20", LONDON, 1, "2026-03-29T01:20"),  # open as long as it would have been
         ("2026-03-29T02:00", LONDON, 1, "2026-03-30T00:00"),
         ("2026-09-05T20:00", GAP_AT_MIDNIGHT, 0, "2026-09-06T04:00"),
         ("2026-09-06T04:30", GAP_AT_MIDNIGHT, 0, "2026-09-06T04:30"),
