@@ -136,8 +136,7 @@ def read(campaign: Campaign, *, now: datetime) -> Report:
     variants = _variants(campaign, contents, figures, counts, reading)
     closes, settles = arm_figures.closes_at(campaign), arm_figures.settles_at(campaign)
     read_at = max((one.read_at for one in figures), default=None)
-    # Figures from before the last window was over are no last word, however late it is.
-    is_final = closes is not None and read_at is not None and min(now, read_at) > closes
+    is_final = _is_final(closes, read_at, now=now)
     return Report(
         campaign=campaign,
         recipients=_recipients(campaign, progress),
@@ -165,6 +164,24 @@ def read(campaign: Campaign, *, now: datetime) -> Report:
         is_settled=is_final and settles is not None and read_at is not None and read_at > settles,
         hours=_hours(campaign, contents),
     )
+
+
+def brought_revenue(campaigns: Sequence[Campaign], *, now: datetime) -> dict[int, Brought]:
+    """What each of them brought on top of nothing, by campaign; without those where nobody was held out."""
+    figures: dict[int, list[ArmFigures]] = {one.pk: [] for one in campaigns}
+    for row in ArmFigures.objects.filter(campaign__in=list(figures)):
+        figures[row.campaign_id].append(row)
+    found = {}
+    for one in campaigns:
+        read_at = max((row.read_at for row in figures[one.pk]), default=None)
+        is_final = _is_final(arm_figures.closes_at(one), read_at, now=now)
+        found[one.pk] = _brought(one, figures[one.pk], "revenue", is_final=is_final)
+    return {campaign: brought for campaign, brought in found.items() if brought is not None}
+
+
+def _is_final(closes: datetime | None, read_at: datetime | None, *, now: datetime) -> bool:
+    """Figures from before the last window was over are no last word, however late it is."""
+    return closes is not None and read_at is not None and min(now, read_at) > closes
 
 
 def _recipients(campaign: Campaign, progress: delivery.Progress) -> int:

@@ -19,7 +19,7 @@ from apps.attribution.maths.experiments.proportions import wilson
 from apps.attribution.money import quantise
 from apps.attribution.questions import Query
 from apps.attribution.reports import ChannelRow, Overview
-from apps.campaigns.bi import figures, refreshing
+from apps.campaigns.bi import figures, incremental, refreshing
 from apps.campaigns.bi.figures import MONEY, PERCENT, Figure
 from apps.campaigns.models import CustomerValue, RoiDay
 
@@ -155,6 +155,7 @@ def _figures(
     return {
         "roi": roi(earned, seen),
         "attributed_revenue": earned,
+        "incremental_revenue": incremental.revenue(workspace, start, end, now=now),
         "spend": _spend(seen, currency),
         "conversion_rate": conversion_rate(workspace, start, end, now=now),
         "acquisition_cost": acquisition_cost(workspace, refreshed_at, now=now),
@@ -335,9 +336,9 @@ def _channel(row: ChannelRow, currency: str) -> ChannelFigures:
     return ChannelFigures(
         key=row.key,
         label=row.label,
-        revenue=row.revenue,
-        low=low,
-        high=high,
+        revenue=quantise(row.revenue, currency),
+        low=None if low is None else quantise(low, currency),
+        high=None if high is None else quantise(high, currency),
         conversions=row.conversions,
         cost=None if row.cost is None else quantise(row.cost, currency),
         roas=row.roas,
@@ -350,6 +351,11 @@ def _why_not(seen: Overview) -> str:
         "computing": "It is being computed; look again in a minute.",
         "no_data": "Nothing was tracked in this period.",
     }.get(seen.state, "Nothing was converted in this period.")
+
+
+def _row(one: ChannelFigures | Day) -> dict[str, Any]:
+    """Its money as decimals in quotes, with all their coins."""
+    return {name: str(told) if isinstance(told, Decimal) else told for name, told in vars(one).items()}
 
 
 def _figure(one: Figure) -> dict[str, Any]:
@@ -377,9 +383,9 @@ def as_json(found: Summary) -> dict[str, Any]:
         "computedAt": found.computed_at,
         "refreshedAt": found.refreshed_at,
         "figures": {name: _figure(one) for name, one in found.figures.items()},
-        "channels": [vars(one) for one in found.channels],
-        "uncreditedRevenue": found.uncredited,
-        "totalRevenue": found.total,
+        "channels": [_row(one) for one in found.channels],
+        "uncreditedRevenue": str(quantise(found.uncredited, found.currency)),
+        "totalRevenue": None if found.total is None else str(quantise(found.total, found.currency)),
         "segments": [
             {
                 "channel": one.channel,
@@ -389,5 +395,5 @@ def as_json(found: Summary) -> dict[str, Any]:
             }
             for one in found.segments
         ],
-        "days": [vars(one) for one in found.days],
+        "days": [_row(one) for one in found.days],
     }

@@ -9,6 +9,7 @@ from apps.campaigns.bi.figures import MONEY, PERCENT, Figure
 
 LABELS = {
     "attributed_revenue": "Attributed revenue",
+    "incremental_revenue": "Incremental revenue",
     "spend": "Spend",
     "roi": "Return on spend",
     "conversion_rate": "Conversion of clicks",

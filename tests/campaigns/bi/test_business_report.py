@@ -18,10 +18,18 @@ from apps.accounts import people, scoping
 from apps.accounts.models import Person, Workspace
 from apps.accounts.permissions import system
 from apps.attribution.maths.experiments.proportions import wilson
-from apps.attribution.models import Conversion
+from apps.attribution.models import Conversion, Experiment
 from apps.campaigns.bi import figures, pdf, refreshing, schedule, words
 from apps.campaigns.bi.summary import ChannelFigures, SegmentValue, lifetime_value, summary
-from apps.campaigns.models import Campaign, CustomerValue, Engagement, Recipient, ReportSchedule, RoiDay
+from apps.campaigns.models import (
+    ArmFigures,
+    Campaign,
+    CustomerValue,
+    Engagement,
+    Recipient,
+    ReportSchedule,
+    RoiDay,
+)
 from apps.integrations import metrics
 from apps.integrations.models import Connection, EmailDelivery
 from tests import factories
@@ -106,6 +114,87 @@ def test_return_on_spend_is_of_what_is_credited_to_channels(
     assert pdf.render(found, name="Studio", zone=workspace.zone, now=NOW).startswith(b"%PDF-")
     assert answer["figures"]["attributed_revenue"]["n"] == 40
     assert "lift test" in answer["figures"]["attributed_revenue"]["doubt"]
+
+
+def held_out_of(
+    workspace: Workspace, name: str, *, days_ago: float, bought: int, each: int = 100
+) -> Campaign:
+    """Its last message left so long ago, and its windows are of a week. Of 2,000 people half were held out:
+    50 of them bought, and of the others as many as given. Summed up an hour ago.
+    """
+    at = NOW - timedelta(days=days_ago)
+    lift = Experiment.objects.create(workspace=workspace, key=name, name=name)
+    made = Campaign.objects.create(
+        workspace=workspace,
+        name=name,
+        state="done",
+        lift=lift,
+        hold_out_share=0.5,
+        launched_at=at,
+        finished_at=at,
+        changed_at=at,
+    )
+    for kind, orders in (("message", bought), ("held_out", 50)):
+        ArmFigures.objects.create(
+            workspace=workspace,
+            campaign=made,
+            kind=kind,
+            people=1_000,
+            converted=orders,
+            conversions=orders,
+            conversions_squared=orders,
+            revenue=orders * each,
+            revenue_squared=orders * each * each,
+            read_at=NOW - timedelta(hours=1),
+        )
+    return made
+
+
+def test_what_campaigns_brought_on_top_of_nothing_is_in_the_report(
+    api: Any, workspace: Workspace, actor: Any
+) -> None:
+    held_out_of(workspace, "spring", days_ago=20, bought=150)
+    held_out_of(workspace, "summer", days_ago=10, bought=90)
+    held_out_of(workspace, "open", days_ago=3, bought=400)
+    held_out_of(workspace, "before", days_ago=40, bought=400)
+    held_out_of(workspace, "silent", days_ago=12, bought=0)
+
+    figure = api.get(SUMMARY).json()["figures"]["incremental_revenue"]
+
+    assert (figure["value"], figure["n"]) == (14_000, 2)
+    assert figure["low"] < 14_000 - 1_500 < 14_000 + 1_500 < figure["high"] < 19_000
+    assert "1 more has windows open" in figure["doubt"]
+    assert "1 more has too few held out" in figure["doubt"]
+    found = summary(actor, days=30, now=NOW)
+    text = render_to_string("email/business_report.txt", schedule.context_of(found, workspace))
+    assert "Incremental revenue: £14,000.00 (95 %: " in text
+
+
+def test_without_a_group_held_out_or_before_its_time_it_says_why(api: Any, workspace: Workspace) -> None:
+    def why() -> Any:
+        figure = api.get(SUMMARY).json()["figures"]["incremental_revenue"]
+        assert figure["value"] is None
+        return figure["because"]
+
+    assert "No campaign with a group held out" in why()
+    held_out_of(workspace, "open", days_ago=3, bought=400)
+    assert "from 4 Dec 2026 on" in why()
+    Campaign.objects.update(finished_at=NOW - timedelta(days=9))
+    ArmFigures.objects.update(conversions=0, revenue=0, revenue_squared=0)
+    assert "Too few" in why()
+
+
+def test_money_of_channels_and_days_is_a_decimal_in_quotes(api: Any, workspace: Workspace) -> None:
+    event = {"user_id": "u1", "event_type": "click", "platform": "google"}
+    api.post("/api/v1/attribution/track/event", event, format="json")
+    order = {"user_id": "u1", "conversion_type": "purchase", "revenue": "12.30", "order_id": "o1"}
+    api.post("/api/v1/attribution/track/conversion", order, format="json")
+
+    answer = api.get(SUMMARY).json()
+
+    assert answer["totalRevenue"] == "12.30"
+    assert answer["uncreditedRevenue"] == "0.00"
+    assert [one["revenue"] for one in answer["channels"]] == ["12.30"]
 
 
 def test_conversion_of_clicks_leaves_machines_out_and_keeps_to_the_window(
