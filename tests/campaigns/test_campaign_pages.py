@@ -10,6 +10,7 @@ from apps.accounts.models import AuditEntry
 from apps.accounts.permissions import system
 from apps.campaigns import arm_figures, campaign_wording, campaigns, flags, splitting, switches
 from apps.campaigns.content import ai, ai_switch, variants
+from apps.campaigns.delivery import limits
 from apps.campaigns.models import AiDraft, Campaign, Content, FlagChoice, Recipient
 from tests.campaigns.built import click, convert, launched, ready, send_all
 from tests.factories import NOW, PersonFactory, member
@@ -420,6 +421,61 @@ def test_a_switch_is_turned_by_an_owner(page, client, workspace):
 
     assert client.post("/campaigns/switches/", {**given, "is_on": "1"}).status_code == 403
     assert FlagChoice.objects.get().is_on is False
+
+
+LIMITS = {
+    "cap_messages": "4",
+    "cap_days": "7",
+    "warm_up": "on",
+    "sender_per_hour": "5000",
+    "domains_per_hour": "Gmail.com 1000\noutlook.com = 500",
+    "recipients_limit": "200000",
+}
+
+
+def test_an_owner_says_how_much_may_leave(page, client, workspace):
+    assert "Nothing limits how much leaves" in _text(page.get("/campaigns/limits/"))
+
+    assert page.post("/campaigns/limits/", LIMITS).status_code == 302
+
+    workspace.refresh_from_db()
+    told = limits.of_workspace(workspace, now=NOW)
+    assert (told.cap, told.warms_up, told.sender_per_hour) == ((4, 7), True, 5_000)
+    assert told.domains_per_hour == {"gmail.com": 1_000, "outlook.com": 500}
+    assert workspace.settings["campaign_recipients_limit"] == 200_000
+    assert "Nobody gets more than 4 messages in 7 days" in _text(page.get("/campaigns/limits/"))
+    client.force_login(member(workspace, "operator"))
+    assert client.post("/campaigns/limits/", {}).status_code == 403
+    shown = client.get("/campaigns/limits/").content.decode()
+    assert "Admins and owners" in shown
+    assert ">Save<" not in shown
+
+    page.force_login(member(workspace, "admin"))
+    page.post("/campaigns/limits/", {"cap_messages": ""})
+
+    workspace.refresh_from_db()
+    assert not {"delivery", "campaign_recipients_limit"} & set(workspace.settings)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"domains_per_hour": "ann@gmail.com 10"}, "is not a domain and a number"),
+        ({"domains_per_hour": "gmail.com many"}, "is not a domain and a number"),
+        ({"domains_per_hour": "gmail.com 0"}, "is not a domain and a number"),
+        ({"cap_days": ""}, "In how many days?"),
+        ({"cap_messages": ""}, "How many?"),
+        ({"cap_days": "91"}, "less than or equal to 90"),
+        ({"sender_per_hour": "0"}, "greater than or equal to 1"),
+    ],
+)
+def test_limits_that_are_none_are_refused(page, workspace, wrong, words):
+    answer = page.post("/campaigns/limits/", {**LIMITS, **wrong})
+
+    assert answer.status_code == 400
+    assert words in _text(answer)
+    workspace.refresh_from_db()
+    assert "delivery" not in workspace.settings
 
 
 def test_a_viewer_reads_and_is_offered_nothing_else(client, workspace, actor):

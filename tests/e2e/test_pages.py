@@ -39,6 +39,7 @@ PAGES = [
     "/campaigns/predictions/",
     "/campaigns/report/",
     "/campaigns/edits/",
+    "/campaigns/limits/",
     "/campaigns/switches/",
     "/integrations/",
     "/integrations/connect/meta_ads/",
