@@ -4,8 +4,8 @@ PY := .venv/bin/python
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# What is compiled is kept, whatever the shell says: else each of its processes compiles a thousand files anew.
-run: export PYTHONDONTWRITEBYTECODE :=
+# What is compiled is kept, whatever the shell says: else each process compiles a thousand files anew.
+run test e2e faults bench: export PYTHONDONTWRITEBYTECODE :=
 run: ## the whole suite on this machine: http://127.0.0.1:8000 (PORT=, HOST=, FAKES=9700 for a trial with fakes of every service); Ctrl-C stops it
 	@bin/bootstrap base && exec $(PY) -m config.supervisor
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from django.conf import settings
 from django.db import connections
+from django.test import override_settings
 from pytest_django.plugin import DjangoDbBlocker
 from redis import Redis
 from rest_framework.test import APIClient
@@ -57,22 +58,26 @@ def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: DjangoDbB
             owner.creation.destroy_test_db(settings.DATABASES["owner"]["NAME"], verbosity=0)
 
 
-@pytest.fixture(autouse=True)
-def _clean_redis(request: pytest.FixtureRequest, settings: Any) -> Iterator[None]:
-    """A Redis database of this worker's own, empty at each start."""
+@pytest.fixture(scope="session")
+def _own_redis(request: pytest.FixtureRequest) -> Iterator[Redis]:
+    """A Redis database of this worker's own, and a client of it."""
     worker = getattr(request.config, "workerinput", {"workerid": "gw2"})["workerid"]
     run = zlib.crc32(os.environ.get("BELLWETHER_TEST_DB", "").encode()) % 5
     number = 1 + run * 3 + int(worker.removeprefix("gw")) % 3
     base = settings.REDIS_URL.split("?")[0]
-    settings.REDIS_URL = (
-        f"{base}?db={number}" if base.startswith("unix://") else f"{base.rstrip('/0')}/{number}"
-    )
-    default = {**settings.CACHES["default"], "LOCATION": settings.REDIS_URL}
-    settings.CACHES = settings.CACHES | {"default": default}
-    redis = Redis.from_url(settings.REDIS_URL)
-    redis.flushdb()
-    yield
-    redis.close()
+    url = f"{base}?db={number}" if base.startswith("unix://") else f"{base.rstrip('/0')}/{number}"
+    default = {**settings.CACHES["default"], "LOCATION": url}
+    with (
+        override_settings(REDIS_URL=url, CACHES=settings.CACHES | {"default": default}),
+        Redis.from_url(url) as redis,
+    ):
+        yield redis
+
+
+@pytest.fixture(autouse=True)
+def _clean_redis(_own_redis: Redis) -> None:
+    """It is empty at each start."""
+    _own_redis.flushdb()
 
 
 @pytest.fixture
