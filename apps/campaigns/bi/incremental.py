@@ -1,9 +1,10 @@
 """What campaigns brought on top of sending nothing, over a period: from the groups that they held out."""
 
-from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from math import sqrt
+
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Q, Value
 
 from apps.accounts.models import Workspace
 from apps.attribution import questions
@@ -13,24 +14,29 @@ from apps.campaigns.bi.figures import MONEY, Figure
 from apps.campaigns.maths.arm_sums import Brought
 from apps.campaigns.models import Campaign
 
-NONE = "No campaign with a group held out has been sent in this period."
+NONE = "No campaign with a group held out came to its end in this period."
+CLOSES = ExpressionWrapper(
+    F("finished_at") + ExpressionWrapper(F("goal_days") * Value(timedelta(days=1)), DurationField()),
+    DateTimeField(),
+)
 
 
 def revenue(workspace: Workspace, start: date, end: date, *, now: datetime) -> Figure:
-    """The sum over campaigns whose last message left on these days and whose windows are over. Each drew its
-    own lot, so their errors add as squares.
+    """The sum over campaigns whose last window ended on these days: each counts once, in the period in which
+    it could first be said. Each drew its own lot, so their errors add as squares.
     """
     since, until = questions.period(workspace, start, end)
-    sent = Campaign.objects.filter(kind=Campaign.Kind.BROADCAST, lift__isnull=False)
-    campaigns = list(sent.filter(finished_at__gte=since, finished_at__lt=until))
-    if not campaigns:
-        return Figure(unit=MONEY, because=NONE)
-    read = campaign_reports.brought_revenue(campaigns, now=now)
-    closed = [one for one in read.values() if one.is_final]
-    known = [one for one in closed if one.total is not None]
-    open_, short = len(campaigns) - len(closed), len(closed) - len(known)
+    assert until is not None
+    by = min(until, now)
+    sent = Campaign.objects.filter(kind=Campaign.Kind.BROADCAST, lift__isnull=False).annotate(closes=CLOSES)
+    ended = list(sent.filter(closes__gte=since, closes__lt=by))
+    later = Q(finished_at=None) | Q(closes__gte=by)
+    open_ = sent.filter(later, launched_at__lt=until).count()
+    read = campaign_reports.brought_revenue(ended, now=now)
+    known = [one for one in read.values() if one.is_final and one.total is not None]
+    short = len(ended) - len(known)
     if not known:
-        return Figure(unit=MONEY, because=_because(campaigns, open_=open_, short=short, now=now))
+        return Figure(unit=MONEY, because=_because(short, open_))
     total = sum(one.total or 0.0 for one in known)
     half = sqrt(sum(_half(one) ** 2 for one in known))
     return Figure(
@@ -40,8 +46,8 @@ def revenue(workspace: Workspace, start: date, end: date, *, now: datetime) -> F
         high=total + half,
         n=len(known),
         what="campaign with a group held out" if len(known) == 1 else "campaigns with a group held out",
-        as_of=min(at for at in arm_figures.read_at(campaigns).values()),
-        doubt=" ".join(["Of campaigns with a group held out, and of no others.", *_left_out(open_, short)]),
+        as_of=min(arm_figures.read_at(ended).values()),
+        doubt=" ".join(["Of campaigns with a group held out, and of no others.", *_left_out(short, open_)]),
     )
 
 
@@ -49,22 +55,15 @@ def _half(one: Brought) -> float:
     return 0.0 if one.high is None or one.low is None else (one.high - one.low) / 2
 
 
-def _because(campaigns: Iterable[Campaign], *, open_: int, short: int, now: datetime) -> str:
-    if not open_:
-        return "Too few were held out, or too few bought, to say what the campaigns brought."
-    ends = [end for one in campaigns if (end := arm_figures.closes_at(one)) is not None and end > now]
-    on = f" from {min(ends):%-d %b %Y} on" if ends else " in a few minutes"
-    return f"It can be said{on}, when people have had their time to buy."
+def _because(short: int, open_: int) -> str:
+    return " ".join(_left_out(short, open_, more="")) or NONE
 
 
-def _left_out(open_: int, short: int) -> list[str]:
+def _left_out(short: int, open_: int, *, more: str = " more") -> list[str]:
     told = []
-    if open_:
-        told.append(f"{open_} more {_have(open_)} windows open.")
     if short:
-        told.append(f"{short} more {_have(short)} too few held out, or too few who bought.")
+        told.append(f"Of {short}{more} too few were held out, or too few bought, to say it.")
+    if open_:
+        is_are = "has its" if open_ == 1 else "have their"
+        told.append(f"{open_}{more} {is_are} windows still open.")
     return told
-
-
-def _have(many: int) -> str:
-    return "has" if many == 1 else "have"

@@ -163,8 +163,8 @@ def test_what_campaigns_brought_on_top_of_nothing_is_in_the_report(
 
     assert (figure["value"], figure["n"]) == (14_000, 2)
     assert figure["low"] < 14_000 - 1_500 < 14_000 + 1_500 < figure["high"] < 19_000
-    assert "1 more has windows open" in figure["doubt"]
-    assert "1 more has too few held out" in figure["doubt"]
+    assert "1 more has its windows still open." in figure["doubt"]
+    assert "Of 1 more too few were held out" in figure["doubt"]
     found = summary(actor, days=30, now=NOW)
     text = render_to_string("email/business_report.txt", schedule.context_of(found, workspace))
     assert "Incremental revenue: £14,000.00 (95 %: " in text
@@ -178,10 +178,22 @@ def test_without_a_group_held_out_or_before_its_time_it_says_why(api: Any, works
 
     assert "No campaign with a group held out" in why()
     held_out_of(workspace, "open", days_ago=3, bought=400)
-    assert "from 4 Dec 2026 on" in why()
+    assert why() == "1 has its windows still open."
     Campaign.objects.update(finished_at=NOW - timedelta(days=9))
     ArmFigures.objects.update(conversions=0, revenue=0, revenue_squared=0)
-    assert "Too few" in why()
+    assert "Of 1 too few" in why()
+
+
+def test_a_week_tells_of_campaigns_whose_windows_ended_in_it(workspace: Workspace, actor: Any) -> None:
+    """Windows are of a week: by when a campaign left, no weekly report could ever say what it brought."""
+    held_out_of(workspace, "spring", days_ago=10, bought=150)
+
+    weeks = [
+        summary(actor, days=7, until=date(2026, 11, day), now=NOW).figures["incremental_revenue"]
+        for day in (22, 29)
+    ]
+
+    assert [one.value for one in weeks] == [None, Decimal("10000.00")]
 
 
 def test_money_of_channels_and_days_is_a_decimal_in_quotes(api: Any, workspace: Workspace) -> None:
