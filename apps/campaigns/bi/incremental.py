@@ -26,12 +26,11 @@ def revenue(workspace: Workspace, start: date, end: date, *, now: datetime) -> F
     it could first be said. Each drew its own lot, so their errors add as squares.
     """
     since, until = questions.period(workspace, start, end)
-    assert until is not None
-    by = min(until, now)
+    by = now if until is None else min(until, now)
     sent = Campaign.objects.filter(kind=Campaign.Kind.BROADCAST, lift__isnull=False).annotate(closes=CLOSES)
     ended = list(sent.filter(closes__gte=since, closes__lt=by))
     later = Q(finished_at=None) | Q(closes__gte=by)
-    open_ = sent.filter(later, launched_at__lt=until).count()
+    open_ = sent.filter(later, launched_at__lt=by).count()
     read = campaign_reports.brought_revenue(ended, now=now)
     known = [one for one in read.values() if one.is_final and one.total is not None]
     short = len(ended) - len(known)
