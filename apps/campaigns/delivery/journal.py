@@ -58,6 +58,8 @@ PART = """
       AND lease_until IN (%(held_until)s::timestamptz, %(until)s::timestamptz)
     RETURNING id
 """
+ADD = """ON CONFLICT (workspace_id, campaign_id, state, reason)
+    DO UPDATE SET people = kept.people + excluded.people RETURNING id"""
 # Said again because the answer was lost, it says nothing twice.
 SETTLE = """
     WITH told AS (
@@ -94,9 +96,57 @@ SETTLE = """
         FROM moved
         UNION ALL SELECT is_now, CASE WHEN is_now = 'skipped' THEN now_reason ELSE '' END, 1 FROM moved
     ) AS steps GROUP BY state, reason HAVING sum(people) <> 0 ORDER BY state, reason
-    ON CONFLICT (workspace_id, campaign_id, state, reason)
-    DO UPDATE SET people = kept.people + excluded.people RETURNING id
+    {add}
 """
+# What a provider says of most: it took them, and told no number of theirs. Written down with the next batch,
+# for what it says is not to be forgotten; said again it says nothing twice.
+NOTE = """
+    UPDATE campaigns_sendbatch SET accepted_at = %(now)s::timestamptz, accepted_ids = %(ids)s::bigint[]
+    WHERE workspace_id = (SELECT %(workspace)s::bigint) AND key = %(key)s::uuid AND settled_at IS NULL
+    RETURNING id
+"""
+# And entered into the ledger, the recipients and the counts for many batches at once, which costs less than
+# half of what it costs for each. Who is in a batch without an end stays in the state they had.
+ENTER = """
+    WITH batch AS (
+        UPDATE campaigns_sendbatch SET settled_at = %(now)s::timestamptz
+        WHERE workspace_id = (SELECT %(workspace)s::bigint) AND key = ANY(%(keys)s::uuid[])
+          AND accepted_at IS NOT NULL AND settled_at IS NULL
+        RETURNING key, provider, accepted_at, coalesce(accepted_ids, recipient_ids) AS ids
+    ), told AS MATERIALIZED (
+        SELECT key, provider, accepted_at, unnest(ids) AS id FROM batch
+    ), written AS (
+        INSERT INTO campaigns_ledgerentry
+            (workspace_id, campaign_id, recipient_id, batch, fate, reason, provider, provider_id, at)
+        SELECT (SELECT %(workspace)s::bigint), %(campaign)s, id, key, 'accepted', '', provider, '',
+            accepted_at FROM told
+    ), moved AS (
+        UPDATE campaigns_recipient AS r
+        SET state = 'sent', reason = '', content_id = coalesce(r.content_id, %(winner)s::bigint),
+            due_at = NULL, settled_at = told.accepted_at
+        FROM told
+        WHERE r.workspace_id = (SELECT %(workspace)s::bigint) AND r.id = told.id AND r.state = 'to_send'
+        RETURNING r.id
+    ), released AS (
+        UPDATE campaigns_recipient AS r
+        SET state = 'sent', reason = '', content_id = coalesce(r.content_id, %(winner)s::bigint),
+            due_at = NULL, settled_at = told.accepted_at
+        FROM told
+        WHERE r.workspace_id = (SELECT %(workspace)s::bigint) AND r.id = told.id AND r.state = 'waiting'
+          AND EXISTS (
+              SELECT FROM campaigns_sendcount AS c
+              WHERE c.workspace_id = (SELECT %(workspace)s::bigint) AND c.campaign_id = %(campaign)s
+                AND c.state = 'waiting' AND c.people > 0)
+        RETURNING r.id
+    )
+    INSERT INTO campaigns_sendcount AS kept (workspace_id, campaign_id, state, reason, people)
+    SELECT (SELECT %(workspace)s::bigint), %(campaign)s, state, '', sum(people) FROM (
+        SELECT 'sent' AS state, count(*) AS people FROM moved UNION ALL SELECT 'sent', count(*) FROM released
+        UNION ALL SELECT 'to_send', -count(*) FROM moved UNION ALL SELECT 'waiting', -count(*) FROM released
+    ) AS steps GROUP BY state HAVING sum(people) <> 0 ORDER BY state
+    {add}
+"""
+SETTLE, ENTER = SETTLE.format(add=ADD), ENTER.format(add=ADD)
 # A run that was put to rest meanwhile is looked at once more: this may have been the last of it. It is locked
 # before the chunk, as whoever cancels it does.
 END = """
@@ -113,11 +163,13 @@ END = """
         WHERE c.workspace_id = (SELECT %(workspace)s::bigint) AND c.id = %(chunk_id)s AND c.state = 'leased'
           AND c.leased_by = %(worker)s::uuid AND held.runs >= 0
         RETURNING c.id
+    ), opened AS (
+        UPDATE campaigns_sendrun SET is_open = true, due_at = NULL
+        WHERE workspace_id = (SELECT %(workspace)s::bigint) AND id = %(run)s AND NOT is_open AND NOT is_paused
+          AND finished_at IS NULL AND EXISTS (SELECT FROM chunk)
     )
-    UPDATE campaigns_sendrun SET is_open = true, due_at = NULL
-    WHERE workspace_id = (SELECT %(workspace)s::bigint) AND id = %(run)s AND NOT is_open AND NOT is_paused
-      AND finished_at IS NULL AND EXISTS (SELECT FROM chunk)
-    RETURNING id
+    SELECT finished_at IS NOT NULL FROM campaigns_sendrun
+    WHERE workspace_id = (SELECT %(workspace)s::bigint) AND id = %(run)s
 """
 HOLD = """
     SELECT id FROM campaigns_sendrun
@@ -210,8 +262,28 @@ def settle(
     }
 
 
+def note(key: UUID, ids: Sequence[int] | None, *, now: datetime) -> Statement:
+    """The batch's provider has taken these of it; None: all. The ledger is told by enter()."""
+    listed = None if ids is None else one_trip.array(ids)
+    return NOTE, {"workspace": scoping.current_id(), "key": key, "ids": listed, "now": now}
+
+
+def enter(campaign_id: int, keys: Sequence[UUID], *, winner_id: int | None, now: datetime) -> Statement:
+    """What was noted of these batches, into the ledger, the recipients and the counts: that ends them.
+
+    winner_id: what those of them got who had been given no content of their own.
+    """
+    return ENTER, {
+        "workspace": scoping.current_id(),
+        "campaign": campaign_id,
+        "keys": one_trip.array(keys),
+        "winner": winner_id,
+        "now": now,
+    }
+
+
 def end(claimed: Claimed, *, state: str, due_at: datetime | None = None) -> Statement:
-    """Give the chunk back: done, or open for whoever comes after due_at."""
+    """Give the chunk back: done, or open for whoever comes after due_at. Answers whether the run is over."""
     return END, _place(claimed) | {"state": state, "due": due_at}
 
 

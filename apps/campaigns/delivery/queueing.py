@@ -65,8 +65,13 @@ CLAIM = """
     FROM run LEFT JOIN leased ON true
 """
 # A claim need not reach the disk before it counts: a database that forgets it has forgotten a lease, and the
-# journal of the first batch, which does reach it, is refused without one.
-UNHURRIED = ("SELECT set_config('synchronous_commit', 'off', true)", ())
+# journal of the first batch, which does reach it, is refused without one. Nor is it planned anew each time,
+# which costs more than the claim does.
+UNHURRIED = (
+    "SELECT set_config('synchronous_commit', 'off', true),"
+    " set_config('plan_cache_mode', 'force_generic_plan', true)",
+    (),
+)
 # Those who are due by themselves become a chunk of their own.
 GATHER = """
     WITH due AS (

@@ -1,6 +1,7 @@
 """What a worker that died had in hand: its chunk, and its batch.
 
-A batch without an end may have left. Where the provider drops what it has had under the same key it is sent
+A batch whose provider had said what became of it is entered into the ledger. One without an end may have
+left. Where the provider drops what it has had under the same key it is sent
 again, word by word, under that key, unless its campaign is paused or over; without those who may not be
 written to any more: a provider that had it with them refuses it without them. What was parted, since the
 provider refused it as a whole, is asked for by the same parts. Elsewhere its messages are uncertain: they
@@ -14,6 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.accounts import one_trip, scoping
+from apps.accounts.one_trip import Statement
 from apps.accounts.tasks_base import workspace_task
 from apps.campaigns import reach
 from apps.campaigns.delivery import (
@@ -99,6 +101,9 @@ def _is_settled(batch: SendBatch) -> bool:
 def _settle(batch: SendBatch, *, now: datetime) -> None:
     campaign: Campaign = Campaign.objects.select_related("topic", "sender").get(pk=batch.campaign_id)
     run: SendRun = SendRun.objects.get(campaign=campaign)
+    if batch.accepted_at is not None:
+        _end(run, [journal.enter(campaign.pk, [batch.key], winner_id=run.winner_id, now=now)], now=now)
+        return
     door = bulk_mail.door_of(batch.connection_id)
     repeats = door is not None and door.repeats and now - batch.begun_at < bulk_mail.KEY_KEPT
     if not repeats or door is None or run.finished_at is not None:
@@ -181,13 +186,17 @@ def _rows(batch: SendBatch, *, is_open: bool = False) -> list[tuple[int, int, in
 
 
 def _write(batch: SendBatch, run: SendRun, told: list[Told], *, is_over: bool = True, now: datetime) -> None:
-    """And have the run looked at again: for those who go once more, or because this was the last of it."""
     outcome = journal.settle(
         batch.campaign_id, told, key=batch.key, is_over=is_over, provider=batch.provider, now=now
     )
-    one_trip.fetch_all([*sending.given_back(told), outcome])
+    _end(run, [*sending.given_back(told), outcome], now=now)
+
+
+def _end(run: SendRun, statements: list[Statement], *, now: datetime) -> None:
+    """And have the run looked at again: for those who go once more, or because this was the last of it."""
+    one_trip.fetch_all(statements)
     waking.wake(run.pk, now, now=now)
-    leftovers.skip_if_cancelled(batch.campaign_id)
+    leftovers.skip_if_cancelled(run.campaign_id)
 
 
 def _people(

@@ -1,8 +1,10 @@
 """One chunk, from its claim to its last entry in the ledger.
 
-In batches of at most fifty: journalled, sent, and settled together with the journal of the next. Before each
-the run is asked whether it still goes on. A provider that takes nothing is passed over for the next; one
-whose answer is lost is not. No more people are read than may be written to now.
+In batches of at most fifty: journalled, sent, and what became of them written down together with the journal
+of the next. Whom a provider took, and said no number of theirs, is noted with the batch; the ledger is told
+of all batches of the chunk at once, or every few seconds. Before each batch the run is asked whether it still
+goes on. A provider that takes nothing is passed over for the next; one whose answer is lost is not. No more
+people are read than may be written to now.
 """
 
 from collections import Counter, defaultdict
@@ -36,6 +38,8 @@ LATER = timedelta(minutes=15)
 MOST_TRIES = 6
 SHORTEST_WAIT = timedelta(seconds=5)
 DEFAULT_WAIT = timedelta(seconds=30)
+# So late at most the ledger, and with it every page, is told of what was noted.
+TOLD_WITHIN = timedelta(seconds=3)
 Clock = Callable[[], datetime]
 State, Entry = Recipient.State, LedgerEntry.Fate
 # Of these nothing is known yet.
@@ -58,8 +62,9 @@ class _TakenMeanwhile(Exception):
 
 @dataclass
 class Chunked:
-    """The chunk in hand. told: what the next transaction writes first. taken: those for whom an allowance is
-    counted, and who have not been sent to.
+    """The chunk in hand. told: what the next transaction writes first. noted: the batches of which the ledger
+    is not told yet, and since when. taken: those for whom an allowance is counted, and who have not been sent
+    to.
     """
 
     claimed: Claimed
@@ -70,6 +75,7 @@ class Chunked:
     settings: limits.Settings
     clock: Clock
     told: list[Statement] = field(default_factory=list)
+    noted: dict[UUID, datetime] = field(default_factory=dict)
     taken: dict[int, str] = field(default_factory=dict)
     put_off: Counter[str] = field(default_factory=Counter)
 
@@ -170,6 +176,11 @@ class Chunked:
             people, verdicts = [people[place] for place in known], [verdicts[place] for place in known]
         outcome = told_of(self.campaign, people, verdicts, now=now)
         self.told = [*given_back(outcome), *self.told]
+        if is_over and (plain := [one for one in outcome if _is_plain(one)]):
+            outcome, is_over = [one for one in outcome if not _is_plain(one)], False
+            ids = [one.id for one in plain] if len(plain) < len(people) else None
+            self.told.append(journal.note(key, ids, now=now))
+            self.noted[key] = now
         if outcome or is_over:
             self.told.append(
                 journal.settle(
@@ -231,24 +242,33 @@ class Chunked:
 
     def _write(self, *more: Statement, meanwhile: Callable[[], None] = one_trip.nothing) -> bool:
         """In one transaction what has become of the batch before, and what follows. Whether that answered."""
-        statements, self.told = [*self.told, *more], []
+        is_time = bool(self.noted) and self.clock() - min(self.noted.values()) >= TOLD_WITHIN
+        statements, self.told = [*self.told, *(self._entered() if is_time else []), *more], []
         if not statements:
             return False
         return bool(journal.write(statements, meanwhile=meanwhile)[-1])
 
+    def _entered(self) -> list[Statement]:
+        keys, self.noted = list(self.noted), {}
+        winner, now = self.claimed.winner_id, self.clock()
+        return [journal.enter(self.campaign.pk, keys, winner_id=winner, now=now)] if keys else []
+
     def end(self, state: str, *, due_at: datetime | None = None) -> None:
         """Apart from what became of people: whoever writes them down locks the run before the counts."""
-        self._write(*self._given_back())
-        self._write(journal.end(self.claimed, state=state, due_at=due_at))
+        self._write(*self._entered(), *self._given_back())
+        [[(is_over,)]] = journal.write([journal.end(self.claimed, state=state, due_at=due_at)])
+        if is_over:
+            leftovers.skip(campaign_id=self.campaign.pk)
 
     def stop(self, stop: _Stop) -> None:
         """Give the chunk back; where nothing else can leave either, the campaign rests as well."""
         if not stop.is_for_all:
             self.end(Chunk.State.OPEN, due_at=stop.again_at)
             return
-        self._write(*self._given_back())  # apart, as at the end
+        self._write(*self._entered(), *self._given_back())  # apart, as at the end
         over = journal.end(self.claimed, state=Chunk.State.OPEN)
         self._write(journal.hold(self.claimed), over, journal.rest(self.claimed, until=stop.again_at))
+        leftovers.skip_if_cancelled(self.campaign.pk)
 
 
 def send(claimed: Claimed, *, openings: Openings | None = None, clock: Clock = timezone.now) -> int:
@@ -279,7 +299,6 @@ def send(claimed: Claimed, *, openings: Openings | None = None, clock: Clock = t
         chunk.stop(stop)
     else:
         chunk.end(Chunk.State.DONE)
-    leftovers.skip_if_cancelled(claimed.campaign_id)
     return sent
 
 
@@ -321,6 +340,11 @@ _FATES: dict[Fate, tuple[str, str, datetime | None]] = {
     Fate.REFUSED: (Entry.REFUSED, State.REFUSED, None),
     Fate.UNKNOWN: (Entry.UNCERTAIN, State.UNCERTAIN, None),
 }
+
+
+def _is_plain(told: Told) -> bool:
+    """Whether there is nothing to say of it but that it was accepted."""
+    return told.fate == Entry.ACCEPTED and not told.provider_id and not told.reason
 
 
 def given_back(told: Sequence[Told]) -> list[Statement]:

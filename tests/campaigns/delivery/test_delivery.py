@@ -343,16 +343,81 @@ def test_or_stays_where_the_campaign_says_so(workspace, campaign, people, sink):
     agrees(made)
 
 
-def dies_with_a_batch_under_way(campaign):
+@pytest.mark.parametrize("is_after", [False, True])
+def test_what_a_provider_took_before_the_worker_died_is_entered_and_not_sent_again(
+    workspace, campaign, people, sink, is_after
+):
+    people(3)
+    made = campaign()
+    launch(made, now=timezone.now())
+    key = dies_with_a_batch_under_way(made)
+    journal.write([journal.note(key, None, now=timezone.now())])
+    entered = journal.enter(made.pk, [key], winner_id=None, now=timezone.now())
+    if is_after:
+        journal.write([entered])
 
+    recovering.recover()
+    journal.write([entered])
+    work()
+
+    assert sink.stored == []
+    assert delivery.progress(made) == delivery.Progress(sent=3)
+    assert Counter(LedgerEntry.objects.values_list("fate", "batch")) == {("accepted", key): 3}
+    agrees(made)
+
+
+def test_of_a_batch_that_was_taken_in_part_the_others_go_on(workspace, campaign, people, sink):
+    people(3)
+    made = campaign()
+    launch(made, now=timezone.now())
+    key = dies_with_a_batch_under_way(made)
+    first, second, _ = Recipient.objects.order_by("pk")
+    refused = Told(second.pk, second.content_id, "refused", "550 no such user", state="refused")
+    now = timezone.now()
+    journal.write(
+        [
+            journal.note(key, [first.pk], now=now),
+            journal.settle(made.pk, [refused], key=key, is_over=False, provider="smtp", now=now),
+        ]
+    )
+
+    recovering.recover()
+    work()
+
+    assert [address for address, _ in sink.stored] == ["p2@example.com"]
+    assert delivery.progress(made) == delivery.Progress(sent=2, refused=1)
+    agrees(made)
+
+
+def test_pages_are_told_of_a_slow_chunk_before_its_end(workspace, campaign, people, sink):
+    people(200)
+    made = campaign()
+    launch(made, now=timezone.now())
+    moment, entered = timezone.now(), set()
+
+    def clock():
+        nonlocal moment
+        moment += timedelta(seconds=1)
+        entered.add(LedgerEntry.objects.count())
+        return moment
+
+    sending.send(Queue().claim(now=moment), clock=clock)
+
+    assert {0, 100} <= entered
+    assert delivery.progress(made) == delivery.Progress(sent=200)
+    agrees(made)
+
+
+def dies_with_a_batch_under_way(campaign):
     past = timezone.now() - timedelta(minutes=10)
     claimed = Queue().claim(now=past + timedelta(minutes=9, seconds=59))
     ids = list(Recipient.objects.values_list("pk", flat=True))
-    door = Connection.objects.exclude(service="mail").get()
+    door, key = Connection.objects.exclude(service="mail").get(), uuid7()
     one_trip.fetch_all(
-        [journal.begin(claimed, uuid7(), ids, provider=door.service, connection_id=door.pk, now=past)]
+        [journal.begin(claimed, key, ids, provider=door.service, connection_id=door.pk, now=past)]
     )
     Chunk.objects.update(lease_until=past)
+    return key
 
 
 @dataclass
