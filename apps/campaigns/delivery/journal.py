@@ -58,6 +58,11 @@ PART = """
       AND lease_until IN (%(held_until)s::timestamptz, %(until)s::timestamptz)
     RETURNING id
 """
+NARROW = """
+    UPDATE campaigns_sendbatch SET recipient_ids = %(ids)s::bigint[]
+    WHERE workspace_id = (SELECT %(workspace)s::bigint) AND key = %(key)s::uuid AND settled_at IS NULL
+    RETURNING id
+"""
 ADD = """ON CONFLICT (workspace_id, campaign_id, state, reason)
     DO UPDATE SET people = kept.people + excluded.people RETURNING id"""
 # Said again because the answer was lost, it says nothing twice.
@@ -260,6 +265,11 @@ def settle(
         "states": one_trip.array([one.state for one in told]),
         "dues": one_trip.array([one.due_at for one in told]),
     }
+
+
+def narrow(key: UUID, ids: Sequence[int]) -> Statement:
+    """Leave in a batch only those whose fate is not known: the others may be in another."""
+    return NARROW, {"workspace": scoping.current_id(), "key": key, "ids": one_trip.array(ids)}
 
 
 def note(key: UUID, ids: Sequence[int] | None, *, now: datetime) -> Statement:

@@ -1,14 +1,15 @@
 """What a worker that died had in hand: its chunk, and its batch.
 
 A batch whose provider had said what became of it is entered into the ledger. One without an end may have
-left. Where the provider drops what it has had under the same key it is sent
-again, word by word, under that key, unless its campaign is paused or over; without those who may not be
-written to any more: a provider that had it with them refuses it without them. What was parted, since the
-provider refused it as a whole, is asked for by the same parts. Elsewhere its messages are uncertain: they
-are in the ledger as that, and then go again, by themselves, or stay, as the campaign says.
+left. Where the provider drops what it has had under the same key it is sent again, word by word, under that
+key, unless its campaign is paused or over; without those who may not be written to any more: a provider that
+had it with them refuses it without them. What was parted, since the provider refused it as a whole, is asked
+for by the same parts. Where the provider can be asked what it had (Mailgun), it is: what it had is accepted,
+and what it never had goes as if it had not been tried. Elsewhere its messages are uncertain: they are in the
+ledger as that, and then go again, by themselves, or stay, as the campaign says.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
@@ -17,7 +18,7 @@ from django.utils import timezone
 from apps.accounts import one_trip, scoping
 from apps.accounts.one_trip import Statement
 from apps.accounts.tasks_base import workspace_task
-from apps.campaigns import reach
+from apps.campaigns import message_tokens, reach
 from apps.campaigns.delivery import (
     journal,
     leftovers,
@@ -33,11 +34,14 @@ from apps.campaigns.delivery.queueing import LEASE
 from apps.campaigns.delivery.reading import Addressee
 from apps.campaigns.models import Campaign, LedgerEntry, Recipient, SendBatch, SendRun
 from apps.integrations import bulk_mail
+from apps.integrations.bulk_mail import Fate
 
 log = structlog.get_logger(__name__)
 
 State, Entry = Recipient.State, LedgerEntry.Fate
 LOST = "Its worker died, or its answer was lost."
+# For so long a provider is asked again what it had, when it does not say.
+ASKED_FOR = timedelta(hours=1)
 # Who is in a batch without an end is passed over by whoever takes the chunk next. Runs are locked before
 # their chunks, as whoever cancels one does.
 REOPEN = """
@@ -105,11 +109,42 @@ def _settle(batch: SendBatch, *, now: datetime) -> None:
         _end(run, [journal.enter(campaign.pk, [batch.key], winner_id=run.winner_id, now=now)], now=now)
         return
     door = bulk_mail.door_of(batch.connection_id)
+    if (recalls := bulk_mail.recalling(door)) is not None:
+        _ask(batch, run, campaign, recalls, now=now)
+        return
     repeats = door is not None and door.repeats and now - batch.begun_at < bulk_mail.KEY_KEPT
     if not repeats or door is None or run.finished_at is not None:
         _give_up(batch, run, campaign, now=now)
     elif not run.is_paused:
         _again(batch, run, campaign, door, now=now)
+
+
+def _ask(
+    batch: SendBatch, run: SendRun, campaign: Campaign, door: bulk_mail.Recalls, *, now: datetime
+) -> None:
+    """What it had of the batch. What it cannot tell yet is asked for under the next lease, for a while."""
+    rows, sender = _rows(batch, is_open=True), bulk_mail.sender(campaign.sender).connection.account
+    tokens = [message_tokens.issue(batch.workspace_id, key) for key, *_ in rows]
+    ids = [bulk_mail.message_id(sender, one) for one in tokens]
+    answer = door.look_up(ids, asked_at=batch.begun_at + LEASE, now=now)
+    pairs = list(zip(rows, answer.value or [], strict=True))
+    is_hopeless = now - batch.begun_at > ASKED_FOR or bulk_mail.needs_a_person(answer.outcome)
+    is_over = is_hopeless or all(verdict.fate != Fate.UNKNOWN for _, verdict in pairs)
+    is_resent = _is_resent(run, campaign)
+    found = [_recalled(key, content, verdict, is_resent, now=now) for (key, _, content), verdict in pairs]
+    told = [one for one in found if one.state == State.SENT or is_over]
+    if told or is_over:
+        _write(batch, run, told, is_over=is_over, now=now)
+
+
+def _recalled(
+    key: int, content: int | None, verdict: bulk_mail.Verdict, is_resent: bool, *, now: datetime
+) -> Told:
+    if verdict.fate == Fate.ACCEPTED:
+        return Told(key, content, Entry.ACCEPTED, provider_id=verdict.provider_id, state=State.SENT)
+    if verdict.fate == Fate.UNSENT:
+        return Told(key, content, due_at=now)
+    return _lost(key, content, is_resent, now=now)
 
 
 def _again(
@@ -162,19 +197,20 @@ def _of_barred(barred: dict[int, int | None], is_had: bool, *, now: datetime) ->
 
 def _give_up(batch: SendBatch, run: SendRun, campaign: Campaign, *, now: datetime) -> None:
     """Uncertain, each of them. One that goes again goes by themselves: its chunk may be over."""
-    is_resent = campaign.after_crash == Campaign.AfterCrash.RESEND and run.finished_at is None
-    told = [
-        Told(
-            key,
-            content_id,
-            Entry.UNCERTAIN,
-            LOST,
-            state="" if is_resent else State.UNCERTAIN,
-            due_at=now if is_resent else None,
-        )
-        for key, _, content_id in _rows(batch, is_open=True)
-    ]
+    is_resent = _is_resent(run, campaign)
+    rows = _rows(batch, is_open=True)
+    told = [_lost(key, content, is_resent, now=now) for key, _, content in rows]
     _write(batch, run, told, now=now)
+
+
+def _is_resent(run: SendRun, campaign: Campaign) -> bool:
+    return campaign.after_crash == Campaign.AfterCrash.RESEND and run.finished_at is None
+
+
+def _lost(key: int, content: int | None, is_resent: bool, *, now: datetime) -> Told:
+    if is_resent:
+        return Told(key, content, Entry.UNCERTAIN, LOST, due_at=now)
+    return Told(key, content, Entry.UNCERTAIN, LOST, state=State.UNCERTAIN)
 
 
 def _rows(batch: SendBatch, *, is_open: bool = False) -> list[tuple[int, int, int | None]]:

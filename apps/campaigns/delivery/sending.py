@@ -157,9 +157,12 @@ class Chunked:
         parting = journal.parting(key, held_until=begun_at + LEASE, clock=self.clock)
         answer = door.send(self.writer.envelope, pile.letters, key=str(key), parting=parting)
         verdicts = answer.value or [Verdict(Fate.UNSENT, answer.outcome.reason)] * len(people)
-        stays_open = door.repeats and any(one.fate == Fate.UNKNOWN and not is_had(one) for one in verdicts)
-        self._settle(key, door, people, verdicts, is_over=not stays_open)
-        pairs = zip(people, verdicts, strict=True)
+        pairs = list(zip(people, verdicts, strict=True))
+        lost = [one.id for one, verdict in pairs if verdict.fate == Fate.UNKNOWN and not is_had(verdict)]
+        stays_open, is_recalled = bool(door.repeats and lost), bool(bulk_mail.recalling(door) and lost)
+        self._settle(key, door, people, verdicts, is_over=not (stays_open or is_recalled))
+        if is_recalled:  # it is asked what it had of them; the others go on
+            self.told.append(journal.narrow(key, lost))
         unsent = [] if stays_open else [one for one, verdict in pairs if verdict.fate == Fate.UNSENT]
         if self.taken:
             self.taken = {one.id: self.taken[one.id] for one in unsent}

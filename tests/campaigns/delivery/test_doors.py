@@ -123,6 +123,123 @@ def test_mailgun_asked_again_goes_on_with_those_it_has_not_had(
     assert delivery.progress(made).sent == len(addressees) >= 1
 
 
+EVENTS = "/v3/mg.studio.example/events"
+
+
+def lost_at_mailgun(campaign, people, mailgun, *, fault, **given):
+    people(4)
+    made = campaign(**given)
+    mailgun.misbehave(fault)
+    launch(made, now=timezone.now())
+    work()
+    assert SendBatch.objects.filter(settled_at__isnull=True).count() == 1
+    return made
+
+
+def begun(minutes):
+    """The batch was begun so long ago."""
+    SendBatch.objects.update(begun_at=timezone.now() - timedelta(minutes=minutes))
+
+
+def copies(mailgun):
+    return Counter(address for address, _ in mailgun.taken)
+
+
+@pytest.mark.parametrize("after_crash", ["resend", "hold"])
+def test_mailgun_is_asked_what_it_had_before_anything_goes_again(
+    workspace, campaign, people, mailgun, at_mailgun, after_crash
+):
+    made = lost_at_mailgun(campaign, people, mailgun, fault=ResetAfter(), after_crash=after_crash)
+    assert len(mailgun.taken) == 1
+
+    begun(minutes=13)
+    come_back(made)
+
+    assert delivery.progress(made) == delivery.Progress(sent=4)
+    assert set(copies(mailgun).values()) == {1}
+    assert set(LedgerEntry.objects.values_list("fate", flat=True)) == {"accepted"}
+    assert list(delivery.faults(made)) == []
+
+
+def test_while_its_events_may_still_come_nothing_goes_again(workspace, campaign, people, mailgun, at_mailgun):
+    mailgun.lag_seconds = 300
+    made = lost_at_mailgun(campaign, people, mailgun, fault=ResetAfter())
+
+    come_back(made)
+    assert delivery.progress(made) == delivery.Progress(sent=3, to_send=1)
+    assert len(mailgun.taken) == 4
+
+    mailgun.lag_seconds = 0
+    begun(minutes=13)
+    come_back(made)
+    assert delivery.progress(made) == delivery.Progress(sent=4)
+    assert set(copies(mailgun).values()) == {1}
+
+
+def test_a_killed_worker_leaves_a_batch_that_mailgun_tells_of(
+    workspace, campaign, people, mailgun, at_mailgun
+):
+    people(4)
+    made = campaign()
+    launch(made, now=timezone.now())
+    mailgun.misbehave(Slow(0), times=2)
+    mailgun.misbehave(Killed())
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert len(mailgun.taken) == 3
+
+    begun(minutes=13)
+    come_back(made)
+
+    assert delivery.progress(made) == delivery.Progress(sent=4)
+    assert set(copies(mailgun).values()) == {1}
+    assert list(delivery.faults(made)) == []
+
+
+@pytest.mark.parametrize(("after_crash", "sent"), [("resend", 4), ("hold", 3)])
+def test_where_mailgun_does_not_tell_the_campaign_says_what_becomes_of_them(
+    workspace, campaign, people, mailgun, at_mailgun, after_crash, sent
+):
+    made = lost_at_mailgun(campaign, people, mailgun, fault=ResetAfter(), after_crash=after_crash)
+    mailgun.misbehave(Answer(json_reply({"message": "Forbidden"}, status=403)), times=9, path=EVENTS)
+
+    come_back(made)
+
+    assert delivery.progress(made) == delivery.Progress(sent=sent, uncertain=4 - sent)
+    assert list(delivery.faults(made)) == []
+
+
+def test_what_a_cancelled_campaign_had_taken_is_known_as_well(
+    workspace, campaign, people, mailgun, at_mailgun
+):
+    made = lost_at_mailgun(campaign, people, mailgun, fault=ResetAfter())
+    delivery.cancel(made, now=timezone.now())
+
+    begun(minutes=13)
+    come_back_paused()
+
+    assert delivery.progress(made) == delivery.Progress(sent=1, skipped={"cancelled": 3})
+    assert len(mailgun.taken) == 1
+    assert LedgerEntry.objects.get().fate == "accepted"
+    assert list(delivery.faults(made)) == []
+
+
+def test_who_was_not_reached_by_then_goes_by_the_next_provider_at_once(
+    workspace, campaign, people, mailgun, at_mailgun, settings, sink
+):
+    settings.INTEGRATION_URLS = {"mailgun": mailgun.url, "smtp": sink.url}
+    connection_to(workspace, "smtp", account="smtp.studio.example", secrets={})
+
+    made = lost_at_mailgun(campaign, people, mailgun, fault=ResetAfter())
+
+    assert delivery.progress(made) == delivery.Progress(sent=3, to_send=1)
+    assert (len(mailgun.taken), len(sink.stored)) == (1, 3)
+    begun(minutes=13)
+    come_back(made)
+    assert delivery.progress(made) == delivery.Progress(sent=4)
+    assert (len(mailgun.taken), len(sink.stored)) == (1, 3)
+
+
 def test_a_provider_that_takes_nothing_is_passed_over(
     workspace, campaign, people, resend, at_resend, settings, sink
 ):
