@@ -4,9 +4,10 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import IO, Any, cast
 
 import django
 from asgiref.sync import sync_to_async
@@ -14,7 +15,7 @@ from django.conf import settings
 from django.core import signals
 from django.core.handlers.asgi import ASGIHandler
 from django.db import close_old_connections, connections, reset_queries
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse, parse_cookie
 from django.template.loader import render_to_string
 
 from config.cross_origin import AnyOrigin
@@ -44,6 +45,16 @@ class ThreadedHandler(ASGIHandler):
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
         return await _in_pool(self._respond)(request)
 
+    def create_request(self, scope: Mapping[str, Any], body_file: IO[bytes]) -> tuple[Any, Any]:
+        """Of a body that came in chunks the length is known by now: who asks for it first, as REST framework
+        and forms do, would take such a body for none.
+        """
+        if not any(name == b"content-length" for name, _ in scope["headers"]):
+            length = b"%d" % body_file.seek(0, os.SEEK_END)
+            body_file.seek(0)
+            scope = {**scope, "headers": [*scope["headers"], (b"content-length", length)]}
+        return super().create_request(scope, body_file)
+
     def _respond(self, request: HttpRequest) -> HttpResponseBase:
         close_old_connections()
         try:
@@ -69,25 +80,27 @@ def _in_pool(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
 
 class BodyLimit:
     """Refuse a request body that is larger than its path may carry, before it fills the disk, and one that
-    takes for ever.
+    takes for ever. A large file is taken from who is signed in alone: whoever is not would fill the disk too.
+
+    is_signed_in: whether that is so of a session, by its key.
     """
 
-    def __init__(self, app: App) -> None:
-        self.app = app
+    def __init__(self, app: App, *, is_signed_in: Callable[[str], Awaitable[bool]] | None = None) -> None:
+        self.app, self.is_signed_in = app, is_signed_in or _is_signed_in
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await send({"type": "websocket.close"})
             return
-        limit = _limit_of(scope["path"])
         headers = dict(scope["headers"])
+        allowed = await self._allowed(scope, headers)
         refuse = _on_a_page if b"text/html" in headers.get(b"accept", b"") else _in_json
         declared = headers.get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > limit:
-            await _too_large(send, limit, refuse)
+        if declared.isdigit() and int(declared) > allowed.most_bytes:
+            await refuse(send, *allowed.refusal)
             return
         received, is_whole = 0, False
-        ends_at = asyncio.get_running_loop().time() + _seconds_of(scope["path"])
+        ends_at = asyncio.get_running_loop().time() + allowed.seconds
 
         async def counted() -> Message:
             nonlocal received, is_whole
@@ -96,39 +109,64 @@ class BodyLimit:
                 message = await receive()
             received += len(message.get("body", b""))
             is_whole = not message.get("more_body", False)
-            if received > limit:
+            if received > allowed.most_bytes:
                 raise _TooLarge
             return message
 
         try:
             await self.app(scope, counted, send)
         except _TooLarge:
-            await _too_large(send, limit, refuse)
+            await refuse(send, *allowed.refusal)
         except TimeoutError:
             if is_whole:
                 raise
             await refuse(send, 408, "too_slow", "The body took too long. Send it again.")
 
+    async def _allowed(self, scope: Message, headers: dict[bytes, bytes]) -> "Allowed":
+        if scope["path"].startswith(HOOKS):
+            return Allowed(LARGEST_BODY, settings.BODY_SECONDS)
+        if not _is_file(scope, headers):
+            return Allowed(settings.API_BODY_MAX_BYTES, settings.BODY_SECONDS)
+        if await self.is_signed_in(_session_of(scope)):
+            return Allowed(settings.UPLOAD_MAX_BYTES, settings.UPLOAD_SECONDS)
+        return Allowed(settings.API_BODY_MAX_BYTES, settings.BODY_SECONDS, is_for_others=True)
 
-def _limit_of(path: str) -> int:
-    if path.startswith(HOOKS):
-        return LARGEST_BODY
-    limit: int = settings.UPLOAD_MAX_BYTES if UPLOADS.fullmatch(path) else settings.API_BODY_MAX_BYTES
-    return limit
+
+@dataclass(frozen=True)
+class Allowed:
+    """What a body may be here. is_for_others: who is signed in may send more."""
+
+    most_bytes: int
+    seconds: float
+    is_for_others: bool = False
+
+    @property
+    def refusal(self) -> tuple[int, str, str]:
+        if self.is_for_others:
+            return 401, "not_signed_in", "Sign in, then send the file again."
+        words = f"The body is larger than {self.most_bytes:,} bytes. Send it in smaller parts."
+        return 413, "too_large", words
 
 
-def _seconds_of(path: str) -> float:
-    seconds: float = settings.UPLOAD_SECONDS if UPLOADS.fullmatch(path) else settings.BODY_SECONDS
-    return seconds
+def _is_file(scope: Message, headers: dict[bytes, bytes]) -> bool:
+    kind = headers.get(b"content-type", b"").lower()
+    return bool(UPLOADS.fullmatch(scope["path"])) and kind.startswith(b"multipart/form-data")
+
+
+def _session_of(scope: Message) -> str:
+    told = b"; ".join(value for name, value in scope["headers"] if name == b"cookie")
+    return parse_cookie(told.decode("latin-1")).get(settings.SESSION_COOKIE_NAME, "")
+
+
+async def _is_signed_in(session_key: str) -> bool:
+    def is_known() -> bool:
+        return SESSION_KEY in SessionStore(session_key)
+
+    return bool(session_key) and bool(await _with_connection(is_known))
 
 
 class _TooLarge(Exception):
     pass
-
-
-async def _too_large(send: Send, limit: int, refuse: Refuse) -> None:
-    words = f"The body is larger than {limit:,} bytes. Send it in smaller parts."
-    await refuse(send, 413, "too_large", words)
 
 
 async def _in_json(send: Send, status: int, code: str, detail: str) -> None:
@@ -184,7 +222,10 @@ async def _with_connection(function: Callable[..., Any], *arguments: Any) -> Any
 
 
 django.setup(set_prefix=False)
-from apps.attribution.door.app import Door  # noqa: E402 - its models need Django set up
+from django.contrib.auth import SESSION_KEY  # noqa: E402 - its models need Django set up
+from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
+
+from apps.attribution.door.app import Door  # noqa: E402
 from apps.attribution.door.commit import Committer  # noqa: E402
 from apps.integrations import metrics  # noqa: E402
 from apps.integrations.inbound import LARGEST_BODY  # noqa: E402

@@ -29,25 +29,34 @@ class Stream(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def read(stream: Stream, *, encoding: str) -> bytes:
-    """The body as it was meant, gzip unpacked. Raises TooLarge and Unreadable."""
-    limit = settings.API_BODY_MAX_BYTES
+def read(stream: Stream, *, encoding: str, most_bytes: int | None = None) -> bytes:
+    """The body as it was meant, gzip unpacked. most_bytes: for who takes less than the API does elsewhere.
+
+    No more is read, or unpacked, than it may hold. Raises TooLarge and Unreadable.
+    """
+    limit = most_bytes or settings.API_BODY_MAX_BYTES
     raw = stream.read(limit + 1)
     if len(raw) > limit:
-        raise TooLarge(f"The body is larger than {limit:,} bytes. Send it in parts.")
-    return gunzip(raw) if encoding.lower() == "gzip" else raw
+        raise _too_large(limit)
+    return gunzip(raw, most_bytes=limit) if encoding.lower() == "gzip" else raw
 
 
-def gunzip(raw: bytes) -> bytes:
-    """Unpack, but never more than a body may hold. Raises Unreadable."""
-    limit = settings.API_BODY_MAX_BYTES
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body is larger than {limit:,} bytes. Send it in parts.")
+
+
+def gunzip(raw: bytes, *, most_bytes: int | None = None) -> bytes:
+    """Unpack, but never more than a body may hold. Raises TooLarge and Unreadable."""
+    limit = most_bytes or settings.API_BODY_MAX_BYTES
     unpacker = zlib.decompressobj(wbits=31)
     try:
         plain = unpacker.decompress(raw, limit + 1)
     except zlib.error as error:
         raise Unreadable(f"The body is not gzip as its header says: {error}") from None
-    if len(plain) > limit or not unpacker.eof:
-        raise Unreadable(f"The unpacked body is cut short or larger than {limit:,} bytes.")
+    if len(plain) > limit:
+        raise _too_large(limit)
+    if not unpacker.eof:
+        raise Unreadable("The packed body is cut short. Send all of it.")
     if unpacker.unused_data:
         raise Unreadable("There is more after the end of the packed body. Send one gzip member.")
     return plain

@@ -51,10 +51,8 @@ class BatchParser(BaseParser):
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         request = (parser_context or {})["request"]
-        raw = bodies.read(stream, encoding=request.headers.get("Content-Encoding", ""))
-        if len(raw) > events.MOST_BYTES:
-            raise bodies.TooLarge(f"A batch may take {events.MOST_BYTES:,} bytes. Send it in parts.")
-        return bodies.json_of_records(raw)
+        encoding = request.headers.get("Content-Encoding", "")
+        return bodies.json_of_records(bodies.read(stream, encoding=encoding, most_bytes=events.MOST_BYTES))
 
 
 class SyncBatchView(APIView):
