@@ -3,7 +3,7 @@
 They begin with the row's time, so that rows stored in their order are in that of time as well, and the index
 by time is written as quietly as that of event ids: at random it takes three microseconds a row. A workspace
 from before that goes on with ids of the first kind, row- and half of a digest: a file that it knows stays
-known, and so does a letter that waits. Which those are was written down once (ROW_IDS_WITHOUT_TIME).
+known, and so does a letter that waits. Which those are was written down once (row_ids_have_time).
 """
 
 import hashlib
@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from apps.accounts.models import Workspace
 from apps.attribution.said_before import SaidBefore
 from apps.attribution.touch_columns import texts
-from apps.attribution.workspace_settings import ROW_IDS_WITHOUT_TIME
 
 # Year to second, where a time is written as ISO 8601 has it; other spellings only sort less well.
 _DIGITS = 14
@@ -36,7 +35,7 @@ _in_order = json.JSONEncoder(sort_keys=True).encode
 
 def of(workspace: Workspace) -> "MadeUpIds":
     """Ids of the kind that the workspace uses."""
-    return MadeUpIds(is_timeless=bool(workspace.settings.get(ROW_IDS_WITHOUT_TIME)))
+    return MadeUpIds(is_timeless=not workspace.row_ids_have_time)
 
 
 class MadeUpIds:

@@ -5,9 +5,6 @@ from typing import Any
 from apps.accounts import workspace_settings
 from apps.accounts.permissions import Actor
 
-# Kept among the settings and no setting: without a check, nobody can set it or take it back. True in the
-# workspaces from before made-up event ids began with their time.
-ROW_IDS_WITHOUT_TIME = "row_ids_without_time"
 LONGEST_LOOKBACK_DAYS = 730
 LARGEST_HOLDOUT_SHARE = 0.5
 

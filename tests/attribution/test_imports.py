@@ -12,13 +12,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from apps.accounts import jobs, permissions, scoping, workspaces
+from apps.accounts import jobs, scoping
 from apps.accounts.errors import Invalid
 from apps.accounts.models import Job, Person, Workspace
 from apps.attribution import dead_letters, imports
 from apps.attribution.models import Conversion, DeadLetter, FileImport, Touchpoint
 from apps.attribution.row_files import UnreadableFile, rows
-from tests.factories import NOW
 
 HEADER = "user_id,occurred_at,kind,channel,campaign,value\n"
 LOG = (
@@ -38,9 +37,22 @@ def log_file(tmp_path) -> Path:
 
 
 def _mark_those_from_before():
-    mark = import_module("apps.attribution.migrations.0013_older_workspaces_keep_their_row_ids").MARK
+    """As the database says it of every workspace that is there already."""
+    Workspace.objects.update(row_ids_have_time=False)
+
+
+def _opened_by_an_older_version():
+    """It goes on while the new one is put in place, and knows nothing of the mark."""
     with connection.cursor() as cursor:
-        cursor.execute(mark)
+        cursor.execute("SELECT nextval(pg_get_serial_sequence('accounts_workspace', 'id'))")
+        [key] = cursor.fetchone()
+    with scoping.workspace(key), connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO accounts_workspace (id, slug, name, currency, time_zone, settings, is_demo)"
+            " VALUES (%s, 'older', 'Older', 'GBP', 'Europe/London', '{}', false)",
+            [key],
+        )
+        return Workspace.objects.get()
 
 
 def _kinds_of_ids():
@@ -106,24 +118,36 @@ def test_an_id_that_a_customer_begins_in_the_old_way_changes_nothing(workspace, 
     assert _kinds_of_ids() == {"at", "row"}
 
 
-def test_a_workspace_is_marked_once_and_keeps_its_settings(workspace):
-    actor = permissions.system(workspace.pk)
-    workspaces.change(actor, now=NOW, settings={"lookback_days": 7})
+def test_a_workspace_that_an_older_version_opens_meanwhile_keeps_that_versions_ids(db, log_file):
+    older = _opened_by_an_older_version()
 
-    _mark_those_from_before()
-    _mark_those_from_before()
-
-    assert Workspace.objects.get().settings == {"lookback_days": 7, "row_ids_without_time": True}
+    with scoping.workspace(older.pk):
+        _import(older, log_file)
+        assert _kinds_of_ids() == {"row"}
 
 
-@pytest.mark.parametrize("value", [True, False, None])
-def test_nobody_can_change_which_kind_of_ids_a_workspace_uses(workspace, value):
-    actor = permissions.system(workspace.pk)
+@pytest.mark.parametrize(
+    ("event_id", "marks", "has_time"),
+    [
+        ("at-20261001090000-966e8f783cb2019b86f8af19-1", {}, True),
+        ("row-966e8f783cb2019b86f8af19a1064a0a-1", {}, False),
+        ("at-the-door", {}, False),
+        ("at-20261001090000-966e8f783cb2019b86f8af19-1", {"row_ids_without_time": True}, False),
+    ],
+)
+def test_of_the_workspaces_that_are_there_those_go_on_by_time_whose_rows_begin_with_it(
+    workspace, tmp_path, event_id, marks, has_time
+):
+    path = tmp_path / "given.csv"
+    path.write_text(f"user_id,occurred_at,event_id,channel\nu1,2026-10-01T09:00:00Z,{event_id},email\n")
+    _import(workspace, path)
+    Workspace.objects.update(row_ids_have_time=False, settings=marks)
 
-    with pytest.raises(Invalid) as refusal:
-        workspaces.change(actor, now=NOW, settings={"row_ids_without_time": value})
+    mark = import_module("apps.attribution.migrations.0014_workspaces_whose_row_ids_have_time").MARK
+    with connection.cursor() as cursor:
+        cursor.execute(mark)
 
-    assert set(refusal.value.errors) == {"settings.row_ids_without_time"}
+    assert Workspace.objects.get().row_ids_have_time is has_time
 
 
 def test_two_rows_that_say_the_same_are_two_events(workspace, tmp_path):

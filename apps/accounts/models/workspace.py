@@ -41,6 +41,9 @@ class Workspace(models.Model):
     # Overrides of defaults that a workspace may set: rate limits, exchange rates, look-back.
     settings = models.JSONField(default=dict, blank=True)
     is_demo = models.BooleanField(default=False)
+    # Whether event ids that are made up for rows of files begin with the row's time. The database says no of
+    # a workspace that an older version opens, which makes them up in another way; this one says yes itself.
+    row_ids_have_time = models.BooleanField(default=True, db_default=False, editable=False)
     created_at = models.DateTimeField(db_default=Now())
 
     objects = InWorkspaceManager()
