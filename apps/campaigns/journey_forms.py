@@ -163,7 +163,8 @@ def conditions_as_initial(conditions: list[dict[str, Any]]) -> dict[str, Any]:
 
 def check_conditions(form: forms.Form, cleaned: dict[str, Any], key: str | None) -> None:
     source = sources.get(key) if key else None
-    for fault in wheres.faults(conditions_of(cleaned), source.fields if source else ()):
+    told, values = (source.fields, source.values) if source else ((), {})
+    for fault in wheres.faults(conditions_of(cleaned), told, values):
         form.add_error(None, fault)
 
 

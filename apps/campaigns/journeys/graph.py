@@ -136,7 +136,7 @@ def _of_news(one: Mapping[str, Any]) -> Iterator[str]:
     if not source.is_heard:
         yield f"{source.name}: there is no source of this yet."
     where = one.get("where", [])
-    yield from wheres.faults(where, source.fields)
+    yield from wheres.faults(where, source.fields, source.values)
     if source.narrow and isinstance(where, list) and not narrowed(one, source.narrow):
         yield f"{source.name}: say of which {source.narrow}, since too many happen otherwise."
 

@@ -5,7 +5,7 @@ name one, publishing says what is missing. Any event of the hub with a field per
 source by its own name.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ from apps.accounts.events import REGISTRY, Event
 from apps.accounts.models import OutboxEvent
 from apps.attribution.events import ConversionsChanged, ConversionsRecorded, TouchpointsStored
 from apps.attribution.models import Conversion, Touchpoint
+from apps.integrations.models.sync import Entity
 
 ROWS_AT_ONCE = 2_000
 
@@ -36,14 +37,15 @@ Finder = Callable[[Any, OutboxEvent, set[str] | None], Iterator[Happening]]
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """fields: what a happening tells. narrow: the field that a condition must name a value of, since too much
-    happens otherwise. event: the hub's name, or empty; table: SQL of rows (streams.py), or empty; neither:
+    """fields: what a happening tells; values: all that those of few can be. narrow: the field that a condition
+    must name a value of, since too much happens otherwise. event: the hub's name, or empty; table: SQL of rows (streams.py), or empty; neither:
     there is nothing yet that tells it.
     """
 
     key: str
     name: str
     fields: tuple[str, ...] = ()
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     narrow: str = ""
     event: str = ""
     find: Finder | None = None
@@ -134,7 +136,7 @@ def _of_touches(event: Any, row: OutboxEvent, only: set[str] | None) -> Iterator
 
 
 # Tables of rows that are added and never changed: the columns are id, person_id, cause, occurred_at, facts;
-# %(after)s and %(upto)s bound their ids.
+# %(after)s and %(upto)s bound their ids. A row that concerns several people comes once for each.
 CONSENTS = """
     SELECT c.id, c.person_id, 'consent:' || c.id, c.occurred_at,
            jsonb_build_object('purpose', c.purpose, 'place', c.source)::text
@@ -157,16 +159,32 @@ ENGAGEMENTS = """
     WHERE e.workspace_id = (SELECT %(workspace)s::bigint) AND e.id > %(after)s AND e.id <= %(upto)s
       AND e.kind = '{kind}' AND NOT e.is_machine
 """
-# The fields of a record are sealed; what stands beside them is as it is now.
+# The fields of a record are sealed; what stands beside them is as it is now. What happens to a job happens to
+# each of its people: those of the contacts that it names, in the system that it is in.
 RECORDS = """
-    SELECT t.id, r.person_id, 'record:' || t.id, t.at,
-           jsonb_build_object('what', t.kind, 'entity', r.entity, 'stage', r.stage, 'job_type', r.job_type,
-                              'event_on', r.event_on, 'total', r.total)::text
+    SELECT t.id, whose.person_id, 'record:' || t.id, t.at,
+           jsonb_build_object(
+               'what', CASE WHEN t.kind = 'made' THEN 'made' WHEN t.kind IN ('gone', 'erased') THEN 'gone'
+                            WHEN t.kind IN ('joined', 'absorbed') THEN 'joined' ELSE 'changed' END,
+               'fields', translate((t.data -> 'fields')::text, '[]"', ''),
+               'entity', r.entity, 'stage', r.stage, 'job_type', r.job_type, 'event_on', r.event_on,
+               'total', r.total)::text
     FROM integrations_trailentry AS t
     JOIN integrations_syncrecord AS r
       ON r.workspace_id = t.workspace_id AND r.public_id = substr(t.stream, 6)::uuid
+    CROSS JOIN LATERAL (
+        SELECT r.person_id
+        UNION
+        SELECT contact.person_id
+        FROM integrations_syncexternal AS job
+        JOIN integrations_syncexternal AS named
+          ON named.workspace_id = job.workspace_id AND named.connection_id = job.connection_id
+         AND named.entity = 'contact' AND named.external_id = ANY(job.contact_ids)
+        JOIN integrations_syncrecord AS contact
+          ON contact.workspace_id = named.workspace_id AND contact.id = named.record_id
+        WHERE r.entity = 'job' AND job.workspace_id = r.workspace_id AND job.record_id = r.id) AS whose
     WHERE t.workspace_id = (SELECT %(workspace)s::bigint) AND t.id > %(after)s AND t.id <= %(upto)s
-      AND t.stream ~ '^sync:[0-9a-f-]{{36}}$' AND r.person_id IS NOT NULL AND t.kind <> 'pushed'
+      AND t.stream ~ '^sync:[0-9a-f-]{{36}}$' AND t.kind <> 'pushed' AND whose.person_id IS NOT NULL
 """
 
 CONVERSION = ("type", "value", "is_counted")
@@ -228,7 +246,8 @@ for _source in (
     Source(
         key="record.changed",
         name="A record of a customer system changes",
-        fields=("what", "entity", "stage", "job_type", "event_on", "total"),
+        fields=("what", "fields", "entity", "stage", "job_type", "event_on", "total"),
+        values={"what": ("made", "changed", "joined", "gone"), "entity": tuple(Entity.values)},
         table=RECORDS.format(),
     ),
     Source(key="health.dropped", name="Health of a customer drops"),

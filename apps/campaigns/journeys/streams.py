@@ -54,9 +54,10 @@ def read(source: Source, *, now: datetime) -> bool:
         return False
     is_settled = set(place.writers).isdisjoint(writers)
     found = list(_rows(source, place)) if is_settled and place.read_to < place.seen_to else []
+    if has_more := len(found) == ROWS:
+        found = _whole(found)
     if found:
         hearing.take(source, [happening for _, happening in found], now=now)
-    has_more = len(found) == ROWS
     if is_settled:
         place.read_to = found[-1][0] if has_more else place.seen_to
         if not has_more:
@@ -64,6 +65,12 @@ def read(source: Source, *, now: datetime) -> bool:
     place.read_at = now
     place.save()
     return has_more
+
+
+def _whole(found: list[tuple[int, Happening]]) -> list[tuple[int, Happening]]:
+    """Without the last row of a full page, of which not all people may be on it: it is read with the next."""
+    last = found[-1][0]
+    return [one for one in found if one[0] != last] or found
 
 
 def _place(source: Source, last: int, writers: list[str], *, now: datetime) -> tuple[JourneyReading, bool]:

@@ -35,8 +35,12 @@ def _number(value: Any) -> float:
         return NAN
 
 
-def faults(wheres: Any, fields: Sequence[str]) -> Iterator[str]:
-    """What stands against the list, in words. fields: what such news tells; none: it is not known here."""
+def faults(
+    wheres: Any, fields: Sequence[str], values: Mapping[str, Sequence[str]] | None = None
+) -> Iterator[str]:
+    """What stands against the list, in words. fields: what such news tells; none: it is not known here.
+    values: all that those of few can be.
+    """
     if not isinstance(wheres, list) or len(wheres) > MOST:
         yield f"Conditions are a list of at most {MOST}."
         return
@@ -51,6 +55,12 @@ def faults(wheres: Any, fields: Sequence[str]) -> Iterator[str]:
             yield f"{one['field']}: compare with a text of at most {LONGEST} characters, or a number."
         elif one["test"] in ("at_least", "at_most") and _number(one["value"]) != _number(one["value"]):
             yield f"{one['field']}: {one['test']} compares with a number."
+        elif (known := (values or {}).get(one["field"])) and not _can_be(one, known):
+            yield f"{one['field']} is one of {', '.join(known)}."
+
+
+def _can_be(one: Mapping[str, Any], known: Sequence[str]) -> bool:
+    return one["test"] not in ("is", "is_not") or str(one["value"]) in known
 
 
 def _is_plain(value: Any) -> bool:

@@ -82,6 +82,10 @@ class JourneySourceSerializer(serializers.Serializer[Any]):
     key = serializers.CharField()
     name = serializers.CharField()
     fields_told = serializers.ListField(child=serializers.CharField())
+    values_told = serializers.DictField(
+        child=serializers.ListField(child=serializers.CharField()),
+        help_text="All that fields of few values can be.",
+    )
     is_heard = serializers.BooleanField(help_text="False: nothing tells it yet.")
 
 

@@ -137,7 +137,13 @@ class JourneySourcesView(doors.CampaignsDoor):
     def get(self, request: Request) -> Response:
         """What journeys may be triggered by, wait for and have as a goal."""
         rows = [
-            {"key": one.key, "name": one.name, "fields_told": one.fields, "is_heard": one.is_heard}
+            {
+                "key": one.key,
+                "name": one.name,
+                "fields_told": one.fields,
+                "values_told": one.values,
+                "is_heard": one.is_heard,
+            }
             for one in sources.listed()
         ]
         return Response(JourneySourceSerializer(rows, many=True).data)
