@@ -14,6 +14,7 @@ from apps.attribution.models import Conversion
 from apps.campaigns import audiences, content, flags, reach, splitting
 from apps.campaigns.content import blocks
 from apps.campaigns.content.sandbox import BadTemplate
+from apps.campaigns.delivery import timing
 from apps.campaigns.models import Audience, Campaign, Content, Topic
 from apps.integrations.connectors.email.providers import PROVIDERS
 from apps.integrations.models import Connection
@@ -28,6 +29,7 @@ ASKED_ABOUT = 1_000
 CLICKS_NEEDED, CLICKS_EXPECTED = 100, 0.03
 FEW = "under 1\N{NO-BREAK SPACE}%"
 FEWEST_HELD_OUT = 100
+WHEN = "%-d %b %Y, %H:%M"
 REASONS = {
     "gone": "are erased",
     "no_address": "have no e-mail address",
@@ -35,8 +37,11 @@ REASONS = {
     "complained": "have complained",
     "invalid": "have an address that does not work",
     "suppressed": "are on the list of suppressed addresses",
+    "everywhere": "are on the operator's own list of addresses that nobody writes to",
     "unsubscribed": "have unsubscribed",
     "no_consent": "have not agreed",
+    "paused": "asked for a pause",
+    "less_often": "asked for fewer messages",
 }
 
 
@@ -80,6 +85,7 @@ def check(campaign: Campaign, *, now: datetime) -> Checked:
         *_of_audience(campaign, people, now=now),
         *_of_contents(campaign, contents),
         *_of_sender(campaign),
+        *_of_hours(campaign, workspace, now=now),
         *_of_goal(campaign),
         *_of_tests(campaign, contents, people or 0),
         *_of_limits(campaign, workspace, people or 0, limit, now=now),
@@ -203,6 +209,18 @@ def _of_sender(campaign: Campaign) -> Iterator[Finding]:
     yield from _of_topic(campaign)
 
 
+def _of_hours(campaign: Campaign, workspace: Workspace, *, now: datetime) -> Iterator[Finding]:
+    """Whether they are over when it leaves."""
+    leaves = max(now, campaign.starts_at or now)
+    opens = timing.may_leave_at(campaign, "", workspace.zone, now=leaves)
+    if campaign.kind == Campaign.Kind.BROADCAST and opens > leaves:
+        yield _advice(
+            "schedule",
+            f"Its hours are over when it leaves: messages wait until {opens.astimezone(workspace.zone):{WHEN}} "
+            "for whoever lives by the clock of this workspace.",
+        )
+
+
 def _of_topic(campaign: Campaign) -> Iterator[Finding]:
     topic = campaign.topic
     if topic is None:
@@ -236,10 +254,11 @@ def _of_tests(campaign: Campaign, contents: Sequence[Content], people: int) -> I
         return
     tried = people * (1 - campaign.hold_out_share) * campaign.test_share
     if people and tried / len(contents) * CLICKS_EXPECTED < CLICKS_NEEDED:
+        rest = " Then the rest gets each alike." if campaign.test_share < 1 else ""
         yield _advice(
             "goal",
             f"{count(round(tried), 'person tries', 'people try')} the variants: probably too few to name a "
-            f"winner, which takes about {CLICKS_NEEDED} clicks on the best. Then the rest gets each alike.",
+            f"winner, which takes about {CLICKS_NEEDED} clicks on the best.{rest}",
         )
 
 

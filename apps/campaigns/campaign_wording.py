@@ -1,17 +1,20 @@
 """Sentences about campaigns: what one has come to, and what the list says at first."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 
 from apps.accounts.figures import count, money, number, percent
 from apps.campaigns import splitting
 from apps.campaigns.arm_figures import LATE_NEWS
-from apps.campaigns.campaign_checks import REASONS
+from apps.campaigns.campaign_checks import REASONS, WHEN
 from apps.campaigns.campaign_reports import Line as ListLine
 from apps.campaigns.campaign_reports import Report
 from apps.campaigns.content import preview
 from apps.campaigns.content.sandbox import BadTemplate
+from apps.campaigns.delivery import timing
 from apps.campaigns.maths.arm_sums import Brought
 from apps.campaigns.models import Campaign
 from apps.campaigns.wording import Line, span
@@ -20,10 +23,13 @@ State = Campaign.State
 SKIPPED = {
     **REASONS,
     "cancelled": "were left when it was cancelled",
-    "frequency": "had enough messages lately",
+    "capped": "had as many messages as the cap allows",
     "held_out": "are held out",
+    "left_journey": "left the journey before it went",
+    "no_content": "drew no variant",
     "merged": "turned out to be somebody who gets it",
 }
+OF_ONE = {"are": "is", "have": "has", "were": "was"}
 # Below this chance of being the best nobody is said to be ahead.
 AHEAD = 0.6
 
@@ -116,8 +122,30 @@ def subject_words(subject: str) -> str:
 
 def skipped_words(skipped: dict[str, int]) -> list[tuple[str, int]]:
     """Why people got nothing, the commonest first."""
-    named = [(SKIPPED.get(reason, reason.replace("_", " ")), many) for reason, many in skipped.items()]
+    named = [(_reason_words(reason), many) for reason, many in skipped.items()]
     return sorted(named, key=lambda pair: -pair[1])
+
+
+def why_words(reason: str) -> str:
+    """The same of one person alone."""
+    verb, _, rest = _reason_words(reason).partition(" ")
+    return f"{OF_ONE.get(verb, verb)} {rest}".strip()
+
+
+def _reason_words(reason: str) -> str:
+    return SKIPPED.get(reason, reason.replace("_", " "))
+
+
+def hours_words(report: Report, zone: ZoneInfo, *, now: datetime) -> str:
+    """Until when messages wait for its hours, by the workspace's clock; empty within them."""
+    if report.campaign.state != State.RUNNING or not report.to_send:
+        return ""
+    opens = timing.may_leave_at(report.campaign, "", zone, now=now)
+    if opens <= now:
+        return ""
+    return (
+        f"Outside its hours: the others wait until {opens.astimezone(zone):{WHEN}}, where the clock is ours."
+    )
 
 
 def list_line(lines: Sequence[ListLine]) -> Line:

@@ -11,7 +11,7 @@ from apps.accounts.permissions import system
 from apps.campaigns import arm_figures, campaign_wording, campaigns, flags, splitting, switches
 from apps.campaigns.content import ai, ai_switch, variants
 from apps.campaigns.delivery import limits
-from apps.campaigns.models import AiDraft, Campaign, Content, FlagChoice, Recipient
+from apps.campaigns.models import AiDraft, Campaign, Content, FlagChoice, Recipient, SendCount
 from tests.campaigns.built import click, convert, launched, ready, send_all
 from tests.factories import NOW, PersonFactory, member
 
@@ -487,3 +487,52 @@ def test_a_viewer_reads_and_is_offered_nothing_else(client, workspace, actor):
     assert "Pause" not in text
     assert client.get("/campaigns/new/").status_code == 403
     assert campaigns.find(made.public_id).state == "running"
+
+
+@pytest.mark.parametrize(
+    ("reason", "told", "of_one"),
+    [
+        ("capped", "had as many messages as the cap allows", "had as many messages as the cap allows"),
+        ("everywhere", "are on the operator&#x27;s own list", "is on the operator&#x27;s own list"),
+        ("less_often", "asked for fewer messages", "asked for fewer messages"),
+        ("paused", "asked for a pause", "asked for a pause"),
+        ("bounced", "have an address that bounces", "has an address that bounces"),
+    ],
+)
+def test_why_somebody_got_nothing_is_said_in_words(page, workspace, actor, reason, told, of_one):
+    made = launched(actor, ready(workspace, many=3))
+    Recipient.objects.filter(campaign=made).update(state="skipped", reason=reason, settled_at=NOW)
+    SendCount.objects.create(workspace=workspace, campaign=made, state="skipped", reason=reason, people=3)
+
+    assert told in _text(page.get(f"/campaigns/{made.public_id}/"))
+    shown = _text(page.get(f"/campaigns/{made.public_id}/people/skipped/"))
+    assert "Not written to" in shown
+    assert shown.count(of_one) == 3
+
+
+def test_a_launch_outside_its_hours_says_when_the_first_leave(page, workspace):
+    made = ready(workspace, many=3, send_from_hour=8, send_until_hour=11)
+    told = "wait until 21 Nov 2026, 08:00"
+
+    assert told in _text(page.get(f"/campaigns/{made.public_id}/build/check/"))
+
+    launched(system(workspace.pk), made)
+    assert told in _text(page.get(f"/campaigns/{made.public_id}/"))
+
+
+def test_a_launch_within_its_hours_says_nothing_of_them(page, workspace):
+    made = ready(workspace, many=3, send_from_hour=8, send_until_hour=20)
+
+    assert "wait until" not in _text(page.get(f"/campaigns/{made.public_id}/build/check/"))
+    launched(system(workspace.pk), made)
+    assert "wait until" not in _text(page.get(f"/campaigns/{made.public_id}/"))
+
+
+@pytest.mark.parametrize(("share", "is_told"), [(0.5, True), (1.0, False)])
+def test_nothing_is_said_of_a_rest_that_is_not_there(page, workspace, share, is_told):
+    made = ready(workspace, many=5, test_share=share)
+
+    shown = _text(page.get(f"/campaigns/{made.public_id}/build/check/"))
+
+    assert "probably too few to name a winner" in shown
+    assert ("Then the rest gets each alike" in shown) == is_told

@@ -25,6 +25,8 @@ from apps.campaigns.views.campaign_forms import NameForm
 State = Campaign.State
 SIZE = 25
 PEOPLE_SHOWN = 50
+# Where the number is not called by the state that stands behind it.
+GROUPS = {"skipped": "Not written to"}
 
 
 @require_safe
@@ -69,7 +71,8 @@ def campaign(request: HttpRequest, campaign_id: UUID) -> HttpResponse:
     found = campaigns.find(campaign_id)
     if found.state == State.DRAFT and may(request.actor, "campaigns:write") and not found.archived_at:
         return redirect("campaigns:build", campaign_id=campaign_id, step="check")
-    report = campaign_reports.read(found, now=timezone.now())
+    now = timezone.now()
+    report = campaign_reports.read(found, now=now)
     keys = [one.content.key for one in report.variants]
     currency, judged_by = request.workspace.currency, splitting.judged_by(found)
     context = {
@@ -86,6 +89,7 @@ def campaign(request: HttpRequest, campaign_id: UUID) -> HttpResponse:
         "blocks": campaign_wording.blocks_words(report.blocks, judged_by),
         "settled": campaign_wording.settled_words(report),
         "skipped": campaign_wording.skipped_words(report.skipped),
+        "hours": campaign_wording.hours_words(report, request.workspace.zone, now=now),
         "figure": campaign_charts.clicks(report.hours, keys) if report.hours else None,
         "columns": ["Hour", *(f"Variant {key}" for key in keys)],
         "rows": campaign_charts.rows(report.hours, keys),
@@ -110,7 +114,11 @@ def people(request: HttpRequest, campaign_id: UUID, group: str) -> HttpResponse:
         "found": found,
         "group": group,
         "slice": rows,
-        "rows": [(one, known.get(one.person_id)) for one in rows.rows],
+        "title": GROUPS.get(group, group.replace("_", " ").capitalize()),
+        "rows": [
+            (one, known.get(one.person_id), campaign_wording.why_words(getattr(one, "reason", "")))
+            for one in rows.rows
+        ],
     }
     return render(request, "campaigns/campaign_people.html", context)
 

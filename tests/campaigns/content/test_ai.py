@@ -17,7 +17,7 @@ from apps.integrations import metrics
 from apps.integrations.monitoring import rules
 from tests.campaigns.content.letters_of import TOKENS, letter
 from tests.factories import NOW, member
-from tests.fakes.llm import API_KEY, LanguageModel, completion, error
+from tests.fakes.llm import API_KEY, FAULTS, LanguageModel, completion, error
 from tests.fakes.server import Answer, NotJson, Reply, ResetBefore, Truncated
 from tests.integrations.connected import connection_to
 
@@ -248,6 +248,16 @@ def test_whatever_fails_there_are_five_and_the_reason(model, fake, asked, fault,
 
     assert (draft.made_by, draft.why) == ("rules", why)
     assert draft.reason
+    assert_sendable(draft)
+
+
+def test_too_few_variants_are_counted_in_the_reason_and_not_repeated(model, fake, asked):
+    fake.misbehave(FAULTS["too_few"], times=2)
+
+    draft = asked()
+
+    told = "The model's answer does not keep to the schema: $.variants: 4 where at least 5 are asked for."
+    assert (draft.made_by, draft.why, draft.reason) == ("rules", "invalid", told)
     assert_sendable(draft)
 
 

@@ -10,6 +10,13 @@ from apps.accounts.errors import DomainError
 
 # Bytes of a text that are one token at the least, so that a reservation is rarely too small.
 BYTES_PER_TOKEN = 3
+# What a schema says of how many or how long.
+SIZES = {
+    "minItems": "{has} where at least {asked} are asked for",
+    "maxItems": "{has} where at most {asked} are asked for",
+    "minLength": "{has} characters where at least {asked} are asked for",
+    "maxLength": "{has} characters where at most {asked} are asked for",
+}
 UNFINISHED = {"length": "It was cut short.", "content_filter": "It was filtered."}
 
 
@@ -46,7 +53,14 @@ def parsed(text: str, schema: Mapping[str, Any]) -> tuple[Any, str]:
         return None, f"it is not JSON ({error})"
     validator = jsonschema.Draft202012Validator(schema)
     fault = next(iter(sorted(validator.iter_errors(document), key=str)), None)
-    return document, "" if fault is None else f"{fault.json_path}: {fault.message}"[:300]
+    return document, "" if fault is None else f"{fault.json_path}: {_words(fault)}"[:300]
+
+
+def _words(fault: jsonschema.ValidationError) -> str:
+    """Of a list or a text only how long it is: the whole of it tells nobody anything."""
+    if (words := SIZES.get(str(fault.validator))) is not None:
+        return words.format(has=len(fault.instance), asked=fault.validator_value)
+    return str(fault.message)
 
 
 def _unfenced(text: str) -> str:
