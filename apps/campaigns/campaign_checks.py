@@ -214,10 +214,11 @@ def _of_hours(campaign: Campaign, workspace: Workspace, *, now: datetime) -> Ite
     leaves = max(now, campaign.starts_at or now)
     opens = timing.may_leave_at(campaign, "", workspace.zone, now=leaves)
     if campaign.kind == Campaign.Kind.BROADCAST and opens > leaves:
+        until = f"{opens.astimezone(workspace.zone):{WHEN}}"
         yield _advice(
             "schedule",
-            f"Its hours are over when it leaves: messages wait until {opens.astimezone(workspace.zone):{WHEN}} "
-            "for whoever lives by the clock of this workspace.",
+            f"Its hours are over when it leaves: messages wait until {until}, for whoever lives by the clock "
+            "of this workspace.",
         )
 
 

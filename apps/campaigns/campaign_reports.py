@@ -267,13 +267,18 @@ def _heard(counts: Iterable[Count]) -> Heard:
 def _brought(
     campaign: Campaign, figures: Iterable[ArmFigures], what: str, *, is_final: bool
 ) -> Brought | None:
-    """Of both arms of the lift, as they were drawn."""
+    """Of both arms of the lift, as they were drawn; once a message has left, for before that nothing can have
+    been brought.
+    """
     rows = {one.kind: one for one in figures}
     message, nothing = rows.get(ArmFigures.Kind.MESSAGE), rows.get(ArmFigures.Kind.HELD_OUT)
     share = campaign.hold_out_share
     if message is None or nothing is None:
         return None if campaign.lift_id is None else _not_summed_up(share)
-    return arm_sums.brought(_sums(message, what, 1 - share), _sums(nothing, what, share), is_final=is_final)
+    told, held_out = _sums(message, what, 1 - share), _sums(nothing, what, share)
+    if not any(one.people for one in figures if one.kind == ArmFigures.Kind.VARIANT):
+        return arm_sums.not_yet(told, held_out, "No message has left.")
+    return arm_sums.brought(told, held_out, is_final=is_final)
 
 
 def _not_summed_up(share: float) -> Brought:

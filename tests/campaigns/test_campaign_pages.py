@@ -536,3 +536,15 @@ def test_nothing_is_said_of_a_rest_that_is_not_there(page, workspace, share, is_
 
     assert "probably too few to name a winner" in shown
     assert ("Then the rest gets each alike" in shown) == is_told
+
+
+def test_before_a_message_has_left_nothing_was_brought(page, actor, workspace):
+    made = launched(actor, ready(workspace, many=400, hold_out_share=0.5))
+    for row in Recipient.objects.filter(state="to_send")[:60]:
+        convert(row.person_id, made, at=NOW + timedelta(minutes=5))
+    arm_figures.refresh(made, now=LATER)
+
+    shown = _text(page.get(f"/campaigns/{made.public_id}/"))
+
+    assert "Not enough data yet: No message has left." in shown
+    assert "more than sending nothing" not in shown

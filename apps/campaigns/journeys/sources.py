@@ -37,9 +37,9 @@ Finder = Callable[[Any, OutboxEvent, set[str] | None], Iterator[Happening]]
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """fields: what a happening tells; values: all that those of few can be. narrow: the field that a condition
-    must name a value of, since too much happens otherwise. event: the hub's name, or empty; table: SQL of rows (streams.py), or empty; neither:
-    there is nothing yet that tells it.
+    """fields: what a happening tells; values: all that those of few can be. narrow: the field that a
+    condition must name a value of, since too much happens otherwise. event: the hub's name, or empty; table:
+    SQL of rows (streams.py), or empty; neither: there is nothing yet that tells it.
     """
 
     key: str

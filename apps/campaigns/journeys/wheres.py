@@ -45,22 +45,26 @@ def faults(
         yield f"Conditions are a list of at most {MOST}."
         return
     for one in wheres:
-        if not isinstance(one, dict) or set(one) != {"field", "test", "value"}:
-            yield "A condition has field, test and value, and nothing else."
-        elif not isinstance(one["field"], str) or (fields and one["field"] not in fields):
-            yield f"There is no field {str(one['field'])[:60]!r}. There are: {', '.join(fields) or 'none'}."
-        elif not isinstance(one["test"], str) or one["test"] not in TESTS:
-            yield f"There is no test {str(one['test'])[:60]!r}. There are: {', '.join(TESTS)}."
-        elif not _is_plain(one["value"]):
-            yield f"{one['field']}: compare with a text of at most {LONGEST} characters, or a number."
-        elif one["test"] in ("at_least", "at_most") and _number(one["value"]) != _number(one["value"]):
-            yield f"{one['field']}: {one['test']} compares with a number."
-        elif (known := (values or {}).get(one["field"])) and not _can_be(one, known):
-            yield f"{one['field']} is one of {', '.join(known)}."
+        yield from list(_of_shape(one, fields)) or _of_value(one, values or {})
 
 
-def _can_be(one: Mapping[str, Any], known: Sequence[str]) -> bool:
-    return one["test"] not in ("is", "is_not") or str(one["value"]) in known
+def _of_shape(one: Any, fields: Sequence[str]) -> Iterator[str]:
+    if not isinstance(one, dict) or set(one) != {"field", "test", "value"}:
+        yield "A condition has field, test and value, and nothing else."
+    elif not isinstance(one["field"], str) or (fields and one["field"] not in fields):
+        yield f"There is no field {str(one['field'])[:60]!r}. There are: {', '.join(fields) or 'none'}."
+    elif not isinstance(one["test"], str) or one["test"] not in TESTS:
+        yield f"There is no test {str(one['test'])[:60]!r}. There are: {', '.join(TESTS)}."
+
+
+def _of_value(one: Mapping[str, Any], values: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    field, test, value = one["field"], one["test"], one["value"]
+    if not _is_plain(value):
+        yield f"{field}: compare with a text of at most {LONGEST} characters, or a number."
+    elif test in ("at_least", "at_most") and _number(value) != _number(value):
+        yield f"{field}: {test} compares with a number."
+    elif test in ("is", "is_not") and str(value) not in values.get(field, [str(value)]):
+        yield f"{field} is one of {', '.join(values[field])}."
 
 
 def _is_plain(value: Any) -> bool:
