@@ -118,11 +118,10 @@ def written(brief: Brief, *, now: datetime) -> Written:
     """Never fails for what a model or its service does."""
     if reason := held():
         return _by_rules(brief, "switched_off", f"Language models are switched off here: {reason}")
-    connection = (
-        Connection.objects.filter(service=chat.KEY, state=Connection.State.CONNECTED).order_by("pk").first()
-    )
+    there = Connection.objects.filter(service=chat.KEY).exclude(state=Connection.State.DISCONNECTED)
+    connection = there.filter(state=Connection.State.CONNECTED).order_by("pk").first()
     if connection is None:
-        return _by_rules(brief, "not_connected", "No language model is connected; see Integrations.")
+        return _by_rules(brief, "not_connected", _not_connected(there.order_by("-pk").first()))
     try:
         answer = _asked(Client(connection, clock=lambda: now), brief)
         found = contract.reviewed(answer.document, brief)
@@ -136,6 +135,14 @@ def written(brief: Brief, *, now: datetime) -> Written:
         metrics.observe("ai.success", 0.0)
         return _by_rules(brief, "unusable", str(error))
     return Written(variants=found, made_by=MadeBy.MODEL, model=answer.model, tokens=answer.tokens)
+
+
+def _not_connected(held: Connection | None) -> str:
+    """held: one that is there, and may not be asked as it is."""
+    if held is None:
+        return "No language model is connected; see Integrations."
+    why = f" ({held.state_reason})" if held.state_reason else ""
+    return f"{held.label} cannot be asked: {held.get_state_display()}{why}. See Integrations."
 
 
 def _asked(client: Client, brief: Brief) -> Completion:

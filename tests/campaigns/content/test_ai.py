@@ -251,6 +251,16 @@ def test_whatever_fails_there_are_five_and_the_reason(model, fake, asked, fault,
     assert_sendable(draft)
 
 
+def test_a_model_whose_key_was_refused_is_not_said_to_be_missing(model, fake, asked):
+    fake.misbehave(FAULTS["401"])
+    asked()
+
+    draft = asked(about="More news")
+
+    assert (draft.made_by, draft.why) == ("rules", "not_connected")
+    assert "cannot be asked: needs to be connected again (" in draft.reason
+
+
 def test_too_few_variants_are_counted_in_the_reason_and_not_repeated(model, fake, asked):
     fake.misbehave(FAULTS["too_few"], times=2)
 
