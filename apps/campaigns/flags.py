@@ -56,6 +56,7 @@ SENDING, AI, JOURNEYS = "campaigns.sending", "campaigns.ai", "campaigns.journeys
 # What a campaign says that was paused for that alone.
 SENDING_IS_OFF = "Sending is switched off; it goes on once it is on again."
 TIME_OPTIMISATION, TRACKING = "campaigns.time_optimisation", "campaigns.tracking"
+OFFLINE = "campaigns.offline"
 CAPABILITIES = {
     one.name: one
     for one in (
@@ -87,6 +88,12 @@ CAPABILITIES = {
             name=TRACKING,
             label="Tracking of opens and clicks",
             off="Links lead to where they did, and nothing more is counted.",
+            operator=lambda: True,
+        ),
+        Capability(
+            name=OFFLINE,
+            label="Taking what devices did offline",
+            off="Devices keep what they have, and bring it by themselves once it is on again.",
             operator=lambda: True,
         ),
     )

@@ -12,9 +12,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from apps.accounts import scoping
+from apps.accounts.errors import DomainError
 from apps.accounts.models import Workspace
 from apps.accounts.permissions import Actor, may, require
 from apps.accounts.tasks_base import workspace_task
+from apps.campaigns import flags
 from apps.campaigns.models import Device, DeviceEvent
 from apps.campaigns.offline import kinds
 from apps.campaigns.offline.events import Batch, OfflineEvent, Rejected
@@ -22,6 +24,7 @@ from apps.campaigns.offline.kinds import Kind, Verdict
 
 DUPLICATE = "duplicate"
 KEPT = timedelta(days=45)
+COME_AGAIN_SECONDS = 60
 CLAIM = """
     INSERT INTO campaigns_deviceevent
         (workspace_id, device_id, event_id, kind, verdict, lamport, said_at, occurred_at, received_at)
@@ -31,6 +34,13 @@ CLAIM = """
     ON CONFLICT (workspace_id, event_id) DO NOTHING
     RETURNING event_id
 """
+
+
+class NotNow(DomainError):
+    """Devices are not heard at the moment. They keep what they have: 503 asks them to come again."""
+
+    code = "switched_off"
+    status = 503
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +53,11 @@ class Taken:
 
 def take(actor: Actor, batch: Batch, *, now: datetime) -> Taken:
     """Take the events. Each kind's go in one transaction with the note that they were taken, so that what is
-    cut off in between is done when it is sent again. Locks the device.
+    cut off in between is done when it is sent again. Locks the device. Raises NotNow while that is off.
     """
     require(actor, "tracking:write")
+    if words := flags.off_words(flags.OFFLINE, actor.workspace_id):
+        raise NotNow(words, retry_after_seconds=COME_AGAIN_SECONDS)
     found: dict[UUID, Verdict] = {}
     for kind, events in _in_order(batch):
         found |= _take(actor, batch.device_id, kind, events, now=now)

@@ -16,7 +16,7 @@ from apps.accounts import consent, people, scoping, workspaces
 from apps.accounts.models import ConsentRecord, Person
 from apps.accounts.permissions import system
 from apps.attribution.models import Conversion, Touchpoint
-from apps.campaigns import message_tokens
+from apps.campaigns import flags, message_tokens, switches
 from apps.campaigns.models import Campaign, Content, Device, DeviceEvent, Engagement, FieldStamp, Recipient
 from apps.campaigns.offline import batches, edited
 from tests.campaigns import messages
@@ -217,6 +217,25 @@ def test_a_key_that_may_only_track_brings_no_consent(workspace: Any, now: Any) -
     assert not ConsentRecord.objects.exists()
     # With more rights the same event is taken: it was not.
     assert verdicts(send(api_client(workspace, ["write"], now), document)) == ["accepted", "duplicate"]
+
+
+def test_while_it_is_switched_off_nothing_is_taken_and_devices_are_asked_to_come_again(
+    api: APIClient, actor: Any
+) -> None:
+    document = batch(
+        event("event", VISIT), event("profile", {"user_id": "eve", "field": "plan", "value": "a"})
+    )
+    switches.turn(actor, flags.OFFLINE, is_on=False, now=NOW, reason="Odd figures")
+
+    answer = api.post(URL, document, format="json")
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
+    assert answer.json()["code"] == "switched_off"
+    assert not DeviceEvent.objects.exists()
+    assert not Touchpoint.objects.exists()
+
+    switches.turn(actor, flags.OFFLINE, is_on=True, now=NOW)
+    assert verdicts(send(api, document)) == ["accepted", "accepted"]
 
 
 def test_the_cursor_stays_before_a_gap(api: APIClient) -> None:
