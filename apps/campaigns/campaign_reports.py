@@ -276,7 +276,8 @@ def _brought(
     if message is None or nothing is None:
         return None if campaign.lift_id is None else _not_summed_up(share)
     told, held_out = _sums(message, what, 1 - share), _sums(nothing, what, share)
-    if not any(one.people for one in figures if one.kind == ArmFigures.Kind.VARIANT):
+    has_left = any(one.people for one in figures if one.kind == ArmFigures.Kind.VARIANT)
+    if not is_final and not has_left:
         return arm_sums.not_yet(told, held_out, "No message has left.")
     return arm_sums.brought(told, held_out, is_final=is_final)
 
