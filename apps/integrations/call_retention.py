@@ -1,7 +1,9 @@
 """Calls that were over long ago, and their trails: forgotten after settings.CALLS_KEPT_DAYS.
 
-A trail goes as a whole, so that every chain that is there still holds. A call by which a message or a told
-conversion is known stays with its trail, and so does one that failed for good, for a person to look at.
+A trail goes as a whole, so that every chain that is there still holds. A message outlives its call: by its
+own row it is not sent again, and its reader can still unsubscribe. A call by which a told conversion is known
+stays with its trail, since a refund or an erasure is told by it, however late; and so does one that failed
+for good, for a person to look at.
 """
 
 from collections.abc import Sequence
@@ -20,7 +22,6 @@ from apps.integrations import trail
 from apps.integrations.models import Call, EmailDelivery, ForwardedConversion
 
 OVER = (Call.State.DONE, Call.State.CANCELLED)
-KNOWN_BY = (EmailDelivery, ForwardedConversion)
 BATCH = 5_000
 
 
@@ -53,12 +54,12 @@ def forget() -> int:
 
 @transaction.atomic
 def _forget(keys: Sequence[int], before: datetime) -> int:
-    over = Call.objects.filter(pk__in=keys, state__in=OVER, settled_at__lt=before)
-    for model in KNOWN_BY:
-        over = over.exclude(Exists(model.objects.filter(call=OuterRef("pk"))))
+    told = ForwardedConversion.objects.filter(call=OuterRef("pk"))
+    over = Call.objects.filter(~Exists(told), pk__in=keys, state__in=OVER, settled_at__lt=before)
     calls = list(over.select_for_update(of=("self",)).order_by("pk"))
     if not calls:
         return 0
+    EmailDelivery.objects.filter(call__in=calls).update(call=None)
     trail.forget([call.stream for call in calls], before=before)
     gone = Call.objects.filter(pk__in=[call.pk for call in calls])
     return int(gone.delete()[1].get(Call._meta.label, 0))

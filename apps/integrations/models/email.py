@@ -40,7 +40,8 @@ class EmailDelivery(WorkspaceOwned):
     """A message to one address and how far it has come: what providers answered, and told us later.
 
     key: the same for each try, at each provider; the Message-ID and the idempotency key are made of it.
-    provider, connection: who was asked last. state: asked means that the fate is open.
+    provider, connection: who was asked last. state: asked means that the fate is open. call: none once it is
+    forgotten (call_retention.py).
     """
 
     class State(models.TextChoices):

@@ -1,6 +1,7 @@
 """Who is asked next, for each thing that can become of a message; and never two for one."""
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,7 +10,7 @@ from django.utils import timezone
 
 from apps.accounts.errors import Invalid
 from apps.accounts.models import AuditEntry
-from apps.integrations import connections, mail, outbox, sealed_json
+from apps.integrations import call_retention, connections, mail, outbox, sealed_json, trail
 from apps.integrations.models import Call, Connection, EmailDelivery, Suppression
 from apps.integrations.resilience.lanes import Lane, WeddingDay
 from tests.fakes.resend import error
@@ -428,6 +429,25 @@ def test_mail_to_many_can_be_refused_with_one_click(write, providers, resend, cl
 
     assert write(lane=Lane.MARKETING, dedup_key="2").state == S.SUPPRESSED
     assert write(lane=Lane.TRANSACTIONAL, dedup_key="3").state == S.ACCEPTED
+
+
+def test_the_call_of_an_old_message_is_forgotten_with_its_trail_and_the_message_stays(
+    write, providers, resend, fakes, client
+):
+    with later(minutes=-401 * 24 * 60):
+        delivery = write(lane=Lane.MARKETING)
+        Call.objects.update(created_at=timezone.now())
+    asked = urlsplit(mail.unsubscribe_url(delivery)).path
+    stream = call_of(delivery).stream
+
+    assert call_retention.forget() == 1
+
+    delivery.refresh_from_db()
+    assert (delivery.call, delivery.state) == (None, S.ACCEPTED)
+    assert (Call.objects.count(), trail.steps_of(stream)) == (0, [])
+    write(lane=Lane.MARKETING)  # the same deed
+    assert counts(fakes) == (1, 0, 0)
+    assert client.post(asked).status_code == 200
 
 
 def test_what_somebody_waits_for_has_no_such_headers(write, providers, resend):
