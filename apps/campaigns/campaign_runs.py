@@ -31,6 +31,8 @@ SCHEDULE = "The schedule"
 SWITCHED_OFF = flags.SENDING_IS_OFF
 # An audience that has grown by more than this since somebody said yes is another audience.
 GROWTH = 1.2
+# What an audience may change by between its number being read and typed in.
+STIR = 0.005
 SWEEP_BATCH = 1_000
 
 
@@ -157,12 +159,17 @@ def _refuse(checked: Checked, confirmed_people: int | None) -> None:
         for one in checked.errors:
             errors.setdefault(one.where, []).append(one.words)
         raise NotReady(checked.errors[0].words, errors=errors)
-    if checked.is_above_limit and confirmed_people != checked.people:
+    if checked.is_above_limit and not _was_meant(checked.people or 0, confirmed_people):
         raise NeedsConfirmation(
             f"It would reach {number(checked.people)} people, more than the {number(checked.limit)} that go "
             f"without saying. Confirm that number to launch it.",
             errors={"confirmed_people": [f"Type {checked.people} to confirm."]},
         )
+
+
+def _was_meant(people: int, confirmed: int | None) -> bool:
+    """Whether that many were said yes to: people come and go while somebody types the number."""
+    return confirmed is not None and abs(people - confirmed) <= people * STIR
 
 
 def _turned_wrong(checked: Checked, expected: int) -> str:

@@ -3,10 +3,10 @@
 import pytest
 
 from apps.accounts.models import AuditEntry
-from apps.campaigns.models import Campaign, Content
+from apps.campaigns.models import Campaign, Content, Recipient
 from tests.campaigns.built import launched, ready
 from tests.conftest import api_client
-from tests.factories import PersonFactory
+from tests.factories import NOW, PersonFactory
 
 URL = "/api/v1/marketing/campaigns"
 PLAIN = "/api/marketing/campaigns"
@@ -52,6 +52,38 @@ def test_from_the_first_word_to_the_figures(api, page, workspace, actor):
     assert api.delete(f"{address}").json()["archived_at"]
     assert {one["name"] for one in api.get(URL).json()} == {"Summer (copy)", "Spring"}
     assert [one["name"] for one in api.get(f"{URL}?is_archived=true").json()] == ["Summer"]
+
+
+def test_who_got_it_and_who_did_not(api, workspace, actor):
+    made = launched(actor, ready(workspace, many=5, hold_out_share=0.0))
+    rows = list(Recipient.objects.order_by("person_id"))
+    Recipient.objects.filter(pk=rows[0].pk).update(state="skipped", reason="unsubscribed", settled_at=NOW)
+    address = f"{URL}/{made.public_id}/recipients"
+
+    seen, next_page = [], f"{address}?page_size=2"
+    while next_page:
+        answer = api.get(next_page).json()
+        seen, next_page = [*seen, *answer["results"]], answer["next"]
+
+    assert [one["person_id"] for one in seen] == [str(one.person.public_id) for one in rows]
+    assert (seen[0]["state"], seen[0]["reason"]) == ("skipped", "unsubscribed")
+    assert {one["variant"] for one in seen} <= {"a", "b"}
+    assert [one["external_id"] for one in api.get(f"{address}?state=skipped").json()["results"]] == [
+        rows[0].person.external_id
+    ]
+    assert api.get(f"{address}?state=asleep").status_code == 400
+    assert api_client(workspace, ["write"], NOW).get(address).status_code == 403
+
+
+def test_a_long_list_goes_on(api):
+    for number in range(5):
+        _post(api, URL, {"name": f"Number {number}"})
+
+    first = api.get(f"{URL}?limit=2").json()
+    rest = api.get(f"{URL}?limit=200&before={first[-1]['id']}").json()
+
+    assert [one["name"] for one in first + rest] == [f"Number {number}" for number in (4, 3, 2, 1, 0)]
+    assert api.get(f"{URL}?before=01900000-0000-7000-8000-000000000001").status_code == 404
 
 
 def test_a_change_names_what_was_changed_meanwhile(api):

@@ -181,6 +181,21 @@ def test_more_than_goes_without_saying_has_to_be_typed(actor, workspace):
     assert campaigns.launch(actor, made, now=NOW, confirmed_people=6).state == State.RUNNING
 
 
+@pytest.mark.parametrize(("confirmed", "leaves"), [(399, True), (402, True), (397, False), (403, False)])
+def test_a_number_that_somebody_joined_meanwhile_is_meant_all_the_same(actor, workspace, confirmed, leaves):
+    workspaces.change(actor, now=NOW, settings={"campaign_recipients_limit": 5})
+    made = ready(workspace, many=400)
+
+    if leaves:
+        campaigns.launch(actor, made, now=NOW, confirmed_people=confirmed)
+    else:
+        with pytest.raises(NeedsConfirmation):
+            campaigns.launch(actor, made, now=NOW, confirmed_people=confirmed)
+
+    made.refresh_from_db()
+    assert made.state == (State.RUNNING if leaves else State.DRAFT)
+
+
 @pytest.mark.parametrize("value", [0, -1, "10", 1.5, True])
 def test_the_limit_is_a_number_of_people(actor, value):
     with pytest.raises(Invalid):

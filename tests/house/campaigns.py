@@ -53,6 +53,7 @@ _DEEDS = {
     "-cancel": "running",
     "-duplicate": "draft",
     "-stats": "running",
+    "-recipients": "running",
     "-check": "draft",
     "-preview": "draft",
     "-test": "draft",

@@ -127,6 +127,9 @@ class CampaignFilterSerializer(serializers.Serializer):
     state = serializers.ChoiceField(choices=Campaign.State.choices, required=False)
     is_archived = serializers.BooleanField(default=False)
     limit = serializers.IntegerField(min_value=1, max_value=200, default=50)
+    before = serializers.UUIDField(
+        required=False, help_text="Those written down before this campaign: the last id of the answer before."
+    )
 
 
 def _audience(public_id: UUID) -> Audience:

@@ -36,6 +36,8 @@ class CampaignsView(doors.CampaignsDoor):
         rows = rows.filter(archived_at__isnull=not given["is_archived"])
         if "state" in given:
             rows = rows.filter(state=given["state"])
+        if "before" in given:
+            rows = rows.filter(pk__lt=campaigns.find(given["before"]).pk)
         return Response(CampaignSerializer(rows[: given["limit"]], many=True).data)
 
     @extend_schema(
