@@ -14,7 +14,7 @@ from apps.accounts.forms import IN_CALENDAR
 from apps.accounts.models import Workspace
 from apps.attribution import goals, model_guide, questions
 from apps.attribution.channel_rules import CONDITIONS
-from apps.attribution.imports import FIELDS
+from apps.attribution.import_columns import FIELDS
 from apps.attribution.lenses import Lens
 from apps.attribution.models import Goal
 from apps.attribution.questions import Query

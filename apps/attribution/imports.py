@@ -5,9 +5,7 @@ before.
 """
 
 import gc
-import hashlib
 import math
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,15 +13,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.db import DataError, IntegrityError, transaction
-from django.utils import timezone
 
-from apps.accounts import audit, jobs, scoping
-from apps.accounts.errors import DomainError, Invalid
-from apps.accounts.models import Job, Workspace
+from apps.accounts.errors import DomainError
+from apps.accounts.models import Workspace
 from apps.accounts.people import TooBusy
-from apps.accounts.permissions import Actor, system
+from apps.accounts.permissions import Actor
 from apps.attribution import dead_letters, ingest, made_up_ids
 from apps.attribution.dead_letters import Refusal
 from apps.attribution.import_rows import Batch, Parsed, Reader
@@ -31,41 +26,13 @@ from apps.attribution.models import DeadLetter, Door, FileImport, Reason
 from apps.attribution.orders import Contested
 from apps.attribution.parsing import Errors
 from apps.attribution.records import ConversionIn, Touch
-from apps.attribution.row_files import Row, Table, blocks, columns
+from apps.attribution.row_files import Row, Table, blocks
 from apps.attribution.touch_columns import TouchColumns
 
 BATCH = 200_000
 KEPT_REJECTS = 10_000
 # More than any field may have (parsing.py), so that what is cut is refused again.
 KEPT_CHARACTERS = 10_000
-JOB_KIND = "attribution.import"
-
-FIELDS = {
-    "user_id": ("user_id", "customer_id", "external_id", "userid"),
-    "anonymous_id": ("anonymous_id", "visitor_id", "device_id", "client_id", "cookie_id"),
-    "kind": ("kind", "type", "record_type"),
-    "event_type": ("event_type", "event", "action"),
-    "platform": ("platform", "network"),
-    "channel": ("channel",),
-    "campaign_id": ("campaign_id", "campaign"),
-    "creative_id": ("creative_id", "creative", "ad_id"),
-    "occurred_at": ("occurred_at", "timestamp", "time", "date", "event_time"),
-    "event_id": ("event_id", "id", "message_id"),
-    "url": ("url", "page_url", "landing_page"),
-    "referrer": ("referrer", "referer"),
-    "utm_source": ("utm_source",),
-    "utm_medium": ("utm_medium",),
-    "utm_campaign": ("utm_campaign",),
-    "utm_term": ("utm_term",),
-    "utm_content": ("utm_content",),
-    "cost": ("cost", "spend"),
-    "conversion_type": ("conversion_type", "goal"),
-    "revenue": ("revenue", "value", "amount", "conversion_value"),
-    "currency": ("currency",),
-    "order_id": ("order_id", "order", "transaction_id"),
-    "replaces": ("replaces",),
-    "properties": ("properties",),
-}
 
 
 @dataclass
@@ -83,44 +50,6 @@ class Tally:
         return {
             name: getattr(self, name) for name in ("rows", "stored", "duplicates", "rejected", "next_line")
         }
-
-
-def guess_mapping(names: Iterable[str]) -> dict[str, str]:
-    """Which column is which field, by the names that such files use."""
-    by_name = {name.strip().lower(): name for name in names}
-    return {
-        own: by_name[alias]
-        for own, aliases in FIELDS.items()
-        for alias in reversed(aliases)
-        if alias in by_name
-    }
-
-
-def check_mapping(path: Path, given: dict[str, str], *, is_guessing: bool = True) -> dict[str, str]:
-    """The guess for this file with the caller's choices over it, or those alone.
-
-    Raises Invalid for unknown fields and columns.
-    """
-    names = columns(path)
-    unknown_fields = sorted(set(given) - set(FIELDS))
-    unknown_columns = sorted(set(given.values()) - set(names))
-    errors = {}
-    if unknown_fields:
-        errors["mapping"] = [
-            f"Unknown field {', '.join(unknown_fields)}. The fields are {', '.join(FIELDS)}."
-        ]
-    if unknown_columns:
-        errors["columns"] = [
-            f"The file has no column {', '.join(unknown_columns)}; it has {', '.join(names)}."
-        ]
-    if errors:
-        raise Invalid(errors)
-    mapping = {**guess_mapping(names), **given} if is_guessing else dict(given)
-    if not {"user_id", "anonymous_id"} & set(mapping):
-        raise Invalid(
-            {"mapping": [f"Which column is user_id or anonymous_id? There are {', '.join(names)}."]}
-        )
-    return mapping
 
 
 def run(
@@ -299,111 +228,6 @@ def _keep_rejects(
         file_import=file_import,
         is_accepted=not is_dry_run,
     )
-
-
-# An upload: the same, as a job.
-
-
-def upload(
-    actor: Actor,
-    *,
-    file_name: str,
-    chunks: Iterable[bytes],
-    mapping: dict[str, str],
-    is_dry_run: bool,
-    now: datetime,
-) -> FileImport:
-    """Keep an uploaded file and queue its import.
-
-    Raises Invalid or UnreadableFile before anything is queued.
-    """
-    path, sha256 = keep_file(actor, chunks)
-    try:
-        checked = check_mapping(path, mapping)
-        with transaction.atomic():
-            made = draft(actor, path, file_name=file_name, sha256=sha256)
-            return queue(actor, made, mapping=checked, is_dry_run=is_dry_run, now=now)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-
-
-def keep_file(actor: Actor, chunks: Iterable[bytes]) -> tuple[Path, str]:
-    """Write an uploaded file where workers find it; answers its path and SHA-256."""
-    folder = Path(settings.MEDIA_ROOT) / "imports" / str(actor.workspace_id)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    digest, half_written = hashlib.sha256(), folder / f"draft-{uuid.uuid4().hex}"
-    with half_written.open("xb") as file:
-        for chunk in chunks:
-            digest.update(chunk)
-            file.write(chunk)
-    return half_written.rename(folder / half_written.name.removeprefix("draft-")), digest.hexdigest()
-
-
-def draft(actor: Actor, path: Path, *, file_name: str, sha256: str) -> FileImport:
-    """Note a kept file whose import has not begun."""
-    made: FileImport = FileImport.objects.create(
-        workspace_id=actor.workspace_id,
-        file_name=file_name[:255],
-        stored_as=str(path.relative_to(settings.MEDIA_ROOT)),
-        sha256=sha256,
-    )
-    return made
-
-
-@transaction.atomic
-def queue(
-    actor: Actor, made: FileImport, *, mapping: dict[str, str], is_dry_run: bool, now: datetime
-) -> FileImport:
-    """Begin the import of a kept file as a job. What an earlier dry run counted is forgotten."""
-    DeadLetter.objects.filter(file_import=made, state=DeadLetter.State.FOUND_BY_CHECK).delete()
-    made.rows = made.stored = made.duplicates = made.rejected = 0
-    made.mapping, made.is_dry_run, made.finished_at = mapping, is_dry_run, None
-    words = "Check of" if is_dry_run else "Import of"
-    made.job = jobs.begin(
-        actor, JOB_KIND, title=f"{words} {made.file_name}"[:200], params={"import_id": made.pk}
-    )
-    made.save()
-    after = {"sha256": made.sha256, "is_dry_run": is_dry_run}
-    audit.record(actor, "import.started", made, now=now, after=after)
-    return made
-
-
-@jobs.work(JOB_KIND)
-def work(job: Job) -> dict[str, Any]:
-    """Import the file of a job, from its checkpoint on."""
-    made = FileImport.objects.get(pk=job.params["import_id"])
-    path = Path(settings.MEDIA_ROOT) / made.stored_as
-    before = job.checkpoint.get("counts", {})
-    actor = system(scoping.current_id(), "import")
-
-    def note(tally: Tally) -> None:
-        counts = {
-            name: value + (before.get(name, 0) if name != "next_line" else 0)
-            for name, value in tally.counts().items()
-        }
-        FileImport.objects.filter(pk=made.pk).update(
-            **{name: counts[name] for name in ("rows", "stored", "duplicates", "rejected")}
-        )
-        words = f"{counts['duplicates']:,} known already, {counts['rejected']:,} set aside"
-        jobs.advance(job, done=counts["rows"], message=words, checkpoint={"counts": counts})
-
-    run(
-        actor,
-        path,
-        mapping=made.mapping,
-        now=made.created_at,
-        is_dry_run=made.is_dry_run,
-        start_line=before.get("next_line", 0),
-        file_import=made,
-        after_batch=note,
-    )
-    FileImport.objects.filter(pk=made.pk).update(finished_at=timezone.now())
-    if not made.is_dry_run:  # a checked file waits for its import (uploads.py)
-        FileImport.objects.filter(pk=made.pk).update(stored_as="")
-        path.unlink(missing_ok=True)
-    made.refresh_from_db()
-    return {name: getattr(made, name) for name in ("rows", "stored", "duplicates", "rejected")}
 
 
 def _kept(values: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """An uploaded file between its arrival and its import: looked at, mapped, checked, stored or thrown away."""
 
+import hashlib
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +16,9 @@ from django.utils import timezone
 from apps.accounts import audit, scoping
 from apps.accounts.errors import DomainError, NotHere
 from apps.accounts.permissions import Actor
-from apps.attribution import imports
+from apps.attribution import import_jobs
+from apps.attribution.import_columns import check_mapping, guess_mapping
+from apps.attribution.imports import printable
 from apps.attribution.models import FileImport
 from apps.attribution.row_files import columns, rows
 
@@ -44,22 +48,45 @@ class Preview:
 
 def keep(actor: Actor, *, file_name: str, chunks: Iterable[bytes]) -> FileImport:
     """Keep a file until it is mapped. Raises UnreadableFile before anything is kept."""
-    path, sha256 = imports.keep_file(actor, chunks)
+    path, sha256 = keep_file(actor, chunks)
     try:
         columns(path)
-        return imports.draft(actor, path, file_name=file_name, sha256=sha256)
+        return _draft(actor, path, file_name=file_name, sha256=sha256)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+
+
+def keep_file(actor: Actor, chunks: Iterable[bytes]) -> tuple[Path, str]:
+    """Write an uploaded file where workers find it; answers its path and SHA-256."""
+    folder = Path(settings.MEDIA_ROOT) / "imports" / str(actor.workspace_id)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    digest, half_written = hashlib.sha256(), folder / f"draft-{uuid.uuid4().hex}"
+    with half_written.open("xb") as file:
+        for chunk in chunks:
+            digest.update(chunk)
+            file.write(chunk)
+    return half_written.rename(folder / half_written.name.removeprefix("draft-")), digest.hexdigest()
+
+
+def _draft(actor: Actor, path: Path, *, file_name: str, sha256: str) -> FileImport:
+    """Note a kept file whose import has not begun."""
+    made: FileImport = FileImport.objects.create(
+        workspace_id=actor.workspace_id,
+        file_name=file_name[:255],
+        stored_as=str(path.relative_to(settings.MEDIA_ROOT)),
+        sha256=sha256,
+    )
+    return made
 
 
 def preview(made: FileImport) -> Preview:
     """The first rows, and which column looks like which field. Raises FileGone."""
     path = _path(made)
     names = columns(path)
-    first = [imports.printable(row.values) for row in islice(rows(path), SHOWN)]
+    first = [printable(row.values) for row in islice(rows(path), SHOWN)]
     cells = [[row.get(name, "") for name in names] for row in first]
-    return Preview(columns=names, rows=cells, guess=imports.guess_mapping(names))
+    return Preview(columns=names, rows=cells, guess=guess_mapping(names))
 
 
 def start(
@@ -68,8 +95,8 @@ def start(
     """Check a kept file, or store it. Raises Invalid for the mapping, AlreadyUnderWay, FileGone, NotHere."""
     with transaction.atomic():
         made = _locked(import_id)
-        checked = imports.check_mapping(_path(made), mapping, is_guessing=False)
-        return imports.queue(actor, made, mapping=checked, is_dry_run=is_dry_run, now=now)
+        checked = check_mapping(_path(made), mapping, is_guessing=False)
+        return import_jobs.queue(actor, made, mapping=checked, is_dry_run=is_dry_run, now=now)
 
 
 def discard(actor: Actor, import_id: int, *, now: datetime) -> FileImport:

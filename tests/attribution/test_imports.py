@@ -13,10 +13,10 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from apps.accounts import jobs, scoping
-from apps.accounts.errors import Invalid
 from apps.accounts.models import Job, Person, Workspace
-from apps.attribution import dead_letters, imports
-from apps.attribution.models import Conversion, DeadLetter, FileImport, Touchpoint
+from apps.attribution import dead_letters, uploads
+from apps.attribution.import_columns import guess_mapping
+from apps.attribution.models import Conversion, DeadLetter, Touchpoint
 from apps.attribution.row_files import UnreadableFile, rows
 
 HEADER = "user_id,occurred_at,kind,channel,campaign,value\n"
@@ -242,17 +242,16 @@ def test_rows_that_cannot_be_read_are_set_aside_one_by_one(workspace, tmp_path, 
     assert "9 rows: 4 stored, 0 known already, 5 set aside" in capsys.readouterr().out
 
 
+def _uploaded(actor, content, *, now):
+    made = uploads.keep(actor, file_name="log.csv", chunks=[content.encode()])
+    mapping = guess_mapping(HEADER.strip().split(","))
+    return uploads.start(actor, made.pk, mapping=mapping, is_dry_run=False, now=now)
+
+
 def test_an_upload_is_a_job_that_goes_on_where_it_stopped(workspace, actor, now, tmp_path, settings):
     settings.MEDIA_ROOT = tmp_path
     lines = [f"u{n},2026-10-01T09:00:00Z,touch,email,,\n" for n in range(25)]
-    made = imports.upload(
-        actor,
-        file_name="log.csv",
-        chunks=[(HEADER + "".join(lines)).encode()],
-        mapping={},
-        is_dry_run=False,
-        now=now,
-    )
+    made = _uploaded(actor, HEADER + "".join(lines), now=now)
     job = Job.objects.get(pk=made.job_id)
     job.checkpoint = {"counts": {"rows": 10, "stored": 10, "duplicates": 0, "rejected": 0, "next_line": 12}}
     job.save()
@@ -268,8 +267,7 @@ def test_an_upload_is_a_job_that_goes_on_where_it_stopped(workspace, actor, now,
 
 def test_an_upload_keeps_what_it_set_aside(workspace, actor, now, tmp_path, settings):
     settings.MEDIA_ROOT = tmp_path
-    content = (LOG + "u3,yesterday,touch,email,,\n").encode()
-    made = imports.upload(actor, file_name="log.csv", chunks=[content], mapping={}, is_dry_run=False, now=now)
+    made = _uploaded(actor, LOG + "u3,yesterday,touch,email,,\n", now=now)
 
     jobs.run(job_id=made.job_id)
 
@@ -277,20 +275,6 @@ def test_an_upload_keeps_what_it_set_aside(workspace, actor, now, tmp_path, sett
     assert (rejected.line, rejected.reason, rejected.kind) == (6, "unusable_fields", "event")
     assert list(dead_letters.content_of(rejected).errors) == ["occurred_at"]
     assert Job.objects.get(pk=made.job_id).result == {"rows": 5, "stored": 4, "duplicates": 0, "rejected": 1}
-
-
-def test_an_upload_without_people_is_refused_before_anything_is_kept(
-    workspace, actor, now, tmp_path, settings
-):
-    settings.MEDIA_ROOT = tmp_path
-
-    with pytest.raises(Invalid):
-        imports.upload(
-            actor, file_name="x.csv", chunks=[b"colour\nred\n"], mapping={}, is_dry_run=False, now=now
-        )
-
-    assert FileImport.objects.count() == 0
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_another_workspace_is_not_touched(workspace, other_workspace, log_file):

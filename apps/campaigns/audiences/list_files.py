@@ -19,7 +19,7 @@ from apps.accounts import audit, jobs, scoping
 from apps.accounts.errors import DomainError, NotHere
 from apps.accounts.models import Job
 from apps.accounts.permissions import Actor, require
-from apps.attribution.imports import keep_file
+from apps.attribution.uploads import keep_file
 from apps.campaigns.audiences import joining, keeping
 from apps.campaigns.audiences.list_rows import Batch, Reason, batches, checked_mapping
 from apps.campaigns.audiences.selecting import TooSlow

@@ -14,6 +14,7 @@ from apps.accounts.errors import DomainError
 from apps.accounts.members import workspaces_for_staff
 from apps.accounts.permissions import system
 from apps.attribution import imports
+from apps.attribution.import_columns import check_mapping
 from apps.attribution.row_files import rows
 
 
@@ -49,7 +50,7 @@ class Command(BaseCommand):
             raise CommandError(f"{error.detail}{details}") from error
 
     def _import(self, path: Path, actor: Any, options: dict[str, Any]) -> None:
-        mapping = imports.check_mapping(path, _pairs(options["map"]))
+        mapping = check_mapping(path, _pairs(options["map"]))
         rejects = options["rejects"] or path.with_name(path.name + ".rejects.csv")
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         draft = rejects.with_name(rejects.name + ".part")
