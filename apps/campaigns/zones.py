@@ -1,6 +1,8 @@
 """On whose clock somebody reads and waits: their own where it is known, else the workspace's."""
 
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from apps.accounts.models import Person
@@ -11,12 +13,17 @@ SQL = "concat_ws(',', " + ", ".join(f"p.traits ->> '{trait}'" for trait in TRAIT
 
 
 def of(person: Person, house: ZoneInfo) -> ZoneInfo:
-    return named(",".join(str(person.traits.get(trait) or "") for trait in TRAITS), house)
+    return named(names(person.traits), house)
 
 
-def named(names: str, house: ZoneInfo) -> ZoneInfo:
+def names(traits: Mapping[str, Any]) -> str:
+    """What the traits say, for `named`."""
+    return ",".join([str(traits.get(trait) or "") for trait in TRAITS])
+
+
+def named(told: str, house: ZoneInfo) -> ZoneInfo:
     """The first zone that there is among names parted by commas; else the house's."""
-    return next((ZoneInfo(name) for name in names.split(",") if name in _known()), house)
+    return next((ZoneInfo(name) for name in told.split(",") if name in _known()), house)
 
 
 @lru_cache(maxsize=1)

@@ -54,6 +54,11 @@ class Person(WorkspaceOwned):
                 condition=models.Q(merged_into__isnull=False),
                 name="person_by_survivor",
             ),
+            models.Index(
+                fields=["workspace", "id"],
+                condition=models.Q(merged_into__isnull=False),
+                name="person_merged",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -6,6 +6,17 @@ from apps.campaigns.content.checks import faults
 from apps.campaigns.content.compiling import Compiled, compiled
 from apps.campaigns.content.faults import Fault
 from apps.campaigns.content.letters import Rendered
-from apps.campaigns.content.merge_fields import values_of
+from apps.campaigns.content.merge_fields import Known, columns, known, values_in, values_of
 
-__all__ = ["Compiled", "Fault", "Rendered", "compiled", "faults", "values_of"]
+__all__ = [
+    "Compiled",
+    "Fault",
+    "Known",
+    "Rendered",
+    "columns",
+    "compiled",
+    "faults",
+    "known",
+    "values_in",
+    "values_of",
+]

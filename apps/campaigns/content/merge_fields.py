@@ -4,7 +4,7 @@ Values are data and never templates. Upper floors register what they know of peo
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -17,10 +17,13 @@ from apps.accounts.models import Workspace
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Somebody, and what is written down of them: enough to read the rest by. pk: Person.pk."""
+    """Somebody, and what is written down of them: enough to read the rest by. pk: Person.pk. sealed: what
+    opens their own fields, which stay shut until they are wanted.
+    """
 
     pk: int
     traits: dict[str, Any]
+    sealed: tuple[Any, ...]
 
 
 # Given people, the workspace and the time: what is known, by Person.pk. Who has no value is left out.
@@ -31,8 +34,8 @@ TRAITS = "traits"
 _SEALED = {"email": "email", "phone": "phone", "name": "name", "first_name": "name", "last_name": "name"}
 OWN = frozenset(_SEALED)
 _PEOPLE = """
-    SELECT id, traits::text, public_id::text, data_key{columns} FROM accounts_person
-    WHERE workspace_id = (SELECT %s::bigint) AND id = ANY(%s::bigint[])
+    SELECT p.id, {columns} FROM accounts_person AS p
+    WHERE p.workspace_id = (SELECT %s::bigint) AND p.id = ANY(%s::bigint[])
 """
 DATE_TRAITS = ("wedding_date", "wedding_on", "event_on", "event_date")
 # Days to go from which a phase begins; the last that fits counts.
@@ -103,30 +106,47 @@ def values_of(
     scope, where somebody has read it.
     """
     wanted = names() if fields is None else fields
-    sealed = sorted({_SEALED[name] for name in wanted if name in _SEALED})
-    people, found = [], {}
-    for pk, told, public_id, data_key, *texts in _rows(person_ids, sealed):
-        traits = json.loads(told)
-        people.append(Known(pk, traits))
-        found[pk] = {TRAITS: traits}
+    sql = _PEOPLE.format(columns=", ".join(columns(wanted)))
+    params = [scoping.current_id(), one_trip.array(person_ids)]
+    [rows] = one_trip.fetch_all([(sql, params)], is_prepared=True)
+    people = [known(pk, told) for pk, *told in rows]
+    return values_in(people, now=now or timezone.now(), fields=wanted, workspace=workspace)
+
+
+def columns(fields: Collection[str]) -> tuple[str, ...]:
+    """What is read of the person `p` for these fields, and no more: a person's row is a wide one."""
+    sealed = (f"p.{one}_sealed" for one in _sealed_of(fields))
+    return ("p.traits::text", "p.public_id::text", "p.data_key", *sealed)
+
+
+def known(pk: int, told: Sequence[Any]) -> Known:
+    """told: the columns above, in their order."""
+    traits, *sealed = told
+    return Known(pk, json.loads(traits), tuple(sealed))
+
+
+def values_in(
+    people: Sequence[Known], *, now: datetime, fields: Collection[str], workspace: Workspace | None = None
+) -> dict[int, dict[str, Any]]:
+    """The same of people who were read with the columns of these fields."""
+    sealed = _sealed_of(fields)
+    found: dict[int, dict[str, Any]] = {}
+    for one in people:
+        found[one.pk] = {TRAITS: one.traits}
+        public_id, data_key, *texts = one.sealed
         if sealed and data_key is not None:
-            found[pk] |= _personal(
-                personal_fields.opened(public_id, data_key, dict(zip(sealed, texts, strict=True)))
-            )
-    place, moment = workspace or Workspace.objects.get(), now or timezone.now()
+            told = dict(zip(sealed, texts, strict=True))
+            found[one.pk] |= _personal(personal_fields.opened(public_id, data_key, told))
+    place = workspace or Workspace.objects.get()
     for field in listed():
-        if field.name in wanted and field.name not in _SEALED:
-            for person_id, value in field.read(people, place, moment).items():
+        if field.name in fields and field.name not in _SEALED:
+            for person_id, value in field.read(people, place, now).items():
                 found[person_id][field.name] = value
     return found
 
 
-def _rows(person_ids: Sequence[int], sealed: Sequence[str]) -> Iterable[tuple[Any, ...]]:
-    """Only what is read: a person's row is a wide one."""
-    columns = "".join(f", {field}_sealed" for field in sealed)
-    params = [scoping.current_id(), one_trip.array(person_ids)]
-    [rows] = one_trip.fetch_all([(_PEOPLE.format(columns=columns), params)], is_prepared=True)
-    return rows
+def _sealed_of(fields: Collection[str]) -> list[str]:
+    return sorted({_SEALED[name] for name in fields if name in _SEALED})
 
 
 def _personal(opened: Mapping[str, str | None]) -> dict[str, str]:

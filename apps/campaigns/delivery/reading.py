@@ -1,6 +1,6 @@
 """The recipients of a chunk that are still to be sent to, and which of them may be now."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,27 +16,31 @@ from apps.integrations.bulk_mail import deliverable
 
 State, Fate = Recipient.State, LedgerEntry.Fate
 # Who is in a batch without an end waits for its end. Picked out first: sorted by their keys they would be
-# looked for in all of the table.
+# looked for in all of the table. What is asked for stands in scalar queries, so that one plan does for every
+# chunk: with the values in it PostgreSQL would make a new one each time.
 OF_CHUNK = """
     WITH mine AS MATERIALIZED (
-        SELECT r.id, r.person_id, coalesce(r.content_id, %(winner)s::bigint) AS content_id,
-            {zones} AS time_zones, r.is_counted, p.merged_into_id IS NOT NULL AS is_merged
+        SELECT r.id, r.person_id, coalesce(r.content_id, %(winner)s::bigint) AS content_id, r.is_counted
         FROM campaigns_recipient AS r
-        JOIN accounts_person AS p ON p.workspace_id = (SELECT %(workspace)s::bigint) AND p.id = r.person_id
-        WHERE r.workspace_id = (SELECT %(workspace)s::bigint) AND r.campaign_id = %(campaign)s AND {whose}
-          AND r.chunk = %(number)s AND r.state IN ('to_send', 'waiting')
+        WHERE r.workspace_id = (SELECT %(workspace)s::bigint)
+          AND r.campaign_id = (SELECT %(campaign)s::bigint) AND {whose}
+          AND r.chunk = (SELECT %(number)s::integer) AND r.state IN ('to_send', 'waiting')
     ), under_way AS MATERIALIZED (
         SELECT unnest(b.recipient_ids) AS id FROM campaigns_sendbatch AS b
         WHERE b.workspace_id = (SELECT %(workspace)s::bigint) AND b.settled_at IS NULL
-          AND b.campaign_id = %(campaign)s
+          AND b.campaign_id = (SELECT %(campaign)s::bigint)
     )
-    SELECT * FROM mine WHERE id > %(after)s AND id NOT IN (SELECT id FROM under_way)
-    ORDER BY id LIMIT %(most)s
+    SELECT m.id, m.person_id, m.content_id, m.is_counted, m.person_id IN (
+        SELECT p.id FROM accounts_person AS p
+        WHERE p.workspace_id = (SELECT %(workspace)s::bigint) AND p.merged_into_id IS NOT NULL
+          AND p.id = ANY(ARRAY(SELECT person_id FROM mine))) AS is_merged
+    FROM mine AS m WHERE m.id > %(after)s AND m.id NOT IN (SELECT id FROM under_way)
+    ORDER BY m.id LIMIT %(most)s
 """
 BETWEEN = OF_CHUNK.format(
-    zones=zones.SQL, whose="r.person_id BETWEEN %(first)s AND %(last)s AND r.occurrence = ''"
+    whose="r.person_id BETWEEN (SELECT %(first)s::bigint) AND (SELECT %(last)s::bigint) AND r.occurrence = ''"
 )
-NAMED = OF_CHUNK.format(zones=zones.SQL, whose="r.id = ANY(%(ids)s::bigint[])")
+NAMED = OF_CHUNK.format(whose="r.id = ANY(%(ids)s::bigint[])")
 # Who has become one with somebody else is written to as the survivor: by themselves, since chunks go by
 # people; unless the survivor has a message of this occasion already. Two at once that meet here are told
 # apart by the constraint, and the one that comes second looks again when its lease has run out. Where the
@@ -81,7 +85,6 @@ class Row:
     id: int
     person_id: int
     content_id: int | None
-    time_zones: str
     is_counted: bool
     is_merged: bool
 
@@ -164,14 +167,17 @@ def sort(
 ) -> Sorted:
     """Ask everything that may stand against a message, right before it leaves."""
     found = Sorted()
-    left = _in_their_hours(campaign, rows, workspace, found, now=now)
-    against = reach.against(campaign, [one.person_id for one in left], now=now)
-    reasons = {one.id: _reason(one, against) for one in left}
+    people = [one.person_id for one in rows]
+    met = reach.met(campaign, people, columns=rooms.columns(compiled), now=now)
+    known = {key: rooms.known(key, told) for key, told in met.columns.items()}
+    clocks = {key: zones.names(one.traits) for key, one in known.items()}
+    left = _in_their_hours(campaign, rows, clocks, workspace, found, now=now)
+    reasons = {one.id: _reason(one, met.against) for one in left}
     if campaign.kind == Campaign.Kind.TRIGGERED:
         reasons |= withdrawals.of([one.id for one in left])
     reachable = _apart(left, reasons, found)
-    people = [one.person_id for one in reachable]
-    values = rooms.values_of(people, compiled, now=now, workspace=workspace)
+    theirs = [known[key] for key in dict.fromkeys(one.person_id for one in reachable)]
+    values = rooms.values_in(theirs, compiled, now=now, workspace=workspace)
     addresses = {one.id: str(values.get(one.person_id, {}).get("email") or "") for one in reachable}
     written = {key: deliverable(address) for key, address in addresses.items()}
     faults = {key: "" if written[key] else "invalid" if addresses[key] else "no_address" for key in written}
@@ -195,16 +201,25 @@ def _reason(one: Row, against: dict[int, str]) -> str:
 
 
 def _in_their_hours(
-    campaign: Campaign, rows: Sequence[Row], workspace: Workspace, found: Sorted, *, now: datetime
+    campaign: Campaign,
+    rows: Sequence[Row],
+    clocks: Mapping[int, str],
+    workspace: Workspace,
+    found: Sorted,
+    *,
+    now: datetime,
 ) -> list[Row]:
-    opens = {
-        names: timing.may_leave_at(campaign, names, workspace.zone, now=now)
-        for names in {one.time_zones for one in rows}
-    }
+    """clocks: the names of their zones, by Person.pk."""
+    house = workspace.zone
+    opens = {names: timing.may_leave_at(campaign, names, house, now=now) for names in {"", *clocks.values()}}
+    left = []
     for one in rows:
-        if opens[one.time_zones] > now:
-            found.apart.append(Told(one.id, one.content_id, due_at=opens[one.time_zones]))
-    return [one for one in rows if opens[one.time_zones] <= now]
+        due_at = opens[clocks.get(one.person_id, "")]
+        if due_at > now:
+            found.apart.append(Told(one.id, one.content_id, due_at=due_at))
+        else:
+            left.append(one)
+    return left
 
 
 def _apart(rows: Sequence[Row], reasons: dict[int, str], found: Sorted) -> list[Row]:

@@ -60,9 +60,29 @@ def compiled(campaign: Campaign, contents: Sequence[Content]) -> Compiled:
     return content.compiled(campaign, contents)
 
 
+def columns(made: Compiled) -> tuple[str, ...]:
+    """Of accounts_person, as `p`: what the words and the address are read by."""
+    return content.columns(_fields(made))
+
+
+def known(person_id: int, told: Sequence[Any]) -> content.Known:
+    """Somebody who was read by these columns."""
+    return content.known(person_id, told)
+
+
+def values_in(
+    people: Sequence[content.Known], made: Compiled, *, now: datetime, workspace: Workspace
+) -> dict[int, dict[str, Any]]:
+    """What fills in the words, and the address; by Person.pk."""
+    return content.values_in(people, now=now, fields=_fields(made), workspace=workspace)
+
+
 def values_of(
     person_ids: Sequence[int], made: Compiled, *, now: datetime, workspace: Workspace | None = None
 ) -> dict[int, dict[str, Any]]:
     """What fills in the words, and the address; by Person.pk, nobody who is gone."""
-    fields = made.fields | {"email"}
-    return content.values_of(person_ids, now=now, fields=fields, workspace=workspace)
+    return content.values_of(person_ids, now=now, fields=_fields(made), workspace=workspace)
+
+
+def _fields(made: Compiled) -> frozenset[str]:
+    return made.fields | {"email"}
