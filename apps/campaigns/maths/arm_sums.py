@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from apps.attribution.maths.experiments import differences, gates, proportions, thompson
 from apps.attribution.maths.experiments.always_valid import half_width
@@ -81,8 +81,6 @@ def brought(message: Sums, nothing: Sums, *, is_final: bool) -> Brought:
     """The difference of two means times the people who were to get the message.
 
     Each arm needs 30 people, and of a rate 10 of each kind; else nothing varies enough to have an error.
-    Of money each arm's spread is the larger of its own and of both together: a small group that happened to
-    buy little would seem surer of its mean than it is, and one campaign in seven prove what is not there.
     While windows are open the interval is a confidence sequence, which holds however often it is looked at;
     once all are over it is Welch's at 95 %. Source: Waudby-Smith et al. 2024 (always_valid.half_width).
     """
@@ -98,8 +96,7 @@ def brought(message: Sums, nothing: Sums, *, is_final: bool) -> Brought:
     z = Z_95
     if not is_final:
         z = float(half_width(1.0, people + held_out, alpha=ALPHA, tightest_at_units=TIGHTEST_AT))
-    control, variant = _no_surer_than_together(nothing, message)
-    found = differences.effect(control, variant, z=z)
+    found = differences.effect(arms[0].estimate, arms[1].estimate, z=z)
     return Brought(
         total=found.difference * people,
         low=found.low * people,
@@ -111,16 +108,6 @@ def brought(message: Sums, nothing: Sums, *, is_final: bool) -> Brought:
         because="",
         is_final=is_final,
     )
-
-
-def _no_surer_than_together(*arms: Sums) -> list[Estimate]:
-    """Each arm's mean, its variance at least that of as many people of all arms, each around its own mean."""
-    found = [one.estimate for one in arms]
-    if any(one.is_rate for one in arms):
-        return found
-    squares = sum(one.variance * one.units * (one.units - 1) for one in found)
-    spread = squares / sum(one.units - 1 for one in found)
-    return [replace(one, variance=max(one.variance, spread / one.units)) for one in found]
 
 
 def not_yet(message: Sums, nothing: Sums, because: str) -> Brought:

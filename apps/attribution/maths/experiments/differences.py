@@ -1,9 +1,16 @@
-"""A variant against the control, by large-sample arithmetic on their means."""
+"""A variant against the control, by large-sample arithmetic on their means.
+
+Of money the smaller of two arms is not trusted with how much it varies by itself: orders are skewed, and
+seem to vary least where little happened to be bought, so that a tenth held out would prove in one experiment
+of ten what is not there (docs/models/experiments.md). Its variance is raised to that of both arms together,
+as far as it is the smaller one: not at all among equals, nearly whole for a twentieth. Rates are left as
+published: at nine to one their intervals miss 5.3 % of the time instead of 5.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
@@ -42,6 +49,7 @@ class Difference:
 
 def absolute(control: Estimate, variant: Estimate) -> Difference:
     """Variant minus control. Source of the degrees of freedom: Welch 1947."""
+    control, variant = _no_surer_than_together(control, variant)
     return Difference(
         value=variant.mean - control.mean,
         standard_error=math.sqrt(variant.variance + control.variance),
@@ -56,6 +64,7 @@ def relative(control: Estimate, variant: Estimate) -> Difference | None:
     """
     if not control.mean > 0:
         return None
+    control, variant = _no_surer_than_together(control, variant)
     ratio = variant.mean / control.mean
     variance = variant.variance / control.mean**2 + control.variance * ratio**2 / control.mean**2
     return Difference(
@@ -83,6 +92,20 @@ def effect(control: Estimate, variant: Estimate, *, z: float) -> Effect:
         relative_low=part.value - part.half_width(z) if part else None,
         relative_high=part.value + part.half_width(z) if part else None,
     )
+
+
+def _no_surer_than_together(control: Estimate, variant: Estimate) -> tuple[Estimate, Estimate]:
+    """Both, the variance of the one with fewer units at least what its units would have of both together."""
+    smaller, larger = sorted((control, variant), key=lambda one: one.units)
+    is_rate = control.events is not None or variant.events is not None
+    if is_rate or smaller.units < 2 or smaller.units == larger.units:
+        return control, variant
+    squares = sum(one.variance * one.units * (one.units - 1) for one in (smaller, larger))
+    together = squares / (smaller.units + larger.units - 2) / smaller.units
+    part = 1 - smaller.units / larger.units
+    raised = max(smaller.variance, smaller.variance + part * (together - smaller.variance))
+    found = replace(smaller, variance=raised)
+    return (found, variant) if smaller is control else (control, found)
 
 
 def _welch(control: Estimate, variant: Estimate) -> float:

@@ -1,12 +1,14 @@
 """Means, ratios and CUPED: estimates from sums."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.attribution.maths.experiments import clusters, cuped, differences, means
-from apps.attribution.maths.experiments.arms import Moments
+from apps.attribution.maths.experiments.arms import Estimate, Moments
 from tests.attribution.maths.vectors import load
 
 CUPED = load("ab_gbstats.json")["cuped"]
@@ -202,3 +204,38 @@ def test_an_error_needs_two_units_and_a_denominator():
         Moments.of([1.0, 2.0], [1.0])
     with pytest.raises(ValueError, match="finite"):
         Moments.of([np.nan])
+
+
+@pytest.mark.parametrize("held_out", [500, 1_000, 2_500, 5_000])
+def test_a_small_arm_that_bought_little_proves_nothing(held_out):
+    """No difference, skewed orders: above nothing in one of forty at most, however small the control is."""
+    rng, above, below = np.random.default_rng(20261201), 0, 0
+    for _ in range(2_000):
+        control, variant = (_orders(rng, units) for units in (held_out, 10_000 - held_out))
+        found = differences.effect(control, variant, z=Z)
+        above, below = above + (found.low > 0), below + (found.high < 0)
+    assert above / 2_000 <= 0.03
+    assert below / 2_000 <= 0.03
+
+
+def test_arms_of_one_size_are_left_as_they_are():
+    control = Estimate(units=1_000, mean=5.0, variance=0.01, degrees_of_freedom=999)
+    variant = Estimate(units=1_000, mean=5.5, variance=0.09, degrees_of_freedom=999)
+
+    assert differences.absolute(control, variant).standard_error == pytest.approx(0.1**0.5)
+    few = replace(control, units=500, degrees_of_freedom=499)
+    together = (0.01 * 500 * 499 + 0.09 * 1_000 * 999) / 1_498 / 500
+    raised = 0.01 + 0.5 * (together - 0.01)
+    assert differences.absolute(few, variant).standard_error == pytest.approx((0.09 + raised) ** 0.5)
+
+
+def _orders(rng, units):
+    """Three of a hundred buy, for amounts that differ widely."""
+    values = rng.lognormal(4.0, 1.2, rng.binomial(units, 0.03))
+    squares = float((values**2).sum()) - float(values.sum()) ** 2 / units
+    return Estimate(
+        units=units,
+        mean=float(values.sum()) / units,
+        variance=squares / (units - 1) / units,
+        degrees_of_freedom=units - 1,
+    )
