@@ -26,24 +26,30 @@ def nothing() -> None:
 
 
 def fetch_all(
-    statements: Sequence[Statement], *, is_prepared: bool = False, meanwhile: Callable[[], Any] = nothing
+    statements: Sequence[Statement],
+    *,
+    is_prepared: bool = False,
+    is_binary: bool = False,
+    meanwhile: Callable[[], Any] = nothing,
 ) -> list[list[tuple[Any, ...]]]:
     """Run them all in one transaction, and return the rows of each, once it is committed.
 
-    is_prepared: the connection keeps their plans; for what it runs a hundred times a second. meanwhile: done
-    here while the database works, where the transaction is this call's own; it must not use the connection.
-    What it raises then comes after the transaction, which is committed all the same.
+    is_prepared: the connection keeps their plans; for what it runs a hundred times a second. is_binary: rows
+    come as PostgreSQL has them, which is cheaper for many numbers and bytes; JSON is then asked for as text.
+    meanwhile: done here while the database works, where the transaction is this call's own; it must not use
+    the connection. What it raises then comes after the transaction, which is committed all the same.
     """
     connection.ensure_connection()
     if connection.in_atomic_block:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")  # through Django, so that the transaction knows its workspace
         with connection.wrap_database_errors:
-            rows = [_run(connection.connection, one, is_prepared).fetchall() for one in statements]
+            ran = [_run(connection.connection, one, is_prepared, is_binary) for one in statements]
+            rows = [cursor.fetchall() for cursor in ran]
         meanwhile()
         return rows
     with connection.wrap_database_errors:
-        return _fetch_committed(connection.connection, statements, is_prepared, meanwhile)
+        return _fetch_committed(connection.connection, statements, is_prepared, is_binary, meanwhile)
 
 
 def array(values: Sequence[Any]) -> str:
@@ -59,19 +65,23 @@ def _escaped(text: str) -> str:
     return text.replace("\\", r"\\").replace('"', r"\"")
 
 
-def _run(raw: Any, statement: Statement, is_prepared: bool) -> Any:
+def _run(raw: Any, statement: Statement, is_prepared: bool, is_binary: bool = False) -> Any:
     """Django's connections keep no plans unless they are told to."""
     cursor, kept = Cursor(raw), raw.prepare_threshold
     raw.prepare_threshold = 0 if is_prepared else kept
     try:
-        cursor.execute(*statement, prepare=is_prepared or None)
+        cursor.execute(*statement, prepare=is_prepared or None, binary=is_binary or None)
     finally:
         raw.prepare_threshold = kept
     return cursor
 
 
 def _fetch_committed(
-    raw: Any, statements: Sequence[Statement], is_prepared: bool, meanwhile: Callable[[], Any]
+    raw: Any,
+    statements: Sequence[Statement],
+    is_prepared: bool,
+    is_binary: bool,
+    meanwhile: Callable[[], Any],
 ) -> list[list[tuple[Any, ...]]]:
     """The transaction is spelt out: an error of a COMMIT that the end of a pipeline implies leaves the
     connection in the middle of it.
@@ -80,7 +90,7 @@ def _fetch_committed(
         with raw.pipeline():
             Cursor(raw).execute("BEGIN")
             _run(raw, (scoping.TELL, (str(scoping.current_id()),)), is_prepared)
-            cursors = [_run(raw, one, is_prepared) for one in statements]
+            cursors = [_run(raw, one, is_prepared, is_binary) for one in statements]
             Cursor(raw).execute("COMMIT")
             meanwhile()
     except BaseException:

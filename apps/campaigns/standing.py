@@ -25,7 +25,8 @@ READ = """
             WHEN p.erased_at IS NOT NULL OR p.merged_into_id IS NOT NULL THEN 'gone'
             WHEN p.email_index IS NULL THEN 'no_address' END AS word{columns}
         FROM accounts_person AS p
-        WHERE p.workspace_id = (SELECT %(workspace)s::bigint) AND p.id = ANY(%(people)s::bigint[])
+        WHERE p.workspace_id = (SELECT %(workspace)s::bigint)
+          AND p.id = ANY((SELECT %(people)s::bigint[])::bigint[])
     ), address AS MATERIALIZED (
         SELECT ARRAY(SELECT email_index FROM person WHERE word IS NULL ORDER BY email_index) AS indexes
     ), mark AS MATERIALIZED (
@@ -48,7 +49,7 @@ READ = """
                 WHEN 'weekly' THEN interval '7 days' WHEN 'monthly' THEN interval '30 days' END AS since
         FROM campaigns_frequencywish AS w
         WHERE %(is_bulk)s AND w.workspace_id = (SELECT %(workspace)s::bigint)
-          AND w.person_id = ANY(%(people)s::bigint[])
+          AND w.person_id = ANY((SELECT %(people)s::bigint[])::bigint[])
         ORDER BY w.person_id, w.occurred_at DESC, w.id DESC
     ), lately AS MATERIALIZED (
         SELECT c.id FROM campaigns_campaign AS c
@@ -83,7 +84,7 @@ READ = """
     SELECT CASE WHEN said.is_granted THEN 'yes' ELSE 'no' END, said.person_id, NULL, NULL, NULL{nulls} FROM (
         SELECT DISTINCT ON (c.person_id) c.person_id, c.is_granted FROM accounts_consentrecord AS c
         WHERE %(is_bulk)s AND c.workspace_id = (SELECT %(workspace)s::bigint)
-          AND c.person_id = ANY(%(people)s::bigint[]) AND c.purpose = %(purpose)s
+          AND c.person_id = ANY((SELECT %(people)s::bigint[])::bigint[]) AND c.purpose = %(purpose)s
         ORDER BY c.person_id, c.occurred_at DESC, c.is_granted, c.id DESC) AS said
     WHERE %(is_asked)s OR NOT said.is_granted
     UNION ALL (
@@ -166,7 +167,7 @@ def of(
     now: datetime,
 ) -> Standing:
     """is_bulk: consent and wishes count. is_asked: a yes is asked for, else a no alone is of interest.
-    columns: more of accounts_person, as SQL over `p`.
+    columns: more of accounts_person, as SQL over `p`; no JSON but as text.
     """
     params = {
         "people": one_trip.array(person_ids),
@@ -176,7 +177,7 @@ def of(
         "purpose": purpose,
         "now": now,
     }
-    [rows] = one_trip.fetch_all([(_with(columns), params)], is_prepared=True)
+    [rows] = one_trip.fetch_all([(_with(columns), params)], is_prepared=True, is_binary=True)
     return _put_together(rows)
 
 

@@ -108,7 +108,7 @@ def values_of(
     wanted = names() if fields is None else fields
     sql = _PEOPLE.format(columns=", ".join(columns(wanted)))
     params = [scoping.current_id(), one_trip.array(person_ids)]
-    [rows] = one_trip.fetch_all([(sql, params)], is_prepared=True)
+    [rows] = one_trip.fetch_all([(sql, params)], is_prepared=True, is_binary=True)
     people = [known(pk, told) for pk, *told in rows]
     return values_in(people, now=now or timezone.now(), fields=wanted, workspace=workspace)
 

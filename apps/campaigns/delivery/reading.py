@@ -134,9 +134,8 @@ def rows_of(claimed: Claimed, *, after: int, most: int, now: datetime) -> Rows:
         "after": after,
         "most": most + 1,
     }
-    [found] = one_trip.fetch_all(
-        [(BETWEEN if claimed.recipient_ids is None else NAMED, params)], is_prepared=True
-    )
+    sql = BETWEEN if claimed.recipient_ids is None else NAMED
+    [found] = one_trip.fetch_all([(sql, params)], is_prepared=True, is_binary=True)
     rows = [Row(*one) for one in found[:most]]
     merged = [one for one in rows if one.is_merged]
     moved = _follow(claimed, [one.id for one in merged], now=now) if merged else set()
