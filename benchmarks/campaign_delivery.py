@@ -2,12 +2,16 @@
 PostgreSQL a message.
 
     OPENBLAS_NUM_THREADS=1 PYTHONPATH=. .venv/bin/python benchmarks/campaign_delivery.py --postfix DIR
-        [--messages 10000] [--turns 4]
+        [--messages 10000] [--turns 4] [--operators-list]
 
 The limit, in turns with ours: Postfix's own load generator, `smtp-source -d -s 2 -l 12000`, into the same
 `smtp-sink`. Ours is the whole path: claim, who may be written to, the words filled in, MIME, SMTP, the
 ledger; one sender. A message is of two parts, 12 kB with the envelope, with 12 links. DIR holds Postfix's
 programs (Debian: `apt-get download postfix`, `dpkg -x`).
+
+Half the people have said yes, and one in 25 has a wish. One in 33 more is barred: on the workspace's list,
+which holds 300 other addresses besides, or by a no, with the wish for a message a week at most.
+--operators-list: 300 addresses are on the operator's list too.
 """
 
 import argparse
@@ -36,11 +40,13 @@ def main() -> None:
     arguments.add_argument("--postfix", type=Path, default=Path("/usr/sbin"))
     arguments.add_argument("--messages", type=int, default=10_000)
     arguments.add_argument("--turns", type=int, default=4)
+    arguments.add_argument("--operators-list", action="store_true")
     asked = arguments.parse_args()
     source, sink = (_program(asked.postfix, name) for name in ("smtp-source", "smtp-sink"))
     with benchmark_database(name="bench_delivery"), _sink(sink) as port:
+        _operators_list(300 if asked.operators_list else 0)
         figures = _turns(source, port, asked.messages, asked.turns)
-    keep(f"campaign_delivery-{asked.messages}", **figures)
+    keep(f"campaign_delivery-{asked.messages}{'-listed' if asked.operators_list else ''}", **figures)
 
 
 def _program(place: Path, name: str) -> Path:
@@ -137,7 +143,10 @@ def _analysed() -> None:
     from django.db import connections  # noqa: PLC0415
 
     with connections["owner"].cursor() as owner:
-        owner.execute("ANALYZE campaigns_recipient, campaigns_chunk, campaigns_sendrun, accounts_person")
+        owner.execute(
+            "ANALYZE campaigns_recipient, campaigns_chunk, campaigns_sendrun, campaigns_frequencywish,"
+            " campaigns_addressmark, accounts_person, accounts_consentrecord, integrations_suppression"
+        )
 
 
 def _people(place: Any, number: int) -> Any:
@@ -146,13 +155,59 @@ def _people(place: Any, number: int) -> Any:
     from tests.integrations.connected import connection_to  # noqa: PLC0415
 
     rows = []
-    for n in range(number):
+    for n in range(number + number // 33):
         one = Person(workspace=place, external_id=f"p{n}", traits={"plan": "gold"})
         personal_fields.set_personal(one, {"email": f"p{n}@example.com", "name": f"Ada {n}"})
         rows.append(one)
     Person.objects.bulk_create(rows, batch_size=2_000)
+    _words(place, [one for n, one in enumerate(rows) if n % 34 != 33], barred=rows[33::34])
     connection_to(place, "smtp", account="smtp.example.com", secrets={})
     return connection_to(place, "mail", account="hello@studio.example", secrets={})
+
+
+def _words(place: Any, people: list[Any], *, barred: list[Any]) -> None:
+    """What they said, and who is on the workspace's list."""
+    from datetime import timedelta  # noqa: PLC0415
+    from uuid import uuid4  # noqa: PLC0415
+
+    from django.utils import timezone  # noqa: PLC0415
+
+    from apps.accounts.models import ConsentRecord  # noqa: PLC0415
+    from apps.campaigns.models import FrequencyWish  # noqa: PLC0415
+    from apps.integrations.models import Suppression  # noqa: PLC0415
+
+    told = {"workspace": place, "source": "form", "occurred_at": timezone.now() - timedelta(days=90)}
+    said = [(one, True) for one in people[::2]] + [(one, False) for one in barred[::2]]
+    ConsentRecord.objects.bulk_create(
+        ConsentRecord(person=one, purpose="news", is_granted=is_granted, wording="Write to me.", **told)
+        for one, is_granted in said
+    )
+    wishes = [(one, "all") for one in people[::25]] + [(one, "weekly") for one in barred[::2]]
+    FrequencyWish.objects.bulk_create(
+        FrequencyWish(person=one, frequency=frequency, **told) for one, frequency in wishes
+    )
+    listed = [one.email_index for one in barred[1::2]] + [uuid4().bytes for _ in range(300)]
+    Suppression.objects.bulk_create(
+        Suppression(
+            workspace=place, address_index=one, reason="bounced", told_by="smtp", since=told["occurred_at"]
+        )
+        for one in listed
+    )
+
+
+def _operators_list(number: int) -> None:
+    """So many addresses of nobody here; the first to be sent to are looked up, which is not measured."""
+    from uuid import uuid4  # noqa: PLC0415
+
+    from django.utils import timezone  # noqa: PLC0415
+
+    from apps.campaigns.models import EverywhereSuppression  # noqa: PLC0415
+
+    EverywhereSuppression.objects.all().delete()
+    EverywhereSuppression.objects.bulk_create(
+        EverywhereSuppression(address_index=uuid4().bytes, reason="reported", since=timezone.now())
+        for _ in range(number)
+    )
 
 
 def _campaign(place: Any, sender: Any, number: int) -> Any:
