@@ -8,18 +8,13 @@ from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.accounts.api.pagination import Pages
 from apps.campaigns import campaigns
 from apps.campaigns.api import doors
 from apps.campaigns.api.marketing.campaign_settings import NOT_FOUND
 from apps.campaigns.models import Recipient
 
-
-class ByPerson(Pages):
-    """In the order of people, which is that of the index; whoever was led to it twice stands there twice."""
-
-    def get_ordering(self, *_: Any) -> tuple[str, ...]:
-        return ("person_id", "id")
+# Of pages; it is that of the index. Whoever was led to it twice stands there twice.
+ORDERING = ("person_id", "id")
 
 
 class RecipientFilterSerializer(serializers.Serializer):
@@ -48,7 +43,6 @@ class RecipientPageSerializer(serializers.Serializer):
 
 class CampaignRecipientsView(doors.CampaignsDoor, generics.GenericAPIView):
     action_needed = "people:read"
-    pagination_class = ByPerson
     serializer_class = RecipientSerializer
 
     @extend_schema(
@@ -61,5 +55,7 @@ class CampaignRecipientsView(doors.CampaignsDoor, generics.GenericAPIView):
         found = campaigns.find(campaign_id)
         given = doors.given(RecipientFilterSerializer, request.query_params)
         rows = Recipient.objects.filter(campaign=found, **given).select_related("person", "content")
+        pages: Any = self.paginator
+        pages.ordering = ORDERING
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(RecipientSerializer(page, many=True).data)
