@@ -280,3 +280,32 @@ def test_a_look_next_to_the_horizon_is_at_it():
     assert reading.verdict is Verdict.NO_DIFFERENCE
     with pytest.raises(HorizonPassed):
         read((2_000, 20_000), (2_010, 20_000), past=(39_980,))
+
+
+def _orders(rng, name, people, chance, lift=1.0):
+    """What each of the people spent: few bought, and some of them for far more than the others."""
+    spent = np.zeros(people)
+    bought = rng.binomial(people, chance * lift)
+    spent[:bought] = rng.lognormal(5, 1, bought)
+    return Arm(name=name, estimate=means.estimate(Moments.of(spent)), share=people)
+
+
+@pytest.mark.parametrize(
+    ("control", "variant", "chance"), [(1_000, 19_000, 0.01), (1_000, 9_000, 0.01), (300, 2_700, 0.05)]
+)
+def test_a_small_control_that_sold_little_by_chance_makes_no_winner(control, variant, chance):
+    rng, found, runs = np.random.default_rng(20261130), 0, 1_000
+    plan = LiftPlan(planned_units=control + variant)
+    for _ in range(runs):
+        arms = [_orders(rng, "c", control, chance), _orders(rng, "v", variant, chance)]
+        found += prove_lift(arms, plan=plan).winner is not None
+    assert found / runs <= 0.05
+
+
+def test_a_lift_that_is_there_is_found_beside_a_small_control():
+    rng, found = np.random.default_rng(20261130), 0
+    plan = LiftPlan(planned_units=50_000)
+    for _ in range(100):
+        arms = [_orders(rng, "c", 5_000, 0.04), _orders(rng, "v", 45_000, 0.04, lift=1.5)]
+        found += prove_lift(arms, plan=plan).winner == "v"
+    assert found >= 90
