@@ -122,7 +122,9 @@ def subject_words(subject: str) -> str:
 
 def skipped_words(skipped: dict[str, int]) -> list[tuple[str, int]]:
     """Why people got nothing, the commonest first."""
-    named = [(_reason_words(reason), many) for reason, many in skipped.items()]
+    named = [
+        (why_words(reason) if many == 1 else _reason_words(reason), many) for reason, many in skipped.items()
+    ]
     return sorted(named, key=lambda pair: -pair[1])
 
 

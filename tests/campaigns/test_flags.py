@@ -175,3 +175,15 @@ def test_whoever_is_refused_is_told_who_may_switch_it_on(
     said = [one.words for one in campaigns.check(made, now=NOW).errors]
     assert said == [flags.off_words(SENDING, workspace)]
     assert "An owner" not in said[0]
+
+
+def test_what_the_house_switched_off_for_some_is_not_said_to_be_off_for_all(
+    page, workspace, django_capture_on_commit_callbacks
+):
+    with django_capture_on_commit_callbacks(execute=True):
+        Flag.objects.create(name=AI, percent=0)
+
+    shown = page.get("/campaigns/switches/").content.decode()
+
+    assert "Switched off here by those who run the product." in shown
+    assert "for all workspaces" not in shown
