@@ -110,8 +110,12 @@ def is_on(name: str, workspace: Workspace | int) -> bool:
 
 def is_on_with(name: str, workspace_id: int, choice: bool | None) -> bool:
     """The same for who has read the workspace's own choice; None: it has made none."""
-    is_let = CAPABILITIES[name].operator() and _house(name, workspace_id)
-    return is_let and (choice is None or choice)
+    return is_let(name, workspace_id) and (choice is None or choice)
+
+
+def is_let(name: str, workspace_id: int) -> bool:
+    """Whether operator and house let the workspace use it, whatever it says itself."""
+    return CAPABILITIES[name].operator() and _house(name, workspace_id)
 
 
 def require(name: str, workspace: Workspace | int) -> None:
@@ -126,7 +130,7 @@ def off_words(name: str, workspace: Workspace | int) -> str:
         return ""
     workspace_id = workspace if isinstance(workspace, int) else workspace.pk
     one = CAPABILITIES[name]
-    if not one.operator() or not _house(name, workspace_id):
+    if not is_let(name, workspace_id):
         return f"“{one.label}” is switched off by those who run the product. It goes on when they say so."
     return f"“{one.label}” is switched off in this workspace. An owner may switch it on again."
 

@@ -32,7 +32,9 @@ def _no_models() -> str:
     """Why variants come from our own rules; empty where models may write them."""
     if flags.is_on(flags.AI, scoping.current_id()):
         return ""
-    return "the flag for language models is off."
+    if flags.is_let(flags.AI, scoping.current_id()):
+        return "an owner may switch them on again."
+    return "they go on when those who run the product say so."
 
 
 def turn(actor: Actor, name: str, *, is_on: bool, now: datetime, reason: str = "") -> FlagChoice:

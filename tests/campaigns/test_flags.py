@@ -9,6 +9,7 @@ from apps.accounts.errors import NotHere
 from apps.accounts.models import AuditEntry, Workspace
 from apps.accounts.permissions import Actor
 from apps.campaigns import campaigns, flags, switches, winners
+from apps.campaigns.content import ai
 from apps.campaigns.delivery import sending, snapshotting
 from apps.campaigns.delivery.queueing import Queue
 from apps.campaigns.flags import AI, JOURNEYS, SENDING, SwitchedOff
@@ -187,3 +188,11 @@ def test_what_the_house_switched_off_for_some_is_not_said_to_be_off_for_all(
 
     assert "Switched off here by those who run the product." in shown
     assert "for all workspaces" not in shown
+
+
+def test_why_no_model_is_asked_says_who_may_switch_it_on(actor, workspace, settings):
+    switches.turn(actor, AI, is_on=False, now=NOW)
+    assert ai.held() == "an owner may switch them on again."
+
+    settings.AI_CONTENT_GENERATION_ENABLED = False
+    assert ai.held() == "they go on when those who run the product say so."
