@@ -139,9 +139,11 @@ def _reason_words(reason: str) -> str:
 
 
 def hours_words(report: Report, zone: ZoneInfo, *, now: datetime) -> str:
-    """Until when messages wait for its hours, by the workspace's clock; empty within them."""
+    """Until when messages wait for its hours, by the workspace's clock, or each for their own; else empty."""
     if report.campaign.state != State.RUNNING or not report.to_send:
         return ""
+    if report.campaign.is_time_optimised:
+        return "The others get it at the hour at which they click, the last within a day."
     opens = timing.may_leave_at(report.campaign, "", zone, now=now)
     if opens <= now:
         return ""

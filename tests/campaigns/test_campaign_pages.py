@@ -548,3 +548,25 @@ def test_before_a_message_has_left_nothing_was_brought(page, actor, workspace):
 
     assert "Not enough data yet: No message has left." in shown
     assert "more than sending nothing" not in shown
+
+
+def test_an_approval_says_which_variants_still_wait(page, workspace):
+    made = ready(workspace, variants=2)
+    Content.objects.filter(campaign=made).update(approved_at=None, approved_by="")
+    one, two = Content.objects.filter(campaign=made).order_by("position")
+
+    for content, told in (
+        (one, "Variant a is approved. Still to be approved: b."),
+        (two, "Variant b is approved."),
+    ):
+        given = {"subject": content.subject, "body": content.body, "weight": 1, "version": content.version}
+        answer = page.post(
+            f"/campaigns/{made.public_id}/contents/{content.key}/", {**given, "do": "approve"}, follow=True
+        )
+        assert told in _text(answer)
+
+
+def test_who_waits_for_an_hour_of_their_own_is_told(page, workspace):
+    launched(system(workspace.pk), made := ready(workspace, many=3, is_time_optimised=True))
+
+    assert "at the hour at which they click" in _text(page.get(f"/campaigns/{made.public_id}/"))

@@ -109,9 +109,14 @@ def content_change(request: HttpRequest, campaign_id: UUID, key: str) -> HttpRes
             if deed == "approve":
                 require(request.actor, "campaigns:send")
                 variants.approve(request.actor, one, now=timezone.now())
-                messages.success(request, f"Variant {key} is approved.")
+                messages.success(request, f"Variant {key} is approved.{_still_waiting(found)}")
             return _saved(request, found, version=one.version) if request.htmx else _to_variant(found, key)
     return _saved(request, found, form) if request.htmx else _contents(request, found, key=key, form=form)
+
+
+def _still_waiting(found: Campaign) -> str:
+    waiting = [one.key for one in variants.of(found) if one.approved_at is None]
+    return f" Still to be approved: {', '.join(waiting)}." if waiting else ""
 
 
 @require_POST
