@@ -47,7 +47,7 @@ def _kind(status: int, is_idempotent: bool) -> Kind:
 
 def of_exception(error: Exception) -> Outcome:
     """What an exception of http.py says. Any other is a fault of ours after the request may have left."""
-    reason = f"{type(error).__name__}: {error}"[:300]
+    reason = f"{_what(error)}: {error}"[:300].rstrip(".") + "."
     if isinstance(error, Refused):
         return Outcome(kind=Kind.PERMANENT_CONFIG, reason=reason, was_sent=False)
     if isinstance(error, NotSent):
@@ -57,3 +57,14 @@ def of_exception(error: Exception) -> Outcome:
     if isinstance(error, Failed):
         return Outcome(kind=Kind.UNKNOWN, reason=reason)
     return Outcome(kind=Kind.UNKNOWN, code="unreadable", reason=reason)
+
+
+def _what(error: Exception) -> str:
+    """For whoever reads it on a page; a fault of ours by its own name."""
+    told = {
+        Refused: "It was not sent",
+        NotSent: "The service could not be reached",
+        TooLate: "The service did not answer in time",
+        Failed: "The answer did not come whole",
+    }
+    return told.get(type(error), type(error).__name__)

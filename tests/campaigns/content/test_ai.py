@@ -251,6 +251,16 @@ def test_whatever_fails_there_are_five_and_the_reason(model, fake, asked, fault,
     assert_sendable(draft)
 
 
+@pytest.mark.parametrize("fault", [ResetBefore(), Truncated()], ids=["reset", "truncated"])
+def test_an_answer_that_breaks_off_is_told_in_words(model, fake, asked, fault):
+    fake.misbehave(fault, times=6)
+
+    reason = asked().reason
+
+    assert reason.startswith("Language model: The answer did not come whole: ")
+    assert reason.endswith(".")
+
+
 def test_a_model_whose_key_was_refused_is_not_said_to_be_missing(model, fake, asked):
     fake.misbehave(FAULTS["401"])
     asked()
