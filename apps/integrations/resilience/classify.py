@@ -61,7 +61,7 @@ def of_exception(error: Exception) -> Outcome:
 
 def _what(error: Exception) -> str:
     """For whoever reads it on a page; a fault of ours by its own name."""
-    told = {
+    told: dict[type[Exception], str] = {
         Refused: "It was not sent",
         NotSent: "The service could not be reached",
         TooLate: "The service did not answer in time",
