@@ -6,6 +6,7 @@ from django.apps import AppConfig
 # What uses connectors and says so to the outbox, the hub and the doors at its import.
 SPEAKERS = (
     "apps.integrations.mail_news",
+    "apps.integrations.mail_route",
     "apps.integrations.social_publishing",
     "apps.integrations.sync.nudged",
     "apps.integrations.sync.push",

@@ -1,8 +1,8 @@
 """Letters to many, built by whoever sends them: through which provider, from whom, and what to do about a
 provider that cannot be used.
 
-The rules of mail.py hold: nothing taken, and the next provider may be asked; fate unknown, and nobody else
-is. Who journals what leaves, and what becomes of it, is the caller's.
+The rules of mail_route.py hold: nothing taken, and the next provider may be asked; fate unknown, and nobody
+else is. Who journals what leaves, and what becomes of it, is the caller's.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from apps.integrations import mail
+from apps.integrations import mail, mail_providers
 from apps.integrations.client import Client
 from apps.integrations.connectors.bulk_email.letters import (
     Body,
@@ -97,7 +97,7 @@ def envelope(of: Sender, *, content_type: str, headers: Sequence[tuple[str, str]
 
 def doors(lane: Lane = Lane.MARKETING) -> list[Door]:
     """The providers that may be asked, in order."""
-    return [DOORS[client.connection.service](client) for client in mail.providers(lane)]
+    return [DOORS[client.connection.service](client) for client in mail_providers.providers(lane)]
 
 
 def door_of(connection_id: int, lane: Lane = Lane.MARKETING) -> Door | None:
@@ -116,14 +116,14 @@ def recalling(door: Door | None) -> Recalls | None:
 
 def needs_patience(answer: "Answer[list[Verdict]]") -> bool:
     """Whether the provider works and only asks to wait: no reason to burden the next one."""
-    return bool(mail.PATIENCE.intersection({answer.outcome.kind, *answer.kinds}))
+    return bool(mail_providers.PATIENCE.intersection({answer.outcome.kind, *answer.kinds}))
 
 
 def needs_a_person(outcome: Outcome) -> bool:
-    return outcome.handling.then in mail.NEEDS_A_PERSON
+    return outcome.handling.then in mail_providers.NEEDS_A_PERSON
 
 
 def note(door: Door, outcome: Outcome, *, now: datetime) -> None:
     """Stop the provider where only a person can mend it."""
     if outcome.kind != Kind.OK:
-        mail.stop_if_it_must(door.client.connection, outcome, now=now)
+        mail_providers.stop_if_it_must(door.client.connection, outcome, now=now)

@@ -10,7 +10,9 @@ from django.utils import timezone
 
 from apps.accounts.errors import Invalid
 from apps.accounts.models import AuditEntry
-from apps.integrations import call_retention, connections, mail, outbox, sealed_json, trail
+from apps.integrations import call_retention, connections, mail, mail_route, outbox, sealed_json, trail
+from apps.integrations.client import Client
+from apps.integrations.connectors.email.providers import provider
 from apps.integrations.models import Call, Connection, EmailDelivery, Suppression
 from apps.integrations.resilience.lanes import Lane, WeddingDay
 from tests.fakes.resend import error
@@ -240,7 +242,7 @@ def test_a_worker_that_died_leaves_a_message_whose_provider_is_asked_first(write
     delivery = write(is_sent=False)
     [claimed] = outbox.claim(lane=int(Lane.TRANSACTIONAL), now=timezone.now())
     due = outbox.Due(claimed, sealed_json.get(claimed, "payload_sealed"))
-    mail.perform(mail.Client(claimed.connection), [due])  # and no settle: the worker died here
+    mail_route.perform(Client(claimed.connection), [due])  # and no settle: the worker died here
 
     with later(3):
         outbox.relay(lane=int(Lane.TRANSACTIONAL))
@@ -360,7 +362,7 @@ def test_mailguns_greeting_is_no_success(write, sender, at_mailgun, at_smtp, mai
 def test_europe_has_an_address_of_its_own(workspace, sender, at_mailgun, settings):
     settings.INTEGRATION_URLS = {}
     at_mailgun.options = {"region": "eu"}
-    door = mail.provider(mail.Client(at_mailgun))
+    door = provider(Client(at_mailgun))
 
     assert door.url("/x") == "https://api.eu.mailgun.net/v3/x"
 
