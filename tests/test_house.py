@@ -241,7 +241,7 @@ def test_another_workspaces_row_is_not_in_the_back_office(model, client, workspa
 
 
 @pytest.mark.parametrize("model", list(admin.site._registry), ids=lambda model: model._meta.label)
-def test_every_page_of_the_back_office_opens(model, client, workspace):
+def test_every_page_of_the_back_office_opens(model, client, workspace, monkeypatch):
     staff = member(workspace, "owner", is_staff=True, is_superuser=True)
     client.force_login(staff)
     row = row_of(model, workspace) if model in OUR_MODELS else model._default_manager.first()
@@ -251,10 +251,12 @@ def test_every_page_of_the_back_office_opens(model, client, workspace):
             reverse(f"admin:{_admin_name(model)}_{one}", args=[row.pk]) for one in ("change", "history")
         ]
 
-    for address in [*pages, f"{pages[0]}?q=x", f"{pages[0]}?q=7", f"{pages[0]}?o=1&p=99"]:
+    assert client.get(pages[0]).status_code == 200
+    # The list of all models beside each page is the same on all: it took half the time of drawing one.
+    monkeypatch.setattr(admin.site, "enable_nav_sidebar", False)
+    for address in [*pages[1:], f"{pages[0]}?q=x", f"{pages[0]}?q=7", f"{pages[0]}?o=1&p=99"]:
         answer = client.get(address)
         assert answer.status_code in {200, 302}, (address, answer.status_code)
-    assert client.get(pages[0]).status_code == 200
 
 
 def _admin_name(model: type[models.Model]) -> str:

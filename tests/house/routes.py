@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.urls import get_resolver
@@ -49,10 +50,12 @@ class Route:
         return f"/{parts[0][0]}{rest}"
 
 
+@cache
 def routes() -> list[Route]:
     return sorted(_walk(get_resolver().url_patterns, "", ""), key=lambda route: route.path)
 
 
+@cache
 def api_routes() -> list[Route]:
     """Of the API's first version; the addresses without one are the same views."""
     return [route for route in routes() if route.path.startswith("api/v1/")]
