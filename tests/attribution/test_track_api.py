@@ -192,46 +192,42 @@ def test_what_follows_the_packed_body_is_not_dropped_unseen(api):
     assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"null",
-        b"[]",
-        b"7",
-        b'{"events": []}',
-        b'{"events": {}}',
-        b'{"events": [' + b",".join([b"{}"] * 1001) + b"]}",
-        b"{",
-        b'{"a": "\xff"}',
-        b"[" * 100_000,
-        b'{"events": "' + b"x" * 2_000 + b'"}',
-    ],
+RUBBISH = (
+    b"",
+    b"null",
+    b"[]",
+    b"7",
+    b'{"events": []}',
+    b'{"events": {}}',
+    b'{"events": [' + b",".join([b"{}"] * 1001) + b"]}",
+    b"{",
+    b'{"a": "\xff"}',
+    b"[" * 100_000,
+    b'{"events": "' + b"x" * 2_000 + b'"}',
 )
+
+
 @pytest.mark.parametrize("url", [EVENT, CONVERSION, BATCH, SPEND, "/api/v1/attribution/identify"])
-def test_rubbish_is_refused_in_the_one_shape(api, url, body):
-    answer = api.post(url, body, content_type="application/json")
+def test_rubbish_is_refused_in_the_one_shape(api, url):
+    for body in RUBBISH:
+        answer = api.post(url, body, content_type="application/json")
 
-    refused = answer.status_code == 207 and answer.json()["refused"] == len(answer.json()["results"])
-    assert refused or answer.status_code in (400, 413)
-    if answer.status_code != 207:
-        assert set(answer.json()) == {"detail", "code", "errors"}
-    assert Touchpoint.objects.count() == Conversion.objects.count() == 0
+        refused = answer.status_code == 207 and answer.json()["refused"] == len(answer.json()["results"])
+        assert refused or answer.status_code in (400, 413), (body[:40], answer.status_code)
+        if answer.status_code != 207:
+            assert set(answer.json()) == {"detail", "code", "errors"}, body[:40]
+        assert Touchpoint.objects.count() == Conversion.objects.count() == 0, body[:40]
 
 
-@pytest.mark.parametrize(
-    "value",
-    ["a\x00b", [], {}, True, "x" * 9_000, 10**400, -1, [[[[[[]]]]]], {"a": "\x00"}],
-    ids=repr_or_type,
-)
 @pytest.mark.parametrize(
     "name",
     ["user_id", "event_type", "platform", "url", "cost", "properties", "occurred_at", "event_id", "sent_at"],
 )
-def test_no_value_breaks_the_event_endpoint(api, name, value):
-    answer = post(api, EVENT, {**CLICK, name: value})
+def test_no_value_breaks_the_event_endpoint(api, name):
+    for value in ("a\x00b", [], {}, True, "x" * 9_000, 10**400, -1, [[[[[[]]]]]], {"a": "\x00"}):
+        answer = post(api, EVENT, {**CLICK, name: value})
 
-    assert answer.status_code in (200, 201, 400)
+        assert answer.status_code in (200, 201, 400), (repr_or_type(value), answer.status_code)
 
 
 @pytest.mark.parametrize("url", [EVENT, CONVERSION, BATCH, SPEND, "/api/v1/attribution/identify"])
