@@ -1,6 +1,6 @@
 """Sentences about campaigns: what one has come to, and what the list says at first."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -17,7 +17,7 @@ from apps.campaigns.content.sandbox import BadTemplate
 from apps.campaigns.delivery import timing
 from apps.campaigns.maths.arm_sums import Brought
 from apps.campaigns.models import Campaign
-from apps.campaigns.wording import Line, span
+from apps.campaigns.wording import Line
 
 State = Campaign.State
 SKIPPED = {
@@ -65,12 +65,25 @@ def brought_words(found: Brought | None, currency: str, *, is_money: bool) -> st
         more = f" About {number(found.more_people)} more people would be enough." if found.more_people else ""
         return f"Not enough data yet: {found.because}{more}"
     tell = (lambda value: money(value, currency)) if is_money else number
-    ends = f"{tell(found.low)} to {tell(found.high)}"
+    figure, ends, more = _told(found, tell, "less" if is_money else "fewer")
     among = f"{number(found.people)} written to against {number(found.held_out)} held out"
     when = "all windows are over" if found.is_final else "so far; holds however often it is looked at"
+    chance = ", which may be chance" if _may_be_chance(found) else ""
     return (
-        f"{tell(found.total)} more than sending nothing ({ends}, {percent(found.level, 0)}); {among}; {when}."
+        f"{figure} {more} than sending nothing ({ends}, {percent(found.level, 0)}){chance}; {among}; {when}."
     )
+
+
+def _told(found: Brought, tell: Callable[[float], str], less: str) -> tuple[str, str, str]:
+    """The figure, its interval, and whether that is more or less: both on the side of the figure."""
+    total, low, high = found.total or 0.0, found.low or 0.0, found.high or 0.0
+    if total < 0:
+        return tell(-total), f"{tell(-high)} to {tell(-low)}", less
+    return tell(total), f"{tell(low)} to {tell(high)}", "more"
+
+
+def _may_be_chance(found: Brought) -> bool:
+    return (found.low or 0) <= 0 <= (found.high or 0)
 
 
 def own_hours_words(found: Brought | None, judged_by: str) -> str:
@@ -85,16 +98,18 @@ def blocks_words(found: Brought | None, judged_by: str) -> str:
 
 
 def _lot_words(found: Brought | None, judged_by: str, more: str, drew: str, others: str) -> str:
-    """A fifth by lot against the rest. Fewer than nobody are as many fewer."""
+    """A fifth by lot against the rest."""
     if found is None:
         return ""
     if found.total is None:
         return f"Not yet: {found.because}"
     did = "clicked" if judged_by == splitting.CLICK else "reached the goal"
-    ends = f"{number(found.low)} to {number(found.high)}, {percent(found.level, 0)}"
+    figure, ends, side = _told(found, number, "fewer")
+    ends = f"{ends}, {percent(found.level, 0)}"
+    chance = ", which may be chance" if _may_be_chance(found) else ""
     among = f"{number(found.people)} {drew} against {number(found.held_out)} by lot {others}"
     until = "all windows are over" if found.is_final else "of those whose window is over"
-    return f"{number(found.total)} more people {did} {more} ({ends}); {among}; {until}."
+    return f"{figure} {side} people {did} {more} ({ends}){chance}; {among}; {until}."
 
 
 def settled_words(report: Report) -> str:
@@ -174,17 +189,21 @@ def list_line(lines: Sequence[ListLine]) -> Line:
 def _brought(found: Brought | None, currency: str) -> tuple[str, str] | None:
     if found is None or found.total is None:
         return None
-    ends = span(found.low, found.high, currency)
-    if (found.low or 0) <= 0 <= (found.high or 0):
-        return money(found.total, currency), f"more than sending nothing ({ends}), which may be chance."
-    return money(found.total, currency), f"({ends}) more than sending nothing."
+    figure, ends, more = _told(found, lambda value: money(value, currency), "less")
+    return figure, _than_nothing(found, ends, more)
 
 
 def _of_conversions(found: Brought | None) -> tuple[str, str] | None:
     if found is None or found.total is None:
         return None
-    ends = f"{number(found.low)} to {number(found.high)}"
-    return f"{number(found.total)} conversions", f"({ends}) more than sending nothing."
+    figure, ends, more = _told(found, number, "fewer")
+    return f"{figure} conversions", _than_nothing(found, ends, more)
+
+
+def _than_nothing(found: Brought, ends: str, more: str) -> str:
+    if _may_be_chance(found):
+        return f"{more} than sending nothing ({ends}), which may be chance."
+    return f"({ends}) {more} than sending nothing."
 
 
 def _variants(report: Report) -> str:

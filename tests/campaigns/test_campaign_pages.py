@@ -11,6 +11,7 @@ from apps.accounts.permissions import system
 from apps.campaigns import arm_figures, campaign_wording, campaigns, flags, splitting, switches
 from apps.campaigns.content import ai, ai_switch, variants
 from apps.campaigns.delivery import limits
+from apps.campaigns.maths.arm_sums import Brought
 from apps.campaigns.models import AiDraft, Campaign, Content, FlagChoice, Recipient, SendCount
 from tests.campaigns.built import click, convert, launched, ready, send_all
 from tests.factories import NOW, PersonFactory, member
@@ -564,6 +565,39 @@ def test_an_approval_says_which_variants_still_wait(page, workspace):
             f"/campaigns/{made.public_id}/contents/{content.key}/", {**given, "do": "approve"}, follow=True
         )
         assert told in _text(answer)
+
+
+@pytest.mark.parametrize(
+    ("low", "total", "high", "money_told", "people_told"),
+    [
+        (
+            -38.0,
+            -3.0,
+            31.0,
+            "£3 less than sending nothing (\N{MINUS SIGN}£31 to £38, 95 %), which may be",
+            "3 fewer people",
+        ),
+        (-9.0, -5.0, -1.0, "£5 less than sending nothing (£1 to £9, 95 %); 500 written", "5 fewer people"),
+        (1.0, 5.0, 9.0, "£5 more than sending nothing (£1 to £9, 95 %); 500 written", "5 more people"),
+    ],
+)
+def test_less_than_nothing_is_told_as_less(low, total, high, money_told, people_told):
+    found = Brought(
+        total=total,
+        low=low,
+        high=high,
+        a_head=total / 500,
+        people=500,
+        held_out=120,
+        more_people=0,
+        because="",
+        is_final=True,
+        level=0.95,
+    )
+
+    told = campaign_wording.brought_words(found, "GBP", is_money=True).replace("\xa0", " ")
+    assert told.startswith(money_told)
+    assert campaign_wording.own_hours_words(found, splitting.CLICK).startswith(f"{people_told} clicked than")
 
 
 def test_who_waits_for_an_hour_of_their_own_is_told(page, workspace):
