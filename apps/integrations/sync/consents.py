@@ -17,6 +17,8 @@ from apps.accounts.permissions import Actor, system
 from apps.integrations.models import SyncRecord
 
 PURPOSE = "marketing"
+# To a colleague, who says it now.
+SAY_THE_WORDS = "They said no on {on}. Say in which words they were asked since, and said yes."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +83,10 @@ def _against(actor: Actor, person_id: int, said: Said, proof: Proof) -> dict[str
     refused_at = consent.noes_of([root], [PURPOSE]).get((root, PURPOSE))
     if refused_at is not None and said.occurred_at <= refused_at:
         return {"occurred_at": [consent.PROVE.format(on=f"{refused_at:%-d %B %Y}")]}
-    is_dated = proof.occurred_at is not None or actor.kind == AuditEntry.ActorKind.USER
-    return consent.unproven(said, refused_at, is_dated=is_dated)
+    is_colleague = actor.kind == AuditEntry.ActorKind.USER
+    if is_colleague and refused_at is not None and not said.wording.strip():
+        return {"wording": [SAY_THE_WORDS.format(on=f"{refused_at:%-d %B %Y}")]}
+    return consent.unproven(said, refused_at, is_dated=is_colleague or proof.occurred_at is not None)
 
 
 def _record(actor: Actor, person_id: int, said: Said, *, now: datetime) -> int:

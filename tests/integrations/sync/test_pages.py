@@ -92,6 +92,19 @@ def test_nobody_is_marked_as_willing_without_a_source(page, crm, ada):
     assert page.post(address, form | {"consent_source": "form of 3 May"}).status_code == 302
 
 
+def test_over_a_no_a_colleague_is_asked_for_the_words_and_for_nothing_that_the_page_has_not(page, crm, ada):
+    address = f"/integrations/records/{only().public_id}/"
+    page.post(address, ADA | {"marketing_opt_in": "yes", "consent_source": "form of 3 May"})
+    page.post(address, ADA | {"marketing_opt_in": "no"})
+    yes = ADA | {"marketing_opt_in": "yes", "consent_source": "the fair"}
+
+    shown = page.post(address, yes).content.decode()
+
+    assert "Say in which words they were asked since, and said yes." in shown
+    assert "occurred_at" not in shown
+    assert page.post(address, yes | {"consent_wording": "Yes, write to me."}).status_code == 302
+
+
 def test_a_conflict_is_decided_on_its_page(page, crm, ada, actor):
     records.edit(actor, only(), {"email": "here@example.com"}, now=NOW)
     crm.system.edit(ada, email="there@example.com")
