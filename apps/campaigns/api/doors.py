@@ -5,6 +5,7 @@ instead of what was asked for.
 from typing import Any
 
 from drf_spectacular.utils import OpenApiResponse
+from rest_framework import serializers
 from rest_framework.views import APIView
 
 ERROR = {"$ref": "#/components/schemas/Error"}
@@ -13,6 +14,14 @@ NOT_FOUND = OpenApiResponse(ERROR, description="There is no such thing in this w
 
 class CampaignsDoor(APIView):
     rate_family = "campaigns"
+
+
+class BeforeSerializer(serializers.Serializer):
+    """Where a list goes on that is longer than what is answered at once."""
+
+    before = serializers.UUIDField(
+        required=False, help_text="Those written down before this one: the last id of the answer before."
+    )
 
 
 def given(kind: type[Any], data: Any) -> dict[str, Any]:

@@ -134,6 +134,14 @@ def test_two_of_one_name(api, actor):
     assert answer.data["errors"] == {"name": ["Another audience has this name."]}
 
 
+def test_a_list_goes_on_before_its_last(api, actor):
+    first, _, last = (keeping.create(actor, name=name, kind="list", now=NOW) for name in "abc")
+
+    assert [one["name"] for one in api.get(f"{URL}?before={last.public_id}").data] == ["b", "a"]
+    assert api.get(f"{URL}?before={first.public_id}").data == []
+    assert api.get(f"{URL}?before=01900000-0000-7000-8000-000000000001").status_code == 404
+
+
 def test_what_a_campaign_waits_for_stays(api, workspace, actor):
     made = keeping.create(actor, name="Readers", kind="list", now=NOW)
     Campaign.objects.create(workspace=workspace, name="Spring", audience=made, changed_at=NOW)

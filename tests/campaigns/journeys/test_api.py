@@ -89,6 +89,15 @@ def test_moving_people_is_foretold(api, made, workspace):
     assert JourneyRun.objects.get().version == 2
 
 
+def test_a_list_goes_on_before_its_last(api, made):
+    api.post(ROOT, {"name": "Other", "pattern": "welcome"}, format="json")
+    newest, oldest = api.get(ROOT).data
+
+    assert [row["name"] for row in api.get(f"{ROOT}?before={newest['id']}").data] == ["Road"]
+    assert api.get(f"{ROOT}?before={oldest['id']}").data == []
+    assert api.get(f"{ROOT}?before=01900000-0000-7000-8000-000000000001").status_code == 404
+
+
 def test_a_draft_may_go_and_a_journey_stays(api, made):
     one = f"{ROOT}/{made['id']}"
     other = api.post(ROOT, {"name": "Other", "pattern": "welcome"}, format="json").data

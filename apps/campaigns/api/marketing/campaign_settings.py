@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from apps.accounts.errors import NotHere
 from apps.accounts.models import Workspace
-from apps.campaigns.api.doors import ERROR
+from apps.campaigns.api.doors import ERROR, BeforeSerializer
 from apps.campaigns.models import Audience, Campaign, Topic
 from apps.integrations import mail
 from apps.integrations.models import Connection
@@ -123,13 +123,10 @@ class CampaignPatchSerializer(CampaignChangeSerializer):
     version = SeenVersion()
 
 
-class CampaignFilterSerializer(serializers.Serializer):
+class CampaignFilterSerializer(BeforeSerializer):
     state = serializers.ChoiceField(choices=Campaign.State.choices, required=False)
     is_archived = serializers.BooleanField(default=False)
     limit = serializers.IntegerField(min_value=1, max_value=200, default=50)
-    before = serializers.UUIDField(
-        required=False, help_text="Those written down before this campaign: the last id of the answer before."
-    )
 
 
 def _audience(public_id: UUID) -> Audience:

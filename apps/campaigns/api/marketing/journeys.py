@@ -40,11 +40,18 @@ MOST_LISTED = 200
 class JourneysView(doors.CampaignsDoor):
     action_needed = {"GET": READ, "POST": WRITE}
 
-    @extend_schema(operation_id="marketing_journey_list", responses=MessageJourneySerializer(many=True))
+    @extend_schema(
+        operation_id="marketing_journey_list",
+        parameters=[doors.BeforeSerializer],
+        responses=MessageJourneySerializer(many=True),
+    )
     def get(self, request: Request) -> Response:
-        """Journeys, newest first."""
-        rows = Journey.objects.order_by("-pk")[:MOST_LISTED]
-        return Response(MessageJourneySerializer(rows, many=True).data)
+        """Journeys, newest first; at most 200 at once."""
+        given = doors.given(doors.BeforeSerializer, request.query_params)
+        rows = Journey.objects.order_by("-pk")
+        if "before" in given:
+            rows = rows.filter(pk__lt=drafts.find(given["before"]).pk)
+        return Response(MessageJourneySerializer(rows[:MOST_LISTED], many=True).data)
 
     @extend_schema(
         operation_id="marketing_journey_create",
