@@ -22,6 +22,7 @@ from apps.campaigns import (
 )
 from apps.campaigns.content import variants
 from apps.campaigns.models import ArmFigures, Campaign, Chunk, Content, Engagement, Recipient, SendRun, Topic
+from tests.attribution import many_rows
 from tests.campaigns.built import click, convert, launched, ready, send_all
 from tests.factories import NOW, PersonFactory
 
@@ -475,16 +476,14 @@ def test_two_who_turned_out_to_be_one_are_logged_with_their_first(actor, workspa
 
 def test_a_campaign_behind_ten_thousand_newer_ones_is_looked_after(actor, workspace):
     made = _launched(actor, workspace, many=2, variants=1)
-    Campaign.objects.bulk_create(
-        Campaign(
-            workspace=workspace,
-            name=f"Old {number}",
-            state="done",
-            changed_at=NOW,
-            launched_at=NOW - timedelta(days=300),
-            finished_at=NOW - timedelta(days=200),
-        )
-        for number in range(10_001)
+    many_rows.insert(
+        Campaign,
+        workspace_id=workspace.pk,
+        name=[f"Old {number}" for number in range(10_001)],
+        state="done",
+        changed_at=NOW,
+        launched_at=NOW - timedelta(days=300),
+        finished_at=NOW - timedelta(days=200),
     )
 
     winners.look_after()

@@ -15,9 +15,15 @@ from apps.integrations.monitoring import actions
 from apps.integrations.resilience.lanes import Lane
 from tests.fakes.resend import KEY, Resend
 from tests.fakes.server import Answer, Reply, Seen
+from tests.integrations.connected import at_the_view
 
 S = EmailDelivery.State
 FLIPS = 1_000
+JSON = "application/json"
+
+
+def path_of(connection):
+    return f"/hooks/{connection.service}/{connection.public_id}/"
 
 
 @pytest.fixture
@@ -25,9 +31,9 @@ def post(client, django_capture_on_commit_callbacks):
     """Have a service tell us something, and work on it."""
 
     def post(connection, body, headers=None):
-        path = f"/hooks/{connection.service}/{connection.public_id}/"
         with django_capture_on_commit_callbacks(execute=True):
-            return client.post(path, body, content_type="application/json", headers=headers or {}).status_code
+            answer = client.post(path_of(connection), body, content_type=JSON, headers=headers or {})
+        return answer.status_code
 
     return post
 
@@ -177,7 +183,7 @@ def test_a_thousand_flipped_bits_get_nowhere_at_resend(post, resend, at_resend, 
     rng = random.Random(20261130)
     for _ in range(FLIPS):
         flipped, changed = _flipped(rng, body, headers)
-        assert post(at_resend, flipped, changed) == 406
+        assert at_the_view(path_of(at_resend), flipped, JSON, changed).status_code == 406
 
     assert InboundRecord.objects.count() == 0
     assert post(at_resend, body, headers) == 200
@@ -192,9 +198,7 @@ def _flipped(rng, body, headers):
     return (bytes(raw), headers) if name is None else (body, {**headers, name: raw.decode("latin-1")})
 
 
-def test_a_thousand_flipped_bits_get_nowhere_at_mailgun(
-    post, mailgun, at_mailgun, at_mailgun_accepted, settings
-):
+def test_a_thousand_flipped_bits_get_nowhere_at_mailgun(mailgun, at_mailgun, at_mailgun_accepted, settings):
     settings.HOOK_REFUSALS_PER_MINUTE = 2 * FLIPS  # each one is to be looked at
     told = mailgun.happened("delivered", at_mailgun_accepted.message_id, "ada@example.com")
     whole = json.loads(mailgun.signed(told))
@@ -205,7 +209,8 @@ def test_a_thousand_flipped_bits_get_nowhere_at_mailgun(
         raw = bytearray(signature[name].encode())
         raw[rng.randrange(len(raw))] ^= 1 << rng.randrange(8)
         signature[name] = raw.decode("latin-1")
-        assert post(at_mailgun, json.dumps(whole | {"signature": signature}).encode()) == 406
+        body = json.dumps(whole | {"signature": signature}).encode()
+        assert at_the_view(path_of(at_mailgun), body, JSON, {}).status_code == 406
 
     assert InboundRecord.objects.count() == 0
     assert state_of(at_mailgun_accepted) == S.ACCEPTED
