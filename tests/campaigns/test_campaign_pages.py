@@ -604,3 +604,19 @@ def test_who_waits_for_an_hour_of_their_own_is_told(page, workspace):
     launched(system(workspace.pk), made := ready(workspace, many=3, is_time_optimised=True))
 
     assert "at the hour at which they click" in _text(page.get(f"/campaigns/{made.public_id}/"))
+
+
+def test_figures_move_on_after_the_last_message_while_windows_are_open(page, workspace, actor):
+    made = launched(actor, ready(workspace, many=6, hold_out_share=0.5))
+    address = f"/campaigns/{made.public_id}/"
+    assert 'hx-trigger="every 5s"' in page.get(address).content.decode()
+
+    send_all(made, at=NOW)
+    Campaign.objects.filter(pk=made.pk).update(state="done", finished_at=NOW)
+    arm_figures.refresh(Campaign.objects.get(), now=LATER)
+    shown = page.get(address).content.decode()
+
+    assert 'hx-trigger="every 30s"' in shown
+    moving = shown[shown.index('id="live"') : shown.index('id="variants"')]
+    assert moving.count("<div") >= moving.count("</div")
+    assert 'id="brought"' in moving

@@ -94,6 +94,7 @@ def campaign(request: HttpRequest, campaign_id: UUID) -> HttpResponse:
         "columns": ["Hour", *(f"Variant {key}" for key in keys)],
         "rows": campaign_charts.rows(report.hours, keys),
         "is_moving": found.state in (State.RUNNING, State.SCHEDULED),
+        "pace": _pace(report),
         "done": report.sent + report.refused + report.uncertain + report.was_skipped,
         "total": report.recipients - report.held_out,
     }
@@ -163,6 +164,13 @@ def archive(request: HttpRequest, campaign_id: UUID) -> HttpResponse:
     found = campaigns.archive(request.actor, campaigns.find(campaign_id), now=timezone.now())
     messages.success(request, f"{found.name} is put away.")
     return redirect("campaigns:list")
+
+
+def _pace(report: Report) -> int:
+    """After how many seconds the page asks anew: people click and buy on after the last message; 0: never."""
+    if report.campaign.state in (State.RUNNING, State.SCHEDULED):
+        return 5
+    return 30 if report.campaign.state == State.DONE and not report.is_closed else 0
 
 
 def _address(campaign_id: UUID) -> str:
