@@ -260,7 +260,7 @@ def test_a_bomb_is_not_unpacked(api, settings):
 
     answer = api.post(EVENT, bomb, content_type="application/json", headers={"Content-Encoding": "gzip"})
 
-    assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
 
 def test_nothing_of_ours_trades_commits_for_speed():

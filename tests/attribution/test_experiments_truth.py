@@ -113,7 +113,14 @@ def test_the_effect_of_better_letters_is_recovered(actor, workspace, times):
     begins = demo._moment(as_is.start)
     truth = np.isfinite(changed.people.signed_up_at).mean() - np.isfinite(as_is.people.signed_up_at).mean()
     made = _started(
-        actor, begins, "as_is", "better_letters", planned_units=6_000, minimum_effect=0.2, planned_looks=1
+        actor,
+        begins,
+        "as_is",
+        "better_letters",
+        planned_units=6_000,
+        minimum_effect=0.2,
+        planned_looks=1,
+        alpha=0.001,  # the lot falls anew each time, and 95 % misses once in twenty
     )
 
     keys = _known(workspace, as_is, begins)
@@ -150,7 +157,7 @@ def test_what_a_channel_caused_is_measured_by_doing_without_it(actor, workspace)
     truth = with_it.truth.incremental_sign_ups[place].sum()
     assert lost.sum() == truth
     here = truth * (variant == "with").mean()
-    assert abs(measured.incremental - here) < 1.96 * measured.standard_error
+    assert abs(measured.incremental - here) < 3.3 * measured.standard_error
     assert measured.incremental > 1.96 * measured.standard_error
     assert measured.covered_share == 1.0
     assert Exposure.objects.count() == count

@@ -313,8 +313,8 @@ def test_the_checks_are_made_once_at_a_start_before_anything_is_changed(tmp_path
     assert [step.name for step in rest if "--skip-checks" not in step.command] == []
 
 
-@pytest.mark.parametrize(("target", "forbids"), [("run", ""), ("test", "1")])
-def test_a_run_keeps_what_it_compiles_and_the_rest_obeys_the_shell(
+@pytest.mark.parametrize(("target", "forbids"), [("run", ""), ("test", ""), ("check", "1")])
+def test_what_starts_python_often_keeps_what_it_compiles_and_the_rest_obeys_the_shell(
     tmp_path: Path, target: str, forbids: str
 ) -> None:
     shows = tmp_path / "shows.mk"
