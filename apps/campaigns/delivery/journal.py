@@ -106,7 +106,8 @@ SETTLE = """
 # What a provider says of most: it took them, and told no number of theirs. Written down with the next batch,
 # for what it says is not to be forgotten; said again it says nothing twice.
 NOTE = """
-    UPDATE campaigns_sendbatch SET accepted_at = %(now)s::timestamptz, accepted_ids = %(ids)s::bigint[]
+    UPDATE campaigns_sendbatch
+    SET accepted_at = %(now)s::timestamptz, recipient_ids = coalesce(%(ids)s::bigint[], recipient_ids)
     WHERE workspace_id = (SELECT %(workspace)s::bigint) AND key = %(key)s::uuid AND settled_at IS NULL
     RETURNING id
 """
@@ -117,9 +118,9 @@ ENTER = """
         UPDATE campaigns_sendbatch SET settled_at = %(now)s::timestamptz
         WHERE workspace_id = (SELECT %(workspace)s::bigint) AND key = ANY(%(keys)s::uuid[])
           AND accepted_at IS NOT NULL AND settled_at IS NULL
-        RETURNING key, provider, accepted_at, coalesce(accepted_ids, recipient_ids) AS ids
+        RETURNING key, provider, accepted_at, recipient_ids
     ), told AS MATERIALIZED (
-        SELECT key, provider, accepted_at, unnest(ids) AS id FROM batch
+        SELECT key, provider, accepted_at, unnest(recipient_ids) AS id FROM batch
     ), written AS (
         INSERT INTO campaigns_ledgerentry
             (workspace_id, campaign_id, recipient_id, batch, fate, reason, provider, provider_id, at)
@@ -273,7 +274,9 @@ def narrow(key: UUID, ids: Sequence[int]) -> Statement:
 
 
 def note(key: UUID, ids: Sequence[int] | None, *, now: datetime) -> Statement:
-    """The batch's provider has taken these of it; None: all. The ledger is told by enter()."""
+    """The batch's provider has taken these of it, and the others are in it no more; None: all. The ledger is
+    told by enter().
+    """
     listed = None if ids is None else one_trip.array(ids)
     return NOTE, {"workspace": scoping.current_id(), "key": key, "ids": listed, "now": now}
 

@@ -1,10 +1,9 @@
-import django.contrib.postgres.fields
 import django.db.models.deletion
 from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    """A batch says by itself whom its provider has taken, until its chunk is entered into the ledger."""
+    """A batch says by itself that its provider has taken it, until its chunk is entered into the ledger."""
 
     dependencies = [("campaigns", "0012_texts_for_some")]
 
@@ -13,13 +12,6 @@ class Migration(migrations.Migration):
             model_name="sendbatch",
             name="accepted_at",
             field=models.DateTimeField(blank=True, null=True),
-        ),
-        migrations.AddField(
-            model_name="sendbatch",
-            name="accepted_ids",
-            field=django.contrib.postgres.fields.ArrayField(
-                base_field=models.BigIntegerField(), blank=True, null=True, size=None
-            ),
         ),
         migrations.AlterField(
             model_name="sendbatch",

@@ -163,8 +163,8 @@ class SendBatch(WorkspaceOwned):
 
     settled_at: their fates are in the ledger. One that is not, and whose lease has run out, belonged to a
     worker that died: its messages are uncertain, unless the provider drops what it has had under this key.
-    accepted_at: the provider had taken accepted_ids then (None: all of them), what became of the others was
-    settled with that, and the ledger has yet to be told: once a chunk, for all of its batches.
+    accepted_at: the provider had taken them then, and the ledger has yet to be told: once a chunk, for all of
+    its batches. Whom it had not taken was settled with that, and is in the batch no more.
     parted: the keys under which the provider refused more than one message, and was asked for parts of them;
     none where it was not.
     """
@@ -183,7 +183,6 @@ class SendBatch(WorkspaceOwned):
     lease_until = models.DateTimeField()
     settled_at = models.DateTimeField(null=True, blank=True)
     accepted_at = models.DateTimeField(null=True, blank=True)
-    accepted_ids = ArrayField(models.BigIntegerField(), null=True, blank=True)
     parted = ArrayField(models.CharField(max_length=200), null=True, blank=True)
 
     class Meta:

@@ -389,6 +389,30 @@ def test_of_a_batch_that_was_taken_in_part_the_others_go_on(workspace, campaign,
     agrees(made)
 
 
+def test_who_is_put_off_waits_for_no_note_of_the_others(workspace, campaign, people, sink):
+    people(2)
+    made = campaign()
+    launch(made, now=timezone.now())
+    key, now = dies_with_a_batch_under_way(made), timezone.now()
+    first, second = Recipient.objects.order_by("pk")
+    later = Told(second.pk, second.content_id, "later", "451 try again", due_at=now)
+    journal.write(
+        [
+            journal.note(key, [first.pk], now=now),
+            journal.settle(made.pk, [later], key=key, is_over=False, provider="smtp", now=now),
+        ]
+    )
+
+    work()
+    assert [address for address, _ in sink.stored] == ["p1@example.com"]
+
+    recovering.recover()
+    work()
+    assert len(sink.stored) == 1
+    assert delivery.progress(made) == delivery.Progress(sent=2)
+    agrees(made)
+
+
 def test_pages_are_told_of_a_slow_chunk_before_its_end(workspace, campaign, people, sink):
     people(200)
     made = campaign()
