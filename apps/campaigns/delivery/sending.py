@@ -259,8 +259,8 @@ class Chunked:
     def end(self, state: str, *, due_at: datetime | None = None) -> None:
         """Apart from what became of people: whoever writes them down locks the run before the counts."""
         self._write(*self._entered(), *self._given_back())
-        [[(is_over,)]] = journal.write([journal.end(self.claimed, state=state, due_at=due_at)])
-        if is_over:
+        [rows] = journal.write([journal.end(self.claimed, state=state, due_at=due_at)])
+        if rows == [(True,)]:  # no row: its workspace has been taken away meanwhile
             leftovers.skip(campaign_id=self.campaign.pk)
 
     def stop(self, stop: _Stop) -> None:
