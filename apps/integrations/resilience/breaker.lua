@@ -1,6 +1,6 @@
 -- The rules of breaker.py, kept in one hash and run by Redis in one step. KEYS[1]: the circuit.
--- ARGV: deed, now in ms (-1: Redis's own clock), is critical, permit's generation, permit is a probe, is good,
--- then the numbers of breaker.Settings. Answers differ by deed: see redis_store.py.
+-- ARGV: deed, now in ms (-1: Redis's own clock), is critical (of a release: the leave was early), permit's
+-- generation, permit is a probe, is good, then the numbers of breaker.Settings. Answers differ by deed: see redis_store.py.
 local key, deed, now = KEYS[1], ARGV[1], tonumber(ARGV[2])
 if now < 0 then
   local time = redis.call('TIME')
@@ -64,7 +64,10 @@ end
 if generation ~= number('generation') then return state end
 
 if deed == 'release' then
-  if probe then save({probe_until = 0}) end
+  local changed = {probe_until = 0}
+  if number('good') == 0 then changed.state = 'open' end
+  if critical then changed.last_early = 0 end
+  if probe then save(changed) end
   return state
 end
 

@@ -98,9 +98,15 @@ def record(circuit: Circuit, permit: Permit, *, now_ms: int, is_good: bool, sett
 
 
 def release(circuit: Circuit, permit: Permit) -> None:
-    """Give leave back unused, or used with an outcome that says nothing of the service's health."""
+    """Give leave back unused, or used with an outcome that says nothing of the service's health: all is as
+    it was before it was given.
+    """
     if permit.is_probe and permit.generation == circuit.generation:
         circuit.probe_until = 0
+        if not circuit.good:
+            circuit.state = State.OPEN
+        if permit.is_early:
+            circuit.last_early = 0
 
 
 def _record_probe(circuit: Circuit, *, now_ms: int, is_good: bool, settings: Settings) -> None:

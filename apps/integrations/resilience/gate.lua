@@ -34,7 +34,7 @@ if ARGV[1] == 'begin' then
     local wait = counters({KEYS[key], KEYS[key + 1]},
       {'take', ARGV[2], ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]})
     if wait > 0 then
-      breaker({KEYS[2]}, asked('release', '0', tostring(leave[2]), tostring(leave[3]), '0'))
+      breaker({KEYS[2]}, asked('release', tostring(leave[4]), tostring(leave[2]), tostring(leave[3]), '0'))
       return {'used up', wait, 0, 0}
     end
   end

@@ -131,6 +131,15 @@ def test_leave_given_back_lets_the_next_one_probe():
     assert ask(circuit, 15_001).is_probe
 
 
+def test_an_early_leave_given_back_lets_critical_calls_alone_ask_early():
+    circuit = opened()
+
+    release(circuit, ask(circuit, 5_000, is_critical=True))
+
+    assert isinstance(ask(circuit, 5_001), Denied)
+    assert ask(circuit, 5_001, is_critical=True).is_early
+
+
 def entry(key, token, *, is_critical=False, size=1_000_000, lease_ms=20_000, pauses=(), tokens=()):
     return Entry(
         circuit_key=key,
