@@ -107,7 +107,7 @@ def _started(actor, begins, *variants, **chosen):
     return experiments.start(actor, made, now=begins)
 
 
-@pytest.mark.parametrize(("times", "alpha"), [(1, 0.001), (6, 0.05)])
+@pytest.mark.parametrize(("times", "alpha"), [(1, 0.001), (12, 0.05)])
 def test_the_effect_of_better_letters_is_recovered(actor, workspace, times, alpha):
     """The lot falls anew each time: what holds in 95 of 100 is held to four standard errors, and nothing is
     found where there is nothing at a level that errs once in a thousand.
