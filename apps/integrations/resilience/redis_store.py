@@ -101,7 +101,7 @@ class RedisStore:
         arguments = [
             deed,
             self._now_ms(),
-            int(permit.is_early) if permit else 0,  # of what asks for leave, gate.lua says whether it is critical
+            int(permit.is_early) if permit else 0,  # who asks for leave is critical or not: see gate.lua
             permit.generation if permit else 0,
             int(permit.is_probe) if permit else 0,
             int(is_good),
