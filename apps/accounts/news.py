@@ -1,8 +1,18 @@
-"""What happens to people, for everyone above: a promise. Ids only, never what is personal."""
+"""What happens to people and workspaces, for everyone above: a promise. Ids and names of settings only, never
+what is personal.
+"""
 
 from dataclasses import dataclass
 
 from apps.accounts.events import Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkspaceSettingsChanged(Event):
+    """The workspace has set, changed or taken back the settings of these names."""
+
+    name = "accounts.workspace.settings_changed"
+    names: list[str]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
-from apps.accounts import audit, scoping, workspace_settings
+from apps.accounts import audit, events, news, scoping, workspace_settings
 from apps.accounts.errors import Invalid
 from apps.accounts.models import Membership, User, Workspace
 from apps.accounts.permissions import Actor, system
@@ -38,7 +38,9 @@ def change(actor: Actor, *, now: datetime, reason: str = "", **fields: Any) -> W
     """Change the actor's workspace; `settings` holds those to change. Raises Invalid, with the fields."""
     workspace = Workspace.objects.select_for_update().get(pk=actor.workspace_id)
     if "settings" in fields:
-        fields["settings"] = workspace_settings.merged(actor, workspace.settings, fields["settings"])
+        merged = workspace_settings.merged(actor, workspace.settings, fields["settings"])
+        _tell_settings(workspace, merged)
+        fields["settings"] = merged
     before = {name: getattr(workspace, name) for name in fields}
     for name, value in fields.items():
         setattr(workspace, name, value)
@@ -46,6 +48,13 @@ def change(actor: Actor, *, now: datetime, reason: str = "", **fields: Any) -> W
     workspace.save(update_fields=list(fields))
     audit.record(actor, "workspace.changed", workspace, now=now, before=before, after=fields, reason=reason)
     return workspace
+
+
+def _tell_settings(workspace: Workspace, merged: dict[str, Any]) -> None:
+    both = workspace.settings.keys() | merged.keys()
+    names = sorted(name for name in both if workspace.settings.get(name) != merged.get(name))
+    if names:
+        events.publish(news.WorkspaceSettingsChanged(workspace_id=workspace.pk, names=names))
 
 
 def _clean(workspace: Workspace) -> None:

@@ -6,8 +6,9 @@ from django import forms
 
 from apps.accounts.models import Workspace
 from apps.campaigns.campaign_checks import DEFAULT_LIMIT, HIGHEST_LIMIT, LIMIT_SETTING
+from apps.campaigns.delivery import limits
 
-DELIVERY = "delivery"
+DELIVERY = limits.SETTING
 MOST_AN_HOUR = 1_000_000_000
 
 

@@ -5,7 +5,7 @@ from apps.campaigns.bi.refreshing import refresh
 from apps.campaigns.bi.schedule import send_due
 from apps.campaigns.bi.schedule import sweep as sweep_reports
 from apps.campaigns.campaign_runs import start, start_all_due
-from apps.campaigns.delivery import leftovers, recovering, snapshotting, sweeping, working
+from apps.campaigns.delivery import leftovers, looking_back, recovering, snapshotting, sweeping, working
 from apps.campaigns.engagement.settling import settle
 from apps.campaigns.engagement.settling import sweep as sweep_clicks
 from apps.campaigns.journeys.sweep import sweep as journeys_sweep
@@ -25,6 +25,7 @@ __all__ = [
     "journeys_tick",
     "leftovers",
     "look_after",
+    "looking_back",
     "prune",
     "prune_all",
     "recovering",

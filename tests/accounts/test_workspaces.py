@@ -4,7 +4,7 @@ import pytest
 
 from apps.accounts import scoping, workspaces
 from apps.accounts.errors import Invalid
-from apps.accounts.models import AuditEntry, Membership, Workspace
+from apps.accounts.models import AuditEntry, Membership, OutboxEvent, Workspace
 from apps.accounts.permissions import Actor, system
 from tests.conftest import api_client
 from tests.factories import NOW, UserFactory
@@ -63,6 +63,15 @@ def test_settings_are_merged_and_null_takes_one_back(workspace):
 
     _changed(workspace, settings={"rate_limits": None})
     assert Workspace.objects.get().settings == {"exchange_rates": {"EUR": "0.85"}}
+
+
+def test_it_is_told_which_settings_are_others_now(workspace):
+    _changed(workspace, settings={"rate_limits": {"viral": 5}, "exchange_rates": {"EUR": "0.85"}})
+    _changed(workspace, settings={"rate_limits": {"viral": 5}, "exchange_rates": None})
+    _changed(workspace, name="New name")
+
+    told = OutboxEvent.objects.filter(name="accounts.workspace.settings_changed").order_by("pk")
+    assert [one.payload["names"] for one in told] == [["exchange_rates", "rate_limits"], ["exchange_rates"]]
 
 
 @pytest.mark.parametrize(

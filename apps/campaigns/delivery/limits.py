@@ -15,6 +15,7 @@ from apps.accounts.one_trip import Statement
 from apps.accounts.permissions import Actor
 from apps.campaigns.models import Campaign, Topic
 
+SETTING = "delivery"
 # Counted with the recipient's own mark: whoever is put off, or whose worker dies, is not counted again.
 CAPS = """
     WITH asked AS (
@@ -92,7 +93,7 @@ class Settings:
     cap: tuple[int, int] | None = None
 
 
-@workspace_settings.register("delivery")
+@workspace_settings.register(SETTING)
 def _check(actor: Actor, value: Any) -> None:
     known = {"warm_up", "sender_per_hour", "domains_per_hour", "cap"}
     if not isinstance(value, dict) or not set(value) <= known:
@@ -120,7 +121,7 @@ def _is_number(value: Any) -> bool:
 
 
 def of_workspace(workspace: Workspace, *, now: datetime) -> Settings:
-    told = dict(workspace.settings.get("delivery") or {})
+    told = dict(workspace.settings.get(SETTING) or {})
     cap = told.get("cap")
     return Settings(
         zone_day=now.astimezone(workspace.zone).date(),
