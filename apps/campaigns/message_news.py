@@ -41,13 +41,17 @@ SENT = """
     JOIN campaigns_campaign AS c ON c.workspace_id = l.workspace_id AND c.id = l.campaign_id
     WHERE l.workspace_id = (SELECT %(workspace)s::bigint) AND c.sender_id = %(sender)s
         AND (c.finished_at IS NULL OR c.finished_at >= %(since)s)
-        AND l.fate = 'accepted' AND l.at >= %(since)s
+        AND l.fate = 'accepted' AND l.at >= %(since)s AND l.at <= %(until)s
 """
+# Of the messages that are counted as sent and of no others: else what came of a large campaign of the day
+# before, or of the minute since the sends were counted, is held against a few.
 HARMED = """
     SELECT count(*) FILTER (WHERE e.kind = 'bounced'), count(*) FILTER (WHERE e.kind = 'complained')
-    FROM campaigns_campaign AS c JOIN campaigns_engagement AS e
-        ON e.workspace_id = c.workspace_id AND e.campaign_id = c.id
+    FROM campaigns_campaign AS c
+    JOIN campaigns_engagement AS e ON e.workspace_id = c.workspace_id AND e.campaign_id = c.id
         AND e.kind IN ('bounced', 'complained') AND e.occurred_at >= %(since)s
+    JOIN campaigns_recipient AS r ON r.workspace_id = e.workspace_id AND r.id = e.recipient_id
+        AND r.settled_at >= %(since)s AND r.settled_at <= %(until)s
     WHERE c.workspace_id = (SELECT %(workspace)s::bigint) AND c.sender_id = %(sender)s
 """
 
@@ -107,17 +111,19 @@ def _suppress(person: Person, reason: str, *, told_by: str, now: datetime) -> No
 
 @reputation.also_counts
 def count(sender: Connection, now: datetime) -> Counted:
-    """Of what was sent to many: taken by providers, bounced and complained of within the last day, or since a
-    person last let the sender go on.
+    """Of what was sent to many within the last day, or since a person last let the sender go on: taken by
+    providers, and what of it bounced or was complained of.
     """
-    since = max(sender.state_changed_at, now - LATELY)
-    params = {"workspace": scoping.current_id(), "sender": sender.pk, "since": since}
     key = f"campaigns:sent:{scoping.current_id()}:{sender.pk}:{sender.state_changed_at.timestamp()}"
-    sends = cache.get(key)
-    if sends is None:
-        (sends,) = _row(SENT, params)
-        cache.set(key, sends, COUNTED_FOR_SECONDS)
-    return Counted(sends, *_row(HARMED, params))
+    params = {"workspace": scoping.current_id(), "sender": sender.pk}
+    counted = cache.get(key)
+    if counted is None:
+        since = max(sender.state_changed_at, now - LATELY)
+        (sends,) = _row(SENT, {**params, "since": since, "until": now})
+        counted = (since, now, sends)
+        cache.set(key, counted, COUNTED_FOR_SECONDS)
+    since, until, sends = counted
+    return Counted(sends, *_row(HARMED, {**params, "since": since, "until": until}))
 
 
 def _row(statement: str, params: dict[str, Any]) -> Sequence[int]:

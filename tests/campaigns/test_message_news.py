@@ -119,6 +119,15 @@ def test_a_token_of_another_workspace_is_nobodys_here(post, resend, at_resend, o
     assert not Suppression.objects.exists()
 
 
+def test_news_that_is_faster_than_the_ledger_is_found_by_the_tag(post, resend, at_resend, sent):
+    LedgerEntry.objects.all().delete()
+    resend.sent["re_123"]["tags"] = [{"name": "message", "value": sent.token}]
+
+    assert post(at_resend, *resend.signed(resend.event("email.delivered", "re_123"))) == 200
+
+    assert _kinds() == ["delivered"]
+
+
 def test_told_twenty_times_it_counts_once(post, resend, at_resend, sent):
     for _ in range(20):
         post(at_resend, *resend.signed(resend.event("email.complained", "re_123")))
@@ -162,6 +171,35 @@ def test_complaints_pause_the_sender_of_the_campaign(workspace, sender, sent):
     assert standing.complaints == pytest.approx(3 / 404)
     assert Connection.objects.get(pk=sender.pk).state == Connection.State.SWITCHED_OFF
     assert not EmailDelivery.objects.exists()
+
+
+@pytest.mark.parametrize("left", [timedelta(days=-2), timedelta(minutes=1)])
+def test_harm_of_messages_that_are_not_counted_as_sent_is_not_held_against_those_that_are(
+    workspace, sender, left
+):
+    """Of a large campaign of the day before yesterday, or of what left since the sends were counted."""
+    of = messages.campaign(workspace, sender=sender)
+    sender.state_changed_at = NOW - timedelta(days=9)
+    sender.save()
+    _crowd(of, 300)
+    cache.clear()
+    with time_machine.travel(NOW, tick=False):
+        reputation.standing(sender, now=NOW)
+    rows = [
+        messages.sent(
+            workspace, campaign_=of, to=messages.person(workspace, f"p{n}@example.com"), at=NOW + left
+        )
+        for n in range(9)
+    ]
+
+    with time_machine.travel(NOW + timedelta(seconds=5), tick=False):
+        for one in rows:
+            message_news.project(
+                one.recipient.pk, News(state="bounced", suppresses="bounced"), NOW, told_by="resend"
+            )
+
+    assert Connection.objects.get(pk=sender.pk).is_usable
+    assert reputation.standing(sender, now=NOW).bounces == 0
 
 
 def _crowd(of, count):

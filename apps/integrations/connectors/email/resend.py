@@ -163,7 +163,8 @@ class Resend:
             told,
             key=_tag(data.get("tags"), "delivery"),
             provider_id=str(data.get("email_id") or ""),
-            message_id=str(data.get("message_id") or ""),
+            # Of a message to many the tag says which, and no earlier than the ledger could.
+            message_id=str(data.get("message_id") or _tag(data.get("tags"), "message")),
         )
 
 
