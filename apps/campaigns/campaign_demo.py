@@ -66,9 +66,12 @@ WORDS = (
 
 @dataclass(frozen=True)
 class Prepared:
-    """people: address → user id of everybody in the audience, for the fake that plays them."""
+    """people: address → user id of everybody in the audience, for the fake that plays them. provider: by
+    which it is sent.
+    """
 
     people: dict[str, str]
+    provider: Connection
     past: Campaign | None
     draft: Campaign | None
 
@@ -77,7 +80,7 @@ def prepare(approver: Actor, *, now: datetime, rng: np.random.Generator) -> Prep
     """Everything up to a draft that wants but a launch. What is there already stays."""
     actor = system(approver.workspace_id, "demo")
     sender = _connected(actor, mail.SENDER, SENDER, now=now)
-    _connected(actor, "resend", PROVIDER, now=now)
+    provider = _connected(actor, "resend", PROVIDER, now=now)
     topic, _ = Topic.objects.get_or_create(
         workspace_id=actor.workspace_id, key=TOPIC, defaults={"name": "News"}
     )
@@ -86,7 +89,7 @@ def prepare(approver: Actor, *, now: datetime, rng: np.random.Generator) -> Prep
     audience = _audience(actor, list(addresses), now=now)
     past = _past(approver, audience, topic, sender, now=now, rng=rng)
     draft = _draft(approver, audience, topic, sender, now=now)
-    return Prepared(people=dict(addresses.values()), past=past, draft=draft)
+    return Prepared(people=dict(addresses.values()), provider=provider, past=past, draft=draft)
 
 
 def _connected(actor: Actor, key: str, values: dict[str, str], *, now: datetime) -> Connection:

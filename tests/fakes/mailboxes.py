@@ -22,6 +22,7 @@ from uuid import uuid4
 
 from tests.fakes.resend import Resend
 from tests.fakes.server import SANDBOX, Fake, Reply, Seen, json_reply, route, text_reply
+from tests.fakes.telling import fate_of
 
 LINK = re.compile(r'href="([^"]*/c/[^"]+)"')
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0 Safari/537.36"
@@ -124,7 +125,8 @@ class Mailboxes(Fake):
             self._read.add(key)
             user, links = self._people.get(to), LINK.findall(letter.get("html") or "")
             chance = CLICKS_OF_DATES if "dates left" in letter["subject"] else CLICKS
-            if user and links and self._random.random() < chance:
+            has_it = fate_of(to) != "bounced"
+            if has_it and user and links and self._random.random() < chance:
                 wait = self._random.uniform(SOONEST, LATEST) / self._pace
                 self._plan(now + wait, lambda user=user, link=links[0]: self._follow(user, link))
 

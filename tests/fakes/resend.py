@@ -1,5 +1,5 @@
 """Resend as documented: an idempotency store of 24 hours, two requests a second, quotas, batches of 100,
-events signed as Svix does it.
+events signed as Svix does it and told to whoever asked for them (POST /webhooks).
 """
 
 import base64
@@ -8,14 +8,33 @@ import hmac
 import json
 import secrets
 import uuid
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any, ClassVar
 
 from tests.fakes import server
 from tests.fakes.server import Answer, Fake, Fault, Reply, Seen, json_reply, route
+from tests.fakes.telling import COMPLAINT_SECONDS, SOONEST_SECONDS, Teller, fate_of
 
 KEY = "re_123456789"
 SECRET = "whsec_" + base64.b64encode(b"resend-signing-secret-of-32bytes").decode()
 DAY = 86_400.0
+# With each kind what its event tells beside the message.
+TOLD: dict[str, dict[str, Any]] = {
+    "sent": {},
+    "delivered": {},
+    "delivery_delayed": {},
+    "bounced": {
+        "bounce": {
+            "type": "Permanent",
+            "subType": "General",
+            "message": "The recipient's mail server does not know this address.",
+        }
+    },
+    "complained": {},
+    "failed": {"failed": {"reason": "reached_daily_quota"}},
+    "suppressed": {"suppressed": {"reason": "previous_bounce"}},
+}
 
 
 def error(status: int, name: str, message: str = "", headers: dict[str, str] | None = None) -> Reply:
@@ -46,6 +65,22 @@ class Resend(Fake):
         self.sent: dict[str, dict[str, Any]] = {}
         self._answers: dict[str, tuple[float, bytes, Reply]] = {}
         self._asked: list[float] = []
+        self.teller = Teller()
+        self.wanted: set[str] = set()
+
+    @route("POST", r"/webhooks")
+    def listen(self, request: Seen) -> Reply:
+        """Events go there from now on; one address at a time, and the secret is always the same."""
+        if refused := self._refused(request):
+            return refused
+        kinds = {str(one).removeprefix("email.") for one in request.json.get("events") or []}
+        if not str(request.json.get("endpoint", "")).startswith("http") or not kinds:
+            return error(422, "missing_required_field", "Missing `endpoint` or `events` field.")
+        self.wanted = kinds
+        self.teller.reaches(request.json["endpoint"])
+        return json_reply(
+            {"object": "webhook", "id": str(uuid.uuid4()), "signing_secret": SECRET}, status=201
+        )
 
     @route("POST", r"/emails")
     def send(self, request: Seen) -> Reply:
@@ -119,15 +154,39 @@ class Resend(Fake):
     def _id(self, message: dict[str, Any]) -> str:
         key = str(uuid.uuid4())
         self.sent[key] = {"id": key, "last_event": "sent", **message}
+        fate = fate_of(message["to"][0])
+        self.tell("sent", key)
+        self.tell("bounced" if fate == "bounced" else "delivered", key, seconds=2 * SOONEST_SECONDS)
+        if fate == "complained":
+            self.tell("complained", key, seconds=COMPLAINT_SECONDS)
         return key
+
+    def tell_of(self, to: str, kind: str) -> bool:
+        """At once, of the last message to an address. False where it had none."""
+        keys = [key for key, one in self.sent.items() if to in one["to"]]
+        if keys:
+            self.tell(kind, keys[-1], seconds=0.0)
+        return bool(keys)
+
+    def tell(self, kind: str, key: str, *, seconds: float = SOONEST_SECONDS) -> None:
+        """Have an event of a message posted, if events of that kind were asked for."""
+        if kind in self.wanted:
+            self.teller.tell(partial(self._happened, kind, key, TOLD[kind]), seconds=seconds)
+
+    def _happened(self, kind: str, key: str, more: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
+        self.sent[key]["last_event"] = kind
+        return self.signed(self.event(f"email.{kind}", key, **more))
 
     def event(self, kind: str, key: str, **data: Any) -> dict[str, Any]:
         """The document of a webhook."""
-        tags = {one["name"]: one["value"] for one in self.sent[key].get("tags", [])}
+        of = self.sent[key]
+        tags = {one["name"]: one["value"] for one in of.get("tags", [])}
+        at = datetime.fromtimestamp(self.now(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        told = {"created_at": at, "email_id": key, "from": of.get("from", ""), "to": of["to"]}
         return {
             "type": kind,
-            "created_at": "2026-11-30T10:00:00.000Z",
-            "data": {"email_id": key, "to": self.sent[key]["to"], "tags": tags, **data},
+            "created_at": at,
+            "data": {**told, "subject": of.get("subject", ""), "tags": tags, **data},
         }
 
     def signed(self, document: dict[str, Any], *, at: float | None = None) -> tuple[bytes, dict[str, str]]:

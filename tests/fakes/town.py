@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from tests.fakes import fail_door
+from tests.fakes import fail_door, tell_door
 from tests.fakes.analytics import Amplitude, Mixpanel
 from tests.fakes.conversions import Ga4, GoogleConversions, MetaConversions
 from tests.fakes.google_ads import GoogleAds
@@ -140,6 +140,11 @@ class Town(Fake):
         except fail_door.NotUnderstood as error:
             return json_reply({"error": str(error)}, status=400)
         return json_reply({"waiting": fail_door.told(self.fakes)["waiting"]}, status=status)
+
+    @route("POST", r"/_tell")
+    def tell(self, request: Seen) -> Reply:
+        """{"service": "resend", "event": "bounced", "to": "ann@mail.example"}: of its last message."""
+        return self._at_the_door(lambda: tell_door.tell(_document(request), self.fakes), status=202)
 
     @route("GET", r"/")
     def seen_by_all(self, request: Seen) -> Reply:

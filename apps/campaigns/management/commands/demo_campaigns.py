@@ -15,10 +15,11 @@ from apps.accounts import scoping
 from apps.accounts.members import workspaces_for_staff
 from apps.accounts.models import Membership, Workspace
 from apps.campaigns import campaign_demo
-from apps.integrations import http
+from apps.integrations import http, inbound
 
 PATIENCE_SECONDS = 60
 SEED = 1
+EVENTS = ["email.sent", "email.delivered", "email.bounced", "email.complained"]
 
 
 class Command(BaseCommand):
@@ -41,6 +42,8 @@ class Command(BaseCommand):
             approver = campaign_demo.approver_of(found, owner.user_id, owner.user.email)
             rng = np.random.default_rng(SEED)
             made = campaign_demo.prepare(approver, now=timezone.now(), rng=rng)
+            told_at = inbound.url_of(made.provider)
+        _have_told(told_at)
         _teach(key or _kept_key(found), made.people)
         self.stdout.write(f"{len(made.people):,} people can be written to; “{campaign_demo.DRAFT}” waits.")
 
@@ -50,16 +53,32 @@ def _kept_key(workspace: Workspace) -> str:
     return str(json.loads(path.read_text())["api_key"]) if path.exists() else ""
 
 
+def _have_told(url: str) -> None:
+    """Have the fake of the provider tell here what becomes of messages, as one asks the provider itself."""
+    keys = {"Authorization": f"Bearer {campaign_demo.PROVIDER['api_key']}"}
+    _ask("resend/webhooks", {"endpoint": url, "events": EVENTS}, headers=keys)
+
+
 def _teach(key: str, people: dict[str, str]) -> None:
     """Tell the fake that plays the recipients who they are, and how to report what they buy."""
-    lesson = {"site": settings.SITE_URL, "api_key": key, "people": people}
+    _ask("mailboxes/teach", {"site": settings.SITE_URL, "api_key": key, "people": people})
+
+
+def _ask(path: str, document: dict[str, Any], *, headers: dict[str, str] | None = None) -> None:
+    request = http.Request(
+        method="POST", url=f"{settings.FAKES_URL}/{path}", headers=headers or {}, json=document
+    )
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        try:
-            request = http.Request(method="POST", url=f"{settings.FAKES_URL}/mailboxes/teach", json=lesson)
-            http.send(request, timeout_seconds=10)
-            return
-        except (http.NotSent, http.Failed) as error:
-            if time.monotonic() > deadline:
-                raise CommandError(f"The fakes at {settings.FAKES_URL} do not answer: {error}") from error
-            time.sleep(0.5)
+    while (trouble := _trouble_with(request)) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    if trouble:
+        raise CommandError(f"The fakes at {settings.FAKES_URL} do not answer: {trouble}")
+
+
+def _trouble_with(request: http.Request) -> str:
+    """Empty once it was taken."""
+    try:
+        status = http.send(request, timeout_seconds=10).status
+    except (http.NotSent, http.Failed) as error:
+        return str(error)
+    return "" if status < 400 else f"status {status}"
