@@ -203,10 +203,10 @@ holds(
     on_erase="keep_pseudonymous",
     on_merge="stay",  # they follow by when_merged below, since nobody is twice on one way
     blank=["facts"],
+    disguise=["cause"],  # a key that a program chose may hold an address
     not_personal=[
         "journey",
         "version",
-        "cause",
         "is_open",
         "step",
         "clock",

@@ -228,6 +228,8 @@ OBJECTS: dict[str, Builder] = {
     "accounts:key-revoke": _id_of(ApiKey, "key_id"),
     "accounts:consent": _id_of(Person, "public_id", "public_id"),
     "accounts:workspace-enter": lambda workspace: {"workspace_id": workspace.pk},
+    "accounts-api:person-export": _id_of(Person, "person_id", "public_id"),
+    "accounts-api:person-erase": _id_of(Person, "person_id", "public_id"),
     "accounts-api:job": _id_of(Job, "public_id", "public_id"),
     "accounts-api:job-cancel": _id_of(Job, "public_id", "public_id"),
     "accounts-api:api-key-revoke": _id_of(ApiKey, "key_id"),
@@ -440,6 +442,9 @@ BODIES: dict[tuple[str, str], Any] = {
     ("post", "integrations-api:report-repair"): None,
     ("post", "integrations-api:import-apply"): None,
     ("post", "integrations-api:import-undo"): None,
+    ("post", "accounts-api:person-find"): {"email": "ada@example.com"},
+    ("post", "accounts-api:person-export"): {"reason": "asked by letter"},
+    ("post", "accounts-api:person-erase"): {"reason": "asked by letter"},
     ("post", "accounts-api:api-key-list"): {
         "name": "shop",
         "scopes": ["read"],

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from apps.accounts import consent, events
+from apps.accounts import consent, events, people, privacy
 from apps.accounts.models import OutboxEvent
 from apps.attribution.events import ConversionsRecorded, TouchpointsStored
 from apps.campaigns.journeys import arrivals, drafts, hearing, streams, switches, todo
@@ -32,6 +32,17 @@ def test_nobody_is_twice_on_one_way(road):
     assert list(way.enter(ada).in_) == [ada.pk]
     assert way.enter(ada).refused == {ada.pk: "known"}
     assert way.enter(ada, cause="api:2").refused == {ada.pk: "in_flight"}
+
+
+def test_a_cause_that_names_somebody_is_forgotten_with_them(road, actor):
+    way = road("wait", WAIT)
+    ada = way.person()
+    people.identify(actor, user_id=ada.external_id, traits={"email": "ada@example.com"}, now=NOW)
+    way.enter(ada, cause="api:sign-up of ada@example.com")
+
+    privacy.erase(actor, ada, reason="asked", now=NOW)
+
+    assert "ada@" not in JourneyRun.objects.get().cause
 
 
 @pytest.mark.parametrize(("days", "may"), [(None, False), (0, True), (3, True), (30, False)])
