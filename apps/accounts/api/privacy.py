@@ -81,8 +81,7 @@ class PersonExportView(APIView):
     )
     def post(self, request: Request, person_id: UUID) -> Response:
         """All that is held on a person and on those who were merged into them. Audited."""
-        reason = _reason(request)
-        person = people.find_public(person_id)
+        person, reason = people.find_public(person_id), _reason(request)
         return Response(privacy.export(request._request.actor, person, now=timezone.now(), reason=reason))
 
 
@@ -98,8 +97,7 @@ class PersonEraseView(APIView):
         """Forget a person and those who were merged into them, for good. What counts elsewhere stays without
         them. Doing it again changes nothing.
         """
-        reason = _reason(request)
-        person = people.find_public(person_id)
+        person, reason = people.find_public(person_id), _reason(request)
         done = privacy.erase(request._request.actor, person, reason=reason, now=timezone.now())
         return Response(PersonErasedSerializer(done).data)
 
