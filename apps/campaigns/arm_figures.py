@@ -101,12 +101,41 @@ CLICKED = """
 MEANT = """
     WITH told AS (
         SELECT DISTINCT ON (e.person_id) v.key AS arm, e.person_id, e.first_exposed_at AS since,
-               coalesce(%(until)s::timestamptz, e.first_exposed_at + %(window)s::interval) AS until
+               %(until)s::timestamptz AS until
         FROM attribution_exposure AS e
         JOIN attribution_variant AS v ON v.workspace_id = e.workspace_id AND v.id = e.variant_id
         WHERE e.workspace_id = (SELECT %(workspace)s::bigint) AND e.experiment_id = %(experiment)s
           AND e.person_id IS NOT NULL
         ORDER BY e.person_id, e.first_exposed_at, e.id)
+"""
+# Of a triggered campaign each is counted from when they were led to it: for as long as messages of that day
+# took at most to leave (quiet hours, a rate, a pause), and then the window. Who got none has no less time.
+LED_TO = """
+    WITH led AS (
+        SELECT DISTINCT ON (e.person_id) v.key AS arm, e.person_id, e.first_exposed_at AS since
+        FROM attribution_exposure AS e
+        JOIN attribution_variant AS v ON v.workspace_id = e.workspace_id AND v.id = e.variant_id
+        WHERE e.workspace_id = (SELECT %(workspace)s::bigint) AND e.experiment_id = %(experiment)s
+          AND e.person_id IS NOT NULL
+        ORDER BY e.person_id, e.first_exposed_at, e.id
+    ), first AS (
+        SELECT DISTINCT ON (coalesce(p.merged_into_id, r.person_id))
+               coalesce(p.merged_into_id, r.person_id) AS person_id, r.state, r.settled_at
+        FROM campaigns_recipient AS r
+        LEFT JOIN accounts_person AS p
+          ON p.workspace_id = r.workspace_id AND p.id = r.person_id AND p.merged_into_id IS NOT NULL
+        WHERE r.workspace_id = (SELECT %(workspace)s::bigint) AND r.campaign_id = %(campaign)s
+        ORDER BY coalesce(p.merged_into_id, r.person_id), r.id
+    ), waited AS (
+        SELECT date_trunc('day', led.since, 'UTC') AS day,
+               max(greatest(first.settled_at - led.since, interval '0')) AS longest
+        FROM led JOIN first ON first.person_id = led.person_id AND first.state = 'sent'
+        GROUP BY 1
+    ), told AS (
+        SELECT led.arm, led.person_id, led.since,
+               least(led.since + coalesce(waited.longest, interval '0') + %(window)s::interval,
+                     coalesce(%(until)s::timestamptz, 'infinity')) AS until
+        FROM led LEFT JOIN waited ON waited.day = date_trunc('day', led.since, 'UTC'))
 """
 COLUMNS = ("people", "converted", "conversions", "conversions_squared", "revenue", "revenue_squared")
 OF_HOURS = ("clicked", "to_come", "last_sent_at")
@@ -218,9 +247,11 @@ def _lift(campaign: Campaign, *, now: datetime) -> list[ArmFigures]:
     """Both arms from the experiment's log: whatever became of the message, they are compared as drawn."""
     if campaign.lift_id is None:
         return []
-    is_broadcast = campaign.kind == Campaign.Kind.BROADCAST
-    until = (closes_at(campaign) or now) if is_broadcast else None
-    told = _asked(MEANT, campaign, experiment=campaign.lift_id, until=until)
+    closes = closes_at(campaign)
+    if campaign.kind == Campaign.Kind.BROADCAST:
+        told = _asked(MEANT, campaign, experiment=campaign.lift_id, until=closes or now)
+    else:
+        told = _asked(LED_TO, campaign, campaign=campaign.pk, experiment=campaign.lift_id, until=closes)
     return [_row(campaign, KINDS[key], row, now=now) for key, *row in told]
 
 

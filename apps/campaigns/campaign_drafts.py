@@ -11,7 +11,7 @@ from apps.accounts import audit
 from apps.accounts.errors import DomainError, Invalid, NotHere
 from apps.accounts.models import AuditEntry
 from apps.accounts.permissions import Actor, require
-from apps.campaigns import splitting
+from apps.campaigns import names, splitting
 from apps.campaigns.content.variants import COUNTED, WEIGHTS
 from apps.campaigns.models import Audience, Campaign, Topic
 from apps.integrations import mail
@@ -229,6 +229,8 @@ def _known(chosen: dict[str, Any]) -> dict[str, Any]:
 def _clean(made: Campaign) -> None:
     """Raises Invalid."""
     errors = _out_of_limits(made)
+    if not names.is_name(made.name):
+        errors["name"] = [names.FAULT]
     try:
         made.full_clean(validate_unique=False, validate_constraints=not errors, exclude={"workspace"})
     except ValidationError as error:

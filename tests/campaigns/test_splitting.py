@@ -17,6 +17,7 @@ from apps.campaigns import (
     campaign_reports,
     campaign_wording,
     campaigns,
+    delivery,
     splitting,
     winners,
 )
@@ -294,6 +295,48 @@ def test_a_campaign_that_takes_long_to_leave_has_its_whole_windows(actor, worksp
     found = campaign_reports.read(made, now=over).brought_conversions
     assert found.is_final
     assert found.total == pytest.approx(60 - 20 * len(messaged) / len(held))
+
+
+def test_a_triggered_message_that_waits_takes_nothing_from_what_it_brought(actor, workspace):
+    """It leaves three days after whoever was led to it was: more than the two days that they have to buy."""
+    draft = ready(workspace, variants=1, kind="triggered", hold_out_share=0.5, goal_days=2)
+    made = campaigns.launch(actor, draft, now=NOW)
+    crowd = PersonFactory.create_batch(300, workspace=workspace)
+    asked = [delivery.Asked(campaign=made, person_id=one.pk, occurrence="1") for one in crowd]
+    delivery.enqueue_many(asked, now=NOW)
+    late = NOW + timedelta(days=3)
+    send_all(made, at=late)
+    told, held = (
+        list(Recipient.objects.filter(state=state).values_list("person_id", flat=True))
+        for state in (STATE.SENT, STATE.HELD_OUT)
+    )
+    for person_id in [*told[:60], *held[:20]]:
+        convert(person_id, made, at=late + timedelta(days=1))
+    for person_id in [*told[60:80], *held[20:80]]:
+        convert(person_id, made, at=late + timedelta(days=2, minutes=1))
+
+    arm_figures.refresh(made, now=late + timedelta(days=4))
+
+    found = campaign_reports.read(made, now=late + timedelta(days=4)).brought_conversions
+    assert found.total == pytest.approx(60 - 20 * len(told) / len(held))
+
+
+def test_what_waited_on_one_day_gives_nobody_of_another_day_longer(actor, workspace):
+    draft = ready(workspace, variants=1, kind="triggered", hold_out_share=0.5, goal_days=2)
+    made = campaigns.launch(actor, draft, now=NOW)
+    crowd = PersonFactory.create_batch(200, workspace=workspace)
+    for half, day in ((crowd[:100], NOW), (crowd[100:], NOW + timedelta(days=10))):
+        asked = [delivery.Asked(campaign=made, person_id=one.pk, occurrence="1") for one in half]
+        delivery.enqueue_many(asked, now=day)
+        send_all(made, at=day + (timedelta(days=5) if day == NOW else timedelta()))
+    for person in crowd:
+        convert(person.pk, made, at=NOW + timedelta(days=13))
+
+    arm_figures.refresh(made, now=NOW + timedelta(days=20))
+
+    rows = ArmFigures.objects.filter(campaign=made, kind__in=["message", "held_out"])
+    assert sum(one.people for one in rows) == 200
+    assert sum(one.converted for one in rows) == 0
 
 
 def test_the_lift_is_looked_at_once_when_the_last_window_is_over(actor, workspace):

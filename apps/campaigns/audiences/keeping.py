@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 from apps.accounts import audit
 from apps.accounts.errors import DomainError, Invalid, NotHere
 from apps.accounts.permissions import Actor, require
+from apps.campaigns import names
 from apps.campaigns.audiences import asking, selecting, tree
 from apps.campaigns.audiences.reading import is_text
 from apps.campaigns.audiences.selecting import Found
@@ -119,6 +120,8 @@ def _name(name: str) -> str:
     told = name.strip() if isinstance(name, str) else ""
     if not is_text(told) or len(told) > LONGEST_NAME:
         raise Invalid({"name": [f"Give it a name of 1 to {LONGEST_NAME} characters."]})
+    if not names.is_name(told):
+        raise Invalid({"name": [names.FAULT]})
     return told
 
 

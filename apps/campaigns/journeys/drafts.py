@@ -10,6 +10,7 @@ from django.db import transaction
 from apps.accounts import audit, events
 from apps.accounts.errors import DomainError, Invalid, NotHere
 from apps.accounts.permissions import Actor, require
+from apps.campaigns import names
 from apps.campaigns.events import JourneyChanged
 from apps.campaigns.journeys import checks, graph, hearing, patterns, splits, streams
 from apps.campaigns.journeys.graph import Fault
@@ -211,4 +212,6 @@ def _named(name: str) -> str:
     cleaned = name.strip()
     if not 0 < len(cleaned) <= 120 or "\x00" in cleaned:
         raise Invalid({"name": ["A name of 1 to 120 characters."]})
+    if not names.is_name(cleaned):
+        raise Invalid({"name": [names.FAULT]})
     return cleaned

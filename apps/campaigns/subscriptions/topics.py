@@ -10,6 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from apps.accounts import audit, consent, scoping
 from apps.accounts.errors import DomainError, Invalid, NotHere
 from apps.accounts.permissions import Actor, require
+from apps.campaigns import names
 from apps.campaigns.models import Campaign, Content, Topic
 
 Basis = Topic.Basis
@@ -171,8 +172,8 @@ def _begin(now: datetime) -> list[Topic]:
 
 
 def _check(name: str) -> None:
-    if not name.strip():
-        raise Invalid({"name": ["Give it a name that people understand."]})
+    if not names.is_name(name):
+        raise Invalid({"name": [names.FAULT]})
 
 
 def _check_unused(topic: Topic) -> None:
