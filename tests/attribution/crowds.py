@@ -27,21 +27,38 @@ def experiment(actor, *, key="colour", variants=("blue", "green"), started_at=NO
     return experiments.start(actor, made, now=started_at)
 
 
-def show(made, people_ids, *, at=NOW, now=None, by_lot=False):
-    """Expose everybody: to each variant in turn, so that no test fails by the luck of a lot, or to what they
-    are assigned. Answers the variant of each.
+def show(made, people_ids, *, at=NOW, now=None):
+    """Expose everybody: each variant to its share of them, in turn, so that no test fails by the luck of a
+    lot. Answers the variant of each.
     """
-    if by_lot:
-        got = [one.variant for one in experiments.assign_many(made, [str(one) for one in people_ids], now=at)]
-    else:
-        keys = list(experiments.current_shares(made))
-        got = [keys[place % len(keys)] for place in range(len(people_ids))]
+    got = _in_turn(experiments.current_shares(made), len(people_ids))
     seen = [
         experiments.of_person(one, at=at, variant=variant)
         for one, variant in zip(people_ids, got, strict=True)
     ]
     experiments.expose(made, seen, now=now or at)
     return got
+
+
+def _in_turn(shares, count):
+    """Whoever is furthest behind their share is next."""
+    given, got = dict.fromkeys(shares, 0), []
+    for place in range(count):
+        key = max(shares, key=lambda one: shares[one] * (place + 1) - given[one])
+        given[key] += 1
+        got.append(key)
+    return got
+
+
+def of_each(units, variants, many):
+    """So many of each variant, as the lot gave them: of a thousand fair lots one is uneven enough to be
+    called broken.
+    """
+    kept = {}
+    for one, got in zip(units, variants, strict=True):
+        kept.setdefault(got, []).append(one)
+    assert min(map(len, kept.values())) >= many
+    return [one for own in kept.values() for one in own[:many]]
 
 
 def buy(workspace, people_ids, *, at, value="10", kind="purchase"):

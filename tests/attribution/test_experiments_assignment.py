@@ -40,7 +40,7 @@ def test_shares_are_those_that_were_asked_for(actor):
 
     got = Counter(_variants(experiments.find("k"), [str(number) for number in range(20_000)]))
 
-    assert got["new"] / 20_000 == pytest.approx(0.25, abs=0.012)
+    assert got["new"] / 20_000 == pytest.approx(0.25, abs=0.014)  # 4.6 standard errors
 
 
 def test_two_experiments_draw_independently(actor):
@@ -88,7 +88,7 @@ def test_no_experiment_touches_the_permanent_hold_out(actor):
 
     held = experiments.is_held_out(units, workspace=Workspace.objects.get())
 
-    assert sum(held) / 5_000 == pytest.approx(0.1, abs=0.015)
+    assert sum(held) / 5_000 == pytest.approx(0.1, abs=0.019)  # 4.5 standard errors
     for one in made:
         outside = [got.why == Why.HELD_OUT for got in experiments.assign_many(one, units, now=NOW)]
         assert outside == held
@@ -110,7 +110,7 @@ def test_whoever_has_seen_a_variant_keeps_it_under_new_shares(actor, workspace):
     before = crowds.show(made, crowd[:200])
 
     experiments.reweigh(
-        actor, made, {"blue": 1, "green": 99_999}, now=NOW + DAY, reason="blue is out of stock"
+        actor, made, {"blue": 1, "green": 99_999_999}, now=NOW + DAY, reason="blue is out of stock"
     )
 
     after = _variants(made, [str(one) for one in crowd], now=NOW + 2 * DAY)

@@ -24,7 +24,7 @@ def _drifted(actor, workspace, rng, rates=((0.05, 0.05), (0.20, 0.20)), **chosen
         if number:
             experiments.reweigh(actor, made, {"blue": 1, "green": 9}, now=NOW + DAY, reason="a good start")
         crowd = crowds.people(workspace, 4_000)
-        shown = crowds.show(made, crowd, at=at, by_lot=True)
+        shown = crowds.show(made, crowd, at=at)
         by_variant = dict(zip(("blue", "green"), of_phase, strict=True))
         crowds.buy_by_variant(workspace, crowd, shown, by_variant, at=at + HOUR)
     return made
@@ -75,8 +75,10 @@ def test_a_phase_that_lacks_a_variant_is_left_out_and_told(actor, workspace):
 
 
 def test_late_news_without_a_variant_is_of_the_shares_of_its_moment(actor, workspace):
-    made, crowd = crowds.experiment(actor), crowds.people(workspace, 2_000)
-    then = {one: experiments.assign(made, str(one), now=NOW).variant for one in crowd}
+    made, crowd = crowds.experiment(actor), crowds.people(workspace, 2_300)
+    lot = {one: experiments.assign(made, str(one), now=NOW).variant for one in crowd}
+    crowd = crowds.of_each(crowd, list(lot.values()), 1_000)
+    then = {one: lot[one] for one in crowd}
     experiments.reweigh(actor, made, {"blue": 1, "green": 9}, now=NOW + DAY, reason="a good start")
 
     experiments.expose(made, [experiments.of_person(one, at=NOW) for one in crowd], now=NOW + 2 * DAY)

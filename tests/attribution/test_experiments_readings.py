@@ -253,15 +253,15 @@ def test_a_broken_lot_names_no_winner_whatever_the_reason(actor, workspace):
 def test_shares_that_changed_on_the_way_are_no_broken_lot(actor, workspace):
     made = crowds.experiment(actor)
     crowd = crowds.people(workspace, 6_000)
-    crowds.show(made, crowd[:2_000], by_lot=True)
+    crowds.show(made, crowd[:2_000])
     experiments.reweigh(actor, made, {"blue": 1, "green": 9}, now=NOW + DAY, reason="a good first day")
-    crowds.show(made, crowd[2_000:], at=NOW + 2 * DAY, by_lot=True)
+    crowds.show(made, crowd[2_000:], at=NOW + 2 * DAY)
 
     shown = experiments.read(made, now=NOW + 20 * DAY)
 
     assert shown.by_variant["green"] > 3 * shown.by_variant["blue"]
     assert not shown.is_broken
-    assert shown.sample_ratio.p_value > 0.001
+    assert shown.sample_ratio.p_value > 0.99
 
 
 def test_outcomes_count_inside_the_window_only(actor, workspace):

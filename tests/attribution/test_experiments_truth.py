@@ -15,6 +15,7 @@ from apps.accounts import people
 from apps.attribution import demo, experiments, ingest, lift_tests, orders, parsing
 from apps.attribution.experiments import Arm
 from apps.attribution.maths import simulator
+from apps.attribution.maths.experiments.assignment import Split, places
 from apps.attribution.models import Exposure, LiftTest
 from tests.factories import NOW
 
@@ -41,12 +42,21 @@ def _known(workspace, company, begins):
     return np.asarray(found)
 
 
-def _expose(made, keys, begins):
-    """Everybody at the start; answers the variant of each."""
-    assigned = experiments.assign_many(made, [str(one) for one in keys.tolist()], now=begins)
-    seen = [experiments.of_person(one, at=begins) for one in keys.tolist()]
+def _expose(made, keys, company, begins):
+    """Everybody at the start; answers the variant of each.
+
+    The lot is drawn on the experiment's key and their ids in the company, which are the same each time, and
+    not on keys of this database: of twenty fair lots one leaves the truth outside the interval.
+    """
+    split = Split(salt=made.key, variants=tuple(experiments.current_shares(made)), weights=(1.0, 1.0))
+    drawn = places([one.encode() for one in company.people.external_ids()], split)
+    variant = np.array(split.variants)[drawn]
+    seen = [
+        experiments.of_person(one, at=begins, variant=got)
+        for one, got in zip(keys.tolist(), variant.tolist(), strict=True)
+    ]
     assert experiments.expose(made, seen, now=begins).stored == len(keys)
-    return np.array([one.variant for one in assigned])
+    return variant
 
 
 def _track(actor, company, lives_here):
@@ -107,11 +117,8 @@ def _started(actor, begins, *variants, **chosen):
     return experiments.start(actor, made, now=begins)
 
 
-@pytest.mark.parametrize(("times", "alpha"), [(1, 0.001), (12, 0.05)])
-def test_the_effect_of_better_letters_is_recovered(actor, workspace, times, alpha):
-    """The lot falls anew each time: what holds in 95 of 100 is held to four standard errors, and nothing is
-    found where there is nothing at a level that errs once in a thousand.
-    """
+@pytest.mark.parametrize("times", [1, 12])
+def test_the_effect_of_better_letters_is_recovered(actor, workspace, times):
     as_is, changed = _company(6_000, MARKET), _company(6_000, _with_effect("email", times))
     begins = demo._moment(as_is.start)
     truth = np.isfinite(changed.people.signed_up_at).mean() - np.isfinite(as_is.people.signed_up_at).mean()
@@ -123,17 +130,16 @@ def test_the_effect_of_better_letters_is_recovered(actor, workspace, times, alph
         planned_units=6_000,
         minimum_effect=0.2,
         planned_looks=1,
-        alpha=alpha,
     )
 
     keys = _known(workspace, as_is, begins)
-    variant = _expose(made, keys, begins)
+    variant = _expose(made, keys, as_is, begins)
     _track(actor, as_is, variant == "as_is")
     _track(actor, changed, variant == "better_letters")
     look = experiments.turn(made, now=begins + timedelta(days=100))
 
     arm = look.figures["arms"][1]
-    assert abs(arm["effect"]["difference"] - truth) <= 4 * arm["effect"]["standard_error"]
+    assert arm["effect"]["low"] <= truth <= arm["effect"]["high"]
     assert look.favours == ("" if times == 1 else "better_letters")
     assert (truth == 0) == (times == 1)
 
@@ -147,7 +153,7 @@ def test_what_a_channel_caused_is_measured_by_doing_without_it(actor, workspace)
     made = _started(actor, begins, "without", "with", metric="conversions", planned_units=count)
 
     keys = _known(workspace, with_it, begins)
-    variant = _expose(made, keys, begins)
+    variant = _expose(made, keys, with_it, begins)
     for company, lives_here in ((without, variant == "without"), (with_it, variant == "with")):
         _track(actor, company, lives_here)
         _touch(actor, company, lives_here)
@@ -160,7 +166,7 @@ def test_what_a_channel_caused_is_measured_by_doing_without_it(actor, workspace)
     truth = with_it.truth.incremental_sign_ups[place].sum()
     assert lost.sum() == truth
     here = truth * (variant == "with").mean()
-    assert abs(measured.incremental - here) < 3.3 * measured.standard_error
+    assert abs(measured.incremental - here) < 1.96 * measured.standard_error
     assert measured.incremental > 1.96 * measured.standard_error
     assert measured.covered_share == 1.0
     assert Exposure.objects.count() == count

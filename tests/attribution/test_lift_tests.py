@@ -111,10 +111,10 @@ def test_what_cannot_be_divided_has_no_ratio(actor, workspace, sold):
 def _held_out(actor, workspace, variants, *, variant="", shares=None, unit="person"):
     made = crowds.experiment(actor, variants=variants, metric="conversions", covariate_days=0.0, unit=unit)
     crowd = crowds.people(workspace, 3_000)
-    crowds.show(made, crowd, by_lot=True)
+    crowds.show(made, crowd)
     if shares:
         experiments.reweigh(actor, made, shares, now=NOW + DAY, reason="more of it")
-        crowds.show(made, crowds.people(workspace, 9_000), at=NOW + 2 * DAY, by_lot=True)
+        crowds.show(made, crowds.people(workspace, 9_000), at=NOW + 2 * DAY)
     made = experiments.stop(actor, made, now=NOW + 3 * DAY)
     ChannelFactory(workspace=workspace, key="video")
     crowds.buy(workspace, crowd[:600], at=NOW + timedelta(hours=1))
