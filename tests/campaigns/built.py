@@ -1,15 +1,19 @@
 """A campaign that is ready to leave: a sender, a provider, a topic, people who agreed, two variants."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from math import sqrt
 from typing import Any
+
+from django.db import transaction
 
 from apps.accounts.models import ConsentRecord, Person, Workspace
 from apps.accounts.permissions import Actor, system
 from apps.attribution.models import Conversion
 from apps.campaigns import campaigns
+from apps.campaigns.content import blocks
 from apps.campaigns.content import variants as variants_of
-from apps.campaigns.delivery import snapshotting
+from apps.campaigns.delivery import snapshotting, timing
 from apps.campaigns.models import (
     Audience,
     AudienceMember,
@@ -97,6 +101,44 @@ def launched(actor: Actor, campaign: Campaign, *, now: datetime = NOW, **how: An
     made = campaigns.launch(actor, campaign, now=now, **how)
     take_snapshot(made)
     return campaigns.find(made.public_id)
+
+
+def launched_evenly(actor: Actor, make: Callable[[], Campaign]) -> Campaign:
+    """What `make` makes ready, launched; made anew until its lots fell evenly. Of a thousand fair lots one is
+    uneven enough to be called broken, and then nothing is told.
+    """
+    for _ in range(20):
+        with transaction.atomic():
+            found = launched(actor, make())
+            if _fell_evenly(found):
+                return found
+            transaction.set_rollback(True)
+    raise AssertionError("twenty lots that fell unevenly are no luck")
+
+
+def _fell_evenly(campaign: Campaign) -> bool:
+    """Each lot within two standard errors of what it was to be: of hold-outs, variants, hours and texts."""
+    rows = Recipient.objects.filter(campaign=campaign)
+    told, drew = rows.exclude(state="held_out"), rows.filter(is_timed__isnull=False)
+    plain = [blocks.is_plain(campaign.pk, one) for one in rows.values_list("person_id", flat=True)]
+    lots = [
+        (rows.filter(state="held_out").count(), rows.count(), _held_share(campaign)),
+        (drew.filter(is_timed=False).count(), drew.count(), timing.CONTROL_SHARE),
+        (sum(plain), len(plain), blocks.CONTROL_SHARE),
+    ]
+    sent, contents = told.filter(content__isnull=False), Content.objects.filter(campaign=campaign)
+    weights = {one.pk: one.weight for one in contents}
+    lots += [
+        (sent.filter(content=key).count(), sent.count(), weight / sum(weights.values()))
+        for key, weight in weights.items()
+    ]
+    return all(abs(got - of * share) <= 2 * sqrt(of * share * (1 - share)) for got, of, share in lots)
+
+
+def _held_share(campaign: Campaign) -> float:
+    """Of the campaign, and of the workspace for good."""
+    for_good = Workspace.objects.get().settings.get("experiments_holdout_share", 0.0)
+    return for_good + (1 - for_good) * campaign.hold_out_share
 
 
 def take_snapshot(campaign: Campaign) -> None:

@@ -13,7 +13,7 @@ from apps.campaigns.delivery import writing
 from apps.campaigns.models import ArmFigures, Campaign, Content, Engagement, Recipient, Topic
 from apps.campaigns.subscriptions import topics
 from apps.integrations import bulk_mail
-from tests.campaigns.built import launched, ready, send_all, somebody
+from tests.campaigns.built import launched, launched_evenly, ready, send_all, somebody
 from tests.campaigns.content.letters_of import TOKENS, letter
 from tests.campaigns.delivery import conftest as delivery_fixtures
 from tests.campaigns.delivery.conftest import launch, work
@@ -223,7 +223,7 @@ def test_a_fifth_of_the_people_is_drawn():
 
 
 def test_letters_that_leave_follow_the_lot(workspace, campaign, people, sink, at_smtp):
-    made_people = people(30, wedding_date=(timezone.now() + timedelta(days=30)).date().isoformat())
+    made_people = people(60, wedding_date=(timezone.now() + timedelta(days=30)).date().isoformat())
     made = campaign()
     Content.objects.filter(campaign=made).update(body=PHASES)
     blocks.mark(made, list(Content.objects.filter(campaign=made)))
@@ -297,7 +297,7 @@ def test_a_service_message_is_left_whole(workspace):
 
 
 def test_what_the_texts_brought_is_read_once_all_windows_are_over(actor, workspace):
-    made = launched(actor, _with_blocks(workspace, many=600))
+    made = launched_evenly(actor, lambda: _with_blocks(workspace, many=600))
     send_all(made, at=NOW)
     rows = list(Recipient.objects.filter(campaign=made))
     plain = [row for row in rows if blocks.is_plain(made.pk, row.person_id)]
@@ -337,7 +337,7 @@ def test_few_are_told_how_many_more_it_takes(actor, workspace):
 
 
 def test_a_triggered_campaign_is_read_as_windows_end(actor, workspace):
-    made = launched(actor, _with_blocks(workspace, many=400))
+    made = launched_evenly(actor, lambda: _with_blocks(workspace, many=400))
     send_all(made, at=NOW)
     Campaign.objects.filter(pk=made.pk).update(kind=Campaign.Kind.TRIGGERED)
     made = campaigns.find(made.public_id)

@@ -13,7 +13,7 @@ from apps.campaigns.content import ai, ai_switch, variants
 from apps.campaigns.delivery import limits
 from apps.campaigns.maths.arm_sums import Brought
 from apps.campaigns.models import AiDraft, Campaign, Content, FlagChoice, Recipient, SendCount
-from tests.campaigns.built import click, convert, launched, ready, send_all
+from tests.campaigns.built import click, convert, launched, launched_evenly, ready, send_all
 from tests.factories import NOW, PersonFactory, member
 
 LATER = NOW + timedelta(hours=2)
@@ -358,7 +358,7 @@ def test_more_than_goes_without_saying_is_typed(page, workspace):
 
 
 def test_the_answer_is_the_first_line(page, workspace, actor):
-    made = launched(actor, ready(workspace, many=400, hold_out_share=0.5))
+    made = launched_evenly(actor, lambda: ready(workspace, many=400, hold_out_share=0.5))
     send_all(made, at=NOW)
     sent = Recipient.objects.filter(state="sent")
     for row in sent[:90]:

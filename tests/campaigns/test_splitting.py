@@ -24,7 +24,7 @@ from apps.campaigns import (
 from apps.campaigns.content import variants
 from apps.campaigns.models import ArmFigures, Campaign, Chunk, Content, Engagement, Recipient, SendRun, Topic
 from tests.attribution import many_rows
-from tests.campaigns.built import click, convert, launched, ready, send_all
+from tests.campaigns.built import click, convert, launched, launched_evenly, ready, send_all
 from tests.factories import NOW, PersonFactory
 
 LATER = NOW + timedelta(hours=1)
@@ -33,6 +33,10 @@ STATE = Recipient.State
 
 def _launched(actor, workspace, **chosen):
     return launched(actor, ready(workspace, **chosen))
+
+
+def _evenly(actor, workspace, **chosen):
+    return launched_evenly(actor, lambda: ready(workspace, **chosen))
 
 
 def _people(campaign):
@@ -144,7 +148,7 @@ def test_nobody_is_held_out_of_what_they_wait_for(actor, workspace):
 
 
 def _sent(actor, workspace, **chosen):
-    made = _launched(actor, workspace, **{"many": 600, "test_share": 0.8, **chosen})
+    made = _evenly(actor, workspace, **{"many": 600, "test_share": 0.8, **chosen})
     send_all(made, at=NOW)
     return made
 
@@ -257,7 +261,7 @@ def test_the_experiments_page_says_the_same(actor, workspace):
 
 
 def test_what_it_brought_is_the_difference_to_those_who_got_nothing(actor, workspace):
-    made = _launched(actor, workspace, many=400, variants=1, hold_out_share=0.5)
+    made = _evenly(actor, workspace, many=400, variants=1, hold_out_share=0.5)
     send_all(made, at=NOW)
     messaged = list(Recipient.objects.filter(state=STATE.SENT).values_list("person_id", flat=True))
     held = list(Recipient.objects.filter(state=STATE.HELD_OUT).values_list("person_id", flat=True))
@@ -278,7 +282,7 @@ def test_what_it_brought_is_the_difference_to_those_who_got_nothing(actor, works
 
 def test_a_campaign_that_takes_long_to_leave_has_its_whole_windows(actor, workspace):
     """A ramp or a pause: messages leave ten days after the lot, with seven days to buy."""
-    made = _launched(actor, workspace, many=400, variants=1, hold_out_share=0.5)
+    made = _evenly(actor, workspace, many=400, variants=1, hold_out_share=0.5)
     late = NOW + timedelta(days=10)
     send_all(made, at=late)
     messaged = list(Recipient.objects.filter(state=STATE.SENT).values_list("person_id", flat=True))
@@ -356,7 +360,7 @@ def test_the_lift_is_looked_at_once_when_the_last_window_is_over(actor, workspac
 
 
 def test_once_all_windows_are_over_the_interval_is_narrower_and_stands(actor, workspace):
-    made = _launched(actor, workspace, many=400, variants=1, hold_out_share=0.5)
+    made = _evenly(actor, workspace, many=400, variants=1, hold_out_share=0.5)
     send_all(made, at=NOW)
     for row in Recipient.objects.all()[:90]:
         convert(row.person_id, made, at=NOW + timedelta(days=1))
@@ -417,7 +421,7 @@ def test_who_turned_out_to_be_somebody_else_counts_as_the_survivor(actor, worksp
 
 def test_own_hours_are_compared_among_those_who_drew_one(actor, workspace):
     """Those who wait for the winner got it at the common hour without a lot, and are in no comparison."""
-    made = _launched(actor, workspace, many=600, test_share=0.5, is_time_optimised=True)
+    made = _evenly(actor, workspace, many=600, test_share=0.5, is_time_optimised=True)
     waited = Recipient.objects.filter(campaign=made, state=STATE.WAITING)
     assert set(waited.values_list("is_timed", flat=True)) == {None}
     content = splitting.contents_of(made)[0]
@@ -548,7 +552,7 @@ def test_too_little_says_so_and_names_no_figure(actor, workspace):
 
 def test_a_message_to_the_wrong_half_is_no_difference(actor, workspace):
     """Nobody of the held out converts less for chance alone: the interval holds zero."""
-    made = _launched(actor, workspace, many=400, variants=1, hold_out_share=0.5)
+    made = _evenly(actor, workspace, many=400, variants=1, hold_out_share=0.5)
     send_all(made, at=NOW)
     for number, row in enumerate(Recipient.objects.order_by("person_id")):
         if number % 4 == 0:
