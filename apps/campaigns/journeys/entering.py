@@ -14,6 +14,7 @@ from django.db.models.functions import Coalesce
 from apps.accounts.models import Person, Workspace
 from apps.campaigns import flags
 from apps.campaigns.journeys import counts
+from apps.campaigns.journeys.graph import SHORTEST_ROUND
 from apps.campaigns.journeys.sources import Happening
 from apps.campaigns.models import Journey, JourneyMove, JourneyRun, JourneyVersion
 
@@ -25,7 +26,7 @@ ENTER = "enter"
 @dataclass
 class Let:
     """in_: person → run. refused: person → why: known, in_flight, too_soon, over_limit, gone, too_old,
-    switched_off.
+    own_end, switched_off.
     """
 
     in_: dict[int, int] = field(default_factory=dict)
@@ -33,10 +34,19 @@ class Let:
 
 
 @transaction.atomic
-def enter(journey_id: int, happenings: Sequence[Happening], *, now: datetime, is_asked: bool = False) -> Let:
+def enter(
+    journey_id: int,
+    happenings: Sequence[Happening],
+    *,
+    now: datetime,
+    is_asked: bool = False,
+    is_of_journeys: bool = False,
+) -> Let:
     """Let in whom these happenings bring. Locks the journey against other entries, not against moves.
 
-    is_asked: a person or a program asks for it, so that when it happened does not matter.
+    is_asked: a person or a program asks for it, so that when it happened does not matter. is_of_journeys:
+    a journey's end brings them, so that nobody goes round and round: a journey's own end brings nobody into
+    it, and that of another nobody within SHORTEST_ROUND.
     """
     journey = Journey.objects.select_for_update(no_key=True).get(pk=journey_id)
     let = Let()
@@ -50,7 +60,10 @@ def enter(journey_id: int, happenings: Sequence[Happening], *, now: datetime, is
     if not is_asked:
         since = max(journey.live_since or now, now - FRESH)
         _keep(found, let, "too_old", lambda one: one.occurred_at >= since)
-    _refuse_by_past(journey, version.graph["reentry_days"], found, let, now)
+    if is_of_journeys:
+        _keep(found, let, "own_end", lambda one: one.facts.get("journey_id") != str(journey.public_id))
+    pause = SHORTEST_ROUND if is_of_journeys else timedelta(0)
+    _refuse_by_past(journey, version.graph["reentry_days"], found, let, now, pause=pause)
     room = _room(journey, now)
     for person in list(found)[room:]:
         del found[person]
@@ -89,7 +102,13 @@ def _keep(found: dict[int, Happening], let: Let, why: str, is_good: Callable[[Ha
 
 
 def _refuse_by_past(
-    journey: Journey, reentry_days: int | None, found: dict[int, Happening], let: Let, now: datetime
+    journey: Journey,
+    reentry_days: int | None,
+    found: dict[int, Happening],
+    let: Let,
+    now: datetime,
+    *,
+    pause: timedelta,
 ) -> None:
     past = JourneyRun.objects.filter(journey=journey, person__in=list(found))
     causes = set(past.values_list("person_id", "cause"))
@@ -97,13 +116,13 @@ def _refuse_by_past(
     in_flight = set(past.filter(is_open=True).values_list("person_id", flat=True))
     _keep(found, let, "in_flight", lambda one: one.person_id not in in_flight)
     last = dict(past.values("person_id").annotate(last=Max("entered_at")).values_list("person_id", "last"))
-    _keep(found, let, "too_soon", lambda one: _may_again(last.get(one.person_id), reentry_days, now))
+    _keep(found, let, "too_soon", lambda one: _may_again(last.get(one.person_id), reentry_days, pause, now))
 
 
-def _may_again(last: datetime | None, reentry_days: int | None, now: datetime) -> bool:
+def _may_again(last: datetime | None, reentry_days: int | None, pause: timedelta, now: datetime) -> bool:
     if last is None:
         return True
-    return reentry_days is not None and now >= last + timedelta(days=reentry_days)
+    return reentry_days is not None and now >= last + max(pause, timedelta(days=reentry_days))
 
 
 def _room(journey: Journey, now: datetime) -> int:

@@ -20,6 +20,7 @@ from django.utils import timezone
 from apps.accounts import events, scoping
 from apps.accounts.events import Event
 from apps.accounts.models import Delivery, OutboxEvent
+from apps.campaigns.events import JourneyLeft
 from apps.campaigns.journeys import entering, graph, sources, wheres
 from apps.campaigns.journeys.sources import Happening, Source
 from apps.campaigns.models import Journey, JourneyRun, JourneyVersion
@@ -149,14 +150,14 @@ def _parts(published: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def take(source: Source, happenings: Iterable[Happening], *, now: datetime) -> None:
     """Bring them, however many, to those in flight first: what lets somebody in is no news of their way."""
-    entries = _ways_in(source)
+    entries, is_ours = _ways_in(source), source.key == JourneyLeft.name
     stream = iter(happenings)
     while part := list(islice(stream, AT_ONCE)):
         _write_down(source, part)
         for journey_id, wanted in entries:
             chosen = [one for one in part if any(wheres.holds(where, one.facts) for where in wanted)]
             if chosen:
-                entering.enter(journey_id, chosen, now=now)
+                entering.enter(journey_id, chosen, now=now, is_of_journeys=is_ours)
 
 
 def _ways_in(source: Source) -> list[tuple[int, list[list[dict[str, Any]]]]]:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 
 from apps.accounts import consent, events, people, privacy
 from apps.accounts.models import OutboxEvent
@@ -154,6 +155,46 @@ def test_another_journeys_end_brings_people_in(road, workspace):
     row.refresh_from_db()
     hearing.hear(event, row)
     assert JourneyRun.objects.get(journey=second.journey).person_id == ada.pk
+
+
+LEFT = "campaigns.journey.left"
+
+
+def _ended(way):
+    """The newest end of a journey is told."""
+    row = OutboxEvent.objects.filter(name=LEFT).latest("pk")
+    OutboxEvent.objects.filter(pk=row.pk).update(created_at=way.now)
+    row.refresh_from_db()
+    with time_machine.travel(way.now, tick=False):
+        hearing.hear(events._rebuild(row), row)
+
+
+def test_a_journeys_own_end_brings_nobody_into_it(road):
+    way = road("out", OUT, entries=[API, {"kind": "event", "source": LEFT, "where": []}], reentry_days=0)
+    ada = way.person()
+    way.enter(ada)
+    way.tick()
+    way.now += timedelta(days=1)
+    _ended(way)
+    assert JourneyRun.objects.count() == 1
+
+
+def test_two_journeys_that_bring_people_to_each_other_turn_no_faster_than_once_an_hour(road):
+    listening = {"kind": "event", "source": LEFT, "where": []}
+    one = road("out", OUT, entries=[API, listening], reentry_days=0)
+    two = road("out", OUT, entries=[listening], reentry_days=0)
+    ada = one.person()
+    one.enter(ada)
+    for way in (one, two, one, two):
+        way.now = one.now
+        way.tick()
+        one.now += timedelta(minutes=10)
+        _ended(one)
+    assert JourneyRun.objects.count() == 2
+
+    one.now = NOW + timedelta(hours=2)
+    _ended(one)
+    assert JourneyRun.objects.filter(journey=one.journey).count() == 2
 
 
 @committed
