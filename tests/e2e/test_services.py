@@ -162,6 +162,18 @@ def test_a_conversion_goes_out_an_alert_fires_and_is_over(tab, site, send, look)
     assert seen.complaints == []
 
 
+def test_what_is_said_of_a_service_fits_a_narrow_page(tab):
+    """Addresses that are to be copied have no space to break at."""
+    seen = tab(width=360)
+    seen.page.goto("/integrations/")
+    links = seen.page.locator("main a[href^='/integrations/connect/']").all()
+    addresses = sorted({str(one.get_attribute("href")) for one in links})
+    assert len(addresses) > 10
+    for address in addresses:
+        seen.page.goto(address)
+        fits(seen.page)
+
+
 @pytest.mark.parametrize("width", [1280, 360])
 def test_a_post_is_written_approved_published_and_taken_down(tab, site, width):
     facebook = site.town.fakes["facebook_pages"]
