@@ -150,6 +150,8 @@ ACROSS_ROLE = env.str("ACROSS_ROLE", default=f"{DATABASES['default']['USER']}_ac
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = _embedded.redis_url if _embedded and "redis" in EMBEDDED_SERVICES else env.str("REDIS_URL")
+# A web request waits no longer for it; then it counts as lost (apps/accounts/redis_link.py).
+REDIS_TIMEOUT_SECONDS = 0.25
 CACHES = {
     "default": {"BACKEND": "apps.accounts.cache.RedisOrMemory", "LOCATION": REDIS_URL},
     # What pages and answers look like once computed (attribution/drawings.py): about 12 MB at most.

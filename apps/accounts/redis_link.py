@@ -15,7 +15,6 @@ from redis.retry import Retry
 
 log = structlog.get_logger(__name__)
 
-TIMEOUT_SECONDS = 0.25
 # While it is lost, one request in this time asks again; the others go on without it.
 ASK_AGAIN_SECONDS = 2.0
 LOG_EVERY_SECONDS = 60.0
@@ -34,8 +33,8 @@ class RedisLink:
         # One retry and only for a broken connection: those in the pool are stale after a restart of Redis.
         self.client: Redis = Redis.from_url(
             url,
-            socket_timeout=TIMEOUT_SECONDS,
-            socket_connect_timeout=TIMEOUT_SECONDS,
+            socket_timeout=settings.REDIS_TIMEOUT_SECONDS,
+            socket_connect_timeout=settings.REDIS_TIMEOUT_SECONDS,
             retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionLost,)),
         )
         self.clock = clock

