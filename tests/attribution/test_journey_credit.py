@@ -241,5 +241,5 @@ def test_a_journey_of_many_touches_is_shared_in_no_time():
 
     shares = _spread_over(keys, {"a": 0.4, "b": 0.3, "c": 0.2, "d": 0.1})
 
-    assert time.perf_counter() - started < 2  # quadratic, it took minutes
+    assert time.perf_counter() - started < 20  # quadratic, it took minutes
     assert shares[:4] == pytest.approx([0.4 / 25_000, 0.3 / 25_000, 0.2 / 25_000, 0.1 / 25_000])

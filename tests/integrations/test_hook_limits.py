@@ -202,13 +202,13 @@ def test_a_body_that_drips_is_cut_off(port, settings, path):
         client.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n".encode())
         client.settimeout(0.1)
         answer = b""
-        while not answer and time.monotonic() - began < 5:
+        while not answer and time.monotonic() - began < 20:
             client.sendall(b"x")
             with suppress(TimeoutError):
                 answer = client.recv(1_000)
 
     assert answer.startswith(b"HTTP/1.1 408")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 15  # to its end it would take 90
 
 
 def of_the_database() -> int:

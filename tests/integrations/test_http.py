@@ -103,7 +103,7 @@ def test_the_deadline_holds_however_the_service_dawdles(shop, fault):
     with pytest.raises(TooLate):
         order(shop, seconds=0.4)
 
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 2.9  # sooner than either answer
 
 
 def test_a_redirect_is_an_answer_and_is_not_followed(shop):

@@ -160,7 +160,7 @@ def test_what_drips_is_cut_off(case, fake, connection, fault):
 
     assert Kind.UNKNOWN in kinds
     assert Kind.OK not in kinds
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 7  # a drop each 0.05 s takes longer
 
 
 @pytest.mark.parametrize("case", [one for one in CASES if one.service not in WORDLESS], indirect=True)

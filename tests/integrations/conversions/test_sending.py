@@ -563,7 +563,7 @@ def test_who_tells_of_a_change_waits_for_who_tells_of_another(open_, workspace):
         other.start()
         other.join(timeout=0.5)
         is_waiting = other.is_alive()
-    other.join(timeout=10)
+    other.join(timeout=30)
 
     assert (is_waiting, other.is_alive()) == (True, False)
 

@@ -41,16 +41,16 @@ def test_a_server_that_falls_silent_is_waited_for_until_the_deadline(sink, sessi
 
     assert fates(found) == [Fate.ACCEPTED] * 2 + [Fate.UNKNOWN] + [Fate.UNSENT] * 2
     assert found[2].reason == "TimeoutError after the content"
-    assert 1.0 < time.monotonic() - began < 4.0
+    assert 1.0 < time.monotonic() - began < 15
 
 
 def test_the_time_is_that_of_each_batch(sink, session):
-    assert fates(session.send("hello@studio.example", POSTS, seconds=1.0)) == [Fate.ACCEPTED] * 5
-    time.sleep(1.1)
+    assert fates(session.send("hello@studio.example", POSTS, seconds=2.0)) == [Fate.ACCEPTED] * 5
+    time.sleep(2.1)
     assert fates(session.send("hello@studio.example", POSTS, seconds=30.0)) == [Fate.ACCEPTED] * 5
     sink.gate.close_after(1)
     began = time.monotonic()
 
     assert fates(session.send("hello@studio.example", POSTS, seconds=1.0))[0] == Fate.UNKNOWN
 
-    assert time.monotonic() - began < 4.0
+    assert time.monotonic() - began < 15
