@@ -412,7 +412,7 @@ _processors: list[Any] = [
     structlog.processors.format_exc_info,
     without_values,
 ]
-LOGGING = {
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {

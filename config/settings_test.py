@@ -1,7 +1,7 @@
 """The few settings that differ under test."""
 
 from config.settings import *  # noqa: F403
-from config.settings import INSTALLED_APPS
+from config.settings import INSTALLED_APPS, LOGGING
 
 INSTALLED_APPS = ["tests.emptying", *INSTALLED_APPS]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
@@ -10,7 +10,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-LOG_LEVEL = "WARNING"
+LOGGING = {**LOGGING, "root": {**LOGGING["root"], "level": "WARNING"}}
 # Tasks run where they are sent, once the transaction has committed.
 CELERY_BROKER_URL = "memory://"
 CELERY_TASK_ALWAYS_EAGER = True
