@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -77,7 +78,7 @@ class PersonExportView(APIView):
     @extend_schema(
         operation_id="people_export",
         request=PersonReasonSerializer,
-        responses={200: OpenApiResponse(serializers.DictField()), 404: NOT_FOUND},
+        responses={200: OpenApiTypes.OBJECT, 404: NOT_FOUND},
     )
     def post(self, request: Request, person_id: UUID) -> Response:
         """All that is held on a person and on those who were merged into them. Audited."""
