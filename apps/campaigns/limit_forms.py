@@ -24,14 +24,28 @@ class DomainsField(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         lines = (line.replace("=", " ").split() for line in (value or "").splitlines())
-        return dict(_domain(parts) for parts in lines if parts)
+        found: dict[str, int] = {}
+        for domain, number in (_domain(parts) for parts in lines if parts):
+            if domain in found:
+                raise forms.ValidationError(f"{domain} stands here twice.")
+            found[domain] = number
+        return found
 
 
 def _domain(parts: list[str]) -> tuple[str, int]:
-    told = " ".join(parts)[:60]
-    if len(parts) != 2 or "." not in parts[0] or "@" in parts[0] or not _is_number(parts[1]):
+    domain = _in_ascii(parts[0])
+    if len(parts) != 2 or "." not in domain or "@" in domain or not _is_number(parts[1]):
+        told = " ".join(parts)[:60]
         raise forms.ValidationError(f"“{told}” is not a domain and a number, such as gmail.com 1000.")
-    return parts[0].lower(), int(parts[1])
+    return domain, int(parts[1])
+
+
+def _in_ascii(domain: str) -> str:
+    """As envelopes have it; empty for what is none."""
+    try:
+        return domain.lower().encode("idna").decode()
+    except UnicodeError:
+        return ""
 
 
 def _is_number(text: str) -> bool:

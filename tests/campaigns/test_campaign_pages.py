@@ -429,7 +429,7 @@ LIMITS = {
     "cap_days": "7",
     "warm_up": "on",
     "sender_per_hour": "5000",
-    "domains_per_hour": "Gmail.com 1000\noutlook.com = 500",
+    "domains_per_hour": "Gmail.com 1000\noutlook.com = 500\nBücher.example 10",
     "recipients_limit": "200000",
 }
 
@@ -442,7 +442,7 @@ def test_an_owner_says_how_much_may_leave(page, client, workspace):
     workspace.refresh_from_db()
     told = limits.of_workspace(workspace, now=NOW)
     assert (told.cap, told.warms_up, told.sender_per_hour) == ((4, 7), True, 5_000)
-    assert told.domains_per_hour == {"gmail.com": 1_000, "outlook.com": 500}
+    assert told.domains_per_hour == {"gmail.com": 1_000, "outlook.com": 500, "xn--bcher-kva.example": 10}
     assert workspace.settings["campaign_recipients_limit"] == 200_000
     assert "Nobody gets more than 4 messages in 7 days" in _text(page.get("/campaigns/limits/"))
     client.force_login(member(workspace, "operator"))
@@ -464,6 +464,8 @@ def test_an_owner_says_how_much_may_leave(page, client, workspace):
         ({"domains_per_hour": "ann@gmail.com 10"}, "is not a domain and a number"),
         ({"domains_per_hour": "gmail.com many"}, "is not a domain and a number"),
         ({"domains_per_hour": "gmail.com 0"}, "is not a domain and a number"),
+        ({"domains_per_hour": "a..example 5"}, "is not a domain and a number"),
+        ({"domains_per_hour": "gmail.com 5\nGMAIL.com 9"}, "gmail.com stands here twice"),
         ({"cap_days": ""}, "In how many days?"),
         ({"cap_messages": ""}, "How many?"),
         ({"cap_days": "91"}, "less than or equal to 90"),
