@@ -119,13 +119,10 @@ LED_TO = """
           AND e.person_id IS NOT NULL
         ORDER BY e.person_id, e.first_exposed_at, e.id
     ), first AS (
-        SELECT DISTINCT ON (coalesce(p.merged_into_id, r.person_id))
-               coalesce(p.merged_into_id, r.person_id) AS person_id, r.state, r.settled_at
+        SELECT DISTINCT ON (r.person_id) r.person_id, r.state, r.settled_at
         FROM campaigns_recipient AS r
-        LEFT JOIN accounts_person AS p
-          ON p.workspace_id = r.workspace_id AND p.id = r.person_id AND p.merged_into_id IS NOT NULL
         WHERE r.workspace_id = (SELECT %(workspace)s::bigint) AND r.campaign_id = %(campaign)s
-        ORDER BY coalesce(p.merged_into_id, r.person_id), r.id
+        ORDER BY r.person_id, r.id
     ), waited AS (
         SELECT date_trunc('day', led.since, 'UTC') AS day,
                max(greatest(first.settled_at - led.since, interval '0')) AS longest
