@@ -12,7 +12,7 @@ from apps.campaigns import demo
 from apps.campaigns.models import Change, Kind, Outcome, Recommendation, SpendCap
 from apps.campaigns.optimization import carrying_out, ledger, policies, runs
 from apps.campaigns.optimization.policies import AutoTerms
-from apps.integrations import ads_pull, outbox
+from apps.integrations import outbox
 from apps.integrations.client import Client
 from apps.integrations.connectors.ads import platforms
 from apps.integrations.events import AdChangeSettled
@@ -39,8 +39,6 @@ def fakes(settings):
 def accounts(fakes, actor):
     """Both accounts, signed in to and read."""
     made = demo.connect(actor, now=NOW)
-    for connection in made:
-        ads_pull.pull_parts(connection_id=connection.pk)
     return {one.service: one for one in made}
 
 
