@@ -2,7 +2,6 @@
 
 from collections import Counter
 from datetime import timedelta
-from threading import Event
 
 import pytest
 from django.utils import timezone
@@ -15,14 +14,14 @@ from apps.integrations import bulk_mail
 from apps.integrations.connectors.bulk_email import resend as bulk_resend
 from apps.integrations.ids import uuid7
 from apps.integrations.models import Suppression
-from tests.campaigns.delivery.conftest import launch, work
+from tests.campaigns.delivery.conftest import launch, two_seconds_pass, work
 from tests.fakes.server import Answer, Killed, Reply, ResetAfter, ResetBefore, Slow, json_reply
 from tests.integrations.connected import connection_to
 
 
 def come_back(campaign):
     """Time passes: what waits is due, and what was lost is taken up."""
-    Event().wait(2.1)  # our own limit for Resend, which Redis counts by its own clock
+    two_seconds_pass()  # our own limit for Resend
     past = timezone.now() - timedelta(minutes=1)
     Chunk.objects.filter(state="leased").update(lease_until=past)
     SendBatch.objects.filter(settled_at__isnull=True).update(lease_until=past)
@@ -306,7 +305,7 @@ def test_a_batch_of_unknown_fate_holds_up_nobody_else(workspace, campaign, peopl
     made = campaign()
     lost(resend, made, people, 120)
 
-    Event().wait(2.1)
+    two_seconds_pass()
     Chunk.objects.update(due_at=None)
     SendRun.objects.update(is_open=True, due_at=None)
     work()
@@ -548,7 +547,7 @@ def test_a_batch_that_cannot_be_written_again_stands_in_nobody_else_s_way(
     Person.objects.update(traits={"guests": 0})
     past = timezone.now() - timedelta(minutes=1)
     Chunk.objects.update(state="leased", leased_by=uuid7(), lease_until=past)
-    Event().wait(2.1)
+    two_seconds_pass()
 
     come_back_paused()
 
