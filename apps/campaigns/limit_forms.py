@@ -33,19 +33,11 @@ class DomainsField(forms.CharField):
 
 
 def _domain(parts: list[str]) -> tuple[str, int]:
-    domain = _in_ascii(parts[0])
-    if len(parts) != 2 or "." not in domain or "@" in domain or not _is_number(parts[1]):
+    domain = limits.envelope_domain(parts[0])
+    if len(parts) != 2 or not domain or not _is_number(parts[1]):
         told = " ".join(parts)[:60]
         raise forms.ValidationError(f"“{told}” is not a domain and a number, such as gmail.com 1000.")
     return domain, int(parts[1])
-
-
-def _in_ascii(domain: str) -> str:
-    """As envelopes have it; empty for what is none."""
-    try:
-        return domain.lower().encode("idna").decode()
-    except UnicodeError:
-        return ""
 
 
 def _is_number(text: str) -> bool:

@@ -100,9 +100,7 @@ def _check(actor: Actor, value: Any) -> None:
         raise ValueError(f"Give an object with some of {', '.join(sorted(known))}.")
     if not isinstance(value.get("warm_up", False), bool):
         raise ValueError("warm_up is true or false.")
-    domains = value.get("domains_per_hour", {})
-    if not isinstance(domains, dict) or not all(map(_is_number, domains.values())):
-        raise ValueError('domains_per_hour gives messages an hour by domain: {"gmail.com": 2000}.')
+    _check_domains(value.get("domains_per_hour", {}))
     if "sender_per_hour" in value and not _is_number(value["sender_per_hour"]):
         raise ValueError("sender_per_hour is a whole number from 1.")
     cap = value.get("cap", {"messages": 1, "days": 1})
@@ -114,6 +112,25 @@ def _check(actor: Actor, value: Any) -> None:
         raise ValueError('cap is the most marketing messages in some days: {"messages": 4, "days": 7}.')
     if cap["days"] > 90 or cap["messages"] > 1_000:
         raise ValueError("A cap reaches over at most 90 days and 1,000 messages.")
+
+
+def _check_domains(domains: Any) -> None:
+    if not isinstance(domains, dict) or not all(map(_is_number, domains.values())):
+        raise ValueError('domains_per_hour gives messages an hour by domain: {"gmail.com": 2000}.')
+    for domain in domains:
+        if not (meant := envelope_domain(domain)):
+            raise ValueError(f"domains_per_hour: {domain[:60]!r} is no domain, such as gmail.com.")
+        if meant != domain:
+            raise ValueError(f"domains_per_hour: {domain[:60]!r} is {meant!r} in addresses; write that.")
+
+
+def envelope_domain(text: str) -> str:
+    """As envelopes have it: small letters of ASCII; empty for what is no domain."""
+    try:
+        domain = text.lower().encode("idna").decode()
+    except UnicodeError:
+        return ""
+    return domain if "." in domain and "@" not in domain else ""
 
 
 def _is_number(value: Any) -> bool:

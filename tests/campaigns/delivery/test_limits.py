@@ -11,8 +11,10 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.accounts import one_trip, personal_fields
+from apps.accounts import one_trip, personal_fields, workspaces
+from apps.accounts.errors import Invalid
 from apps.accounts.models import ConsentRecord, Person
+from apps.accounts.permissions import system
 from apps.campaigns import delivery
 from apps.campaigns.delivery import journal, leftovers, paces, reading, sending
 from apps.campaigns.delivery.queueing import Queue
@@ -534,3 +536,24 @@ def test_who_is_put_off_for_a_domain_comes_back_one_by_one(workspace, campaign, 
     dues = sorted(Recipient.objects.exclude(due_at=None).values_list("due_at", flat=True))
     assert len(dues) == 58
     assert dues[-1] - dues[0] > timedelta(minutes=55)
+
+
+@pytest.mark.parametrize(
+    ("domain", "said"),
+    [
+        ("Gmail.com", "is 'gmail.com' in addresses"),
+        ("b\u00fccher.example", "is 'xn--bcher-kva.example'"),
+        ("", "no domain"),
+        ("ann@gmail.com", "no domain"),
+        ("gmail", "no domain"),
+    ],
+)
+def test_a_limit_of_a_domain_that_would_never_hold_is_refused(workspace, domain, said):
+    with pytest.raises(Invalid) as refusal:
+        workspaces.change(
+            system(workspace.pk),
+            now=timezone.now(),
+            settings={"delivery": {"domains_per_hour": {domain: 10}}},
+        )
+
+    assert said in refusal.value.errors["settings.delivery"][0]
