@@ -42,7 +42,7 @@ if find_spec("hypothesis") is not None:  # the tests in a warehouse's environmen
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # Most of what is made here stays to the end: looking through it for garbage took a quarter of the time.
+    # Most of what is made here stays to the end: looking through it for garbage took a fifth of the time.
     gc.set_threshold(50_000, 20, 20)
     embedded.ensure(ROOT, services=embedded.missing(os.environ))
 
