@@ -25,12 +25,15 @@ from apps.campaigns.offline.kinds import Kind, Verdict
 DUPLICATE = "duplicate"
 KEPT = timedelta(days=45)
 COME_AGAIN_SECONDS = 60
+# In the order of their ids: of two requests that bring the same events one waits for the other, and never
+# each for the other.
 CLAIM = """
     INSERT INTO campaigns_deviceevent
         (workspace_id, device_id, event_id, kind, verdict, lamport, said_at, occurred_at, received_at)
     SELECT %s, %s, given.*, %s
     FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::bigint[], %s::timestamptz[], %s::timestamptz[])
-        AS given
+        AS given (event_id, kind, verdict, lamport, said_at, occurred_at)
+    ORDER BY given.event_id
     ON CONFLICT (workspace_id, event_id) DO NOTHING
     RETURNING event_id
 """
