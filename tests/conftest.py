@@ -61,7 +61,7 @@ def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: DjangoDbB
     owner.settings_dict["TEST"]["NAME"] = f"test_bellwether_{worker}{suffix}"
     with django_db_blocker.unblock():
         owner.creation.create_test_db(verbosity=0, autoclobber=True, keepdb=keep, serialize=False)
-        _leave_statistics_alone(owner)
+        leave_statistics_alone(owner)
         application.creation.set_as_test_mirror(owner.settings_dict)
         yield
         connections.close_all()
@@ -69,7 +69,7 @@ def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: DjangoDbB
             owner.creation.destroy_test_db(settings.DATABASES["owner"]["NAME"], verbosity=0)
 
 
-def _leave_statistics_alone(owner: BaseDatabaseWrapper) -> None:
+def leave_statistics_alone(owner: BaseDatabaseWrapper) -> None:
     """No table is vacuumed between tests; where earlier runs left much to vacuum, all are truncated now.
 
     It would be found empty, since tests take their rows back, and the queries of the next test would be

@@ -14,7 +14,7 @@ from django.db.migrations.loader import MigrationLoader
 from psycopg.conninfo import make_conninfo
 
 from apps.accounts import tenancy
-from tests.conftest import committed
+from tests.conftest import committed, leave_statistics_alone
 
 # Of the wheel that brings the server; importing it would start things.
 PG_DUMP = Path(
@@ -76,7 +76,10 @@ def test_a_database_in_the_middle_goes_on_the_long_way(db, last):
 
 def test_what_no_model_says_is_there(db):
     with connection.cursor() as cursor:
-        cursor.execute("SELECT relname, reloptions FROM pg_class WHERE reloptions::text LIKE '%fillfactor%'")
+        cursor.execute(
+            "SELECT relname, option FROM pg_class, unnest(reloptions) AS option"
+            " WHERE option LIKE 'fillfactor=%'"
+        )
         room = dict(cursor.fetchall())
         cursor.execute(
             "SELECT attrelid::regclass::text, attname FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid"
@@ -86,7 +89,7 @@ def test_what_no_model_says_is_there(db):
         cursor.execute("SELECT matviewname, definition FROM pg_matviews WHERE schemaname = 'public'")
         wide = dict(cursor.fetchall())
 
-    assert room == {"accounts_person": ["fillfactor=75"], "campaigns_recipient": ["fillfactor=50"]}
+    assert room == {"accounts_person": "fillfactor=75", "campaigns_recipient": "fillfactor=50"}
     assert uncompressed == {("attribution_bookday", "counts"), ("attribution_bookedpeople", "journeys")}
     assert set(wide) == {"marketing_roi_summary", "marketing_customer_value"}
     assert "since_day" in wide["marketing_customer_value"]
@@ -105,6 +108,7 @@ def test_both_ways_lead_to_the_same_schema():
         new = MigrationExecutor(connections["owner"])
         new.migrate(new.loader.graph.leaf_nodes())
         tenancy.install(connections["owner"])
+        leave_statistics_alone(connections["owner"])
         long = _schema()
 
     assert "CREATE TABLE public.accounts_person (" in short
