@@ -41,7 +41,7 @@ def letter(actor):
 
 
 def test_what_it_says_is_sealed_and_opens(letter):
-    assert b"ann" not in bytes(letter.content_sealed)
+    assert b'"ann"' not in bytes(letter.content_sealed)
     assert dead_letters.content_of(letter).record == EVENT
 
 

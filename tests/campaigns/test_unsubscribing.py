@@ -1,5 +1,6 @@
 """The way out: by one click of a mail program, by a button, from one topic or from everything."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -192,7 +193,7 @@ def test_a_way_out_made_under_a_key_before_still_leads_out(strict, sent, setting
 def test_the_page_says_nothing_of_who_it_is(strict, sent):
     page = strict.get(f"/u/{sent.way_out}").content.decode()
 
-    assert "ada" not in page.lower().replace("adata", "")
+    assert not re.search(r"\bada\b", page, re.IGNORECASE)  # tokens may hold the letters
     assert sent.recipient.campaign.workspace.name in page
     assert strict.get(f"/u/{sent.way_out}").headers["X-Robots-Tag"] == "noindex, nofollow"
 

@@ -1,5 +1,7 @@
 """The API and the pages of audiences, as programs and people use them."""
 
+import re
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
@@ -287,7 +289,7 @@ def test_who_may_not_see_people_gets_no_way_to_them(client, workspace, ada, acto
     assert str(ada.public_id) not in told
     assert reverse("attribution:person", args=[ada.public_id]) not in told
     assert "Change the rules" not in told
-    assert "ada" not in told
+    assert not re.search(r"\bada\b", told)  # ids may hold the letters
 
 
 def test_a_list_by_the_page(page, workspace, ada):

@@ -39,7 +39,7 @@ def test_a_trial_shows_what_would_be_and_writes_nothing(actor, sheet):
     assert [row.title for row in trial.rows] == ["Ada Byron", "Ben Moore"]
     assert not SyncRecord.objects.exists()
     assert not TrailEntry.objects.exists()
-    assert b"ada" not in bytes(batch.content_sealed)
+    assert b"ada@" not in bytes(batch.content_sealed)
 
 
 def test_applied_undone_and_applied_again(actor, sheet):

@@ -1,5 +1,6 @@
 """Export and erasure of somebody whom a customer system knows."""
 
+import re
 from itertools import count
 
 from apps.accounts import privacy
@@ -40,7 +41,8 @@ def test_an_erased_contact_is_not_read_in_again(crm, actor):
     assert SyncRecord.objects.filter(erased_at=None).count() == 0
     for stream in streams_before:
         assert not list(trail.faults(stream))
-        assert all("ada" not in str(step.data).lower() for step in trail.steps_of(stream))
+        told = " ".join(str(step.data) for step in trail.steps_of(stream))
+        assert not re.search(r"\bada\b", told, re.IGNORECASE)  # ids may hold the letters
     assert record_fields.values_of(SyncRecord.objects.all()[0]) == {}
     assert integrity.compare(streams.of(crm, "contact"), crm.system, now=NOW).is_well
 
