@@ -96,29 +96,25 @@ CLICKED = """
            count(*) FILTER (WHERE t.state = 'to_send'), max(t.since) FILTER (WHERE t.state = 'sent')
     FROM told AS t GROUP BY t.arm
 """
-# Of a broadcast both groups are counted from the lot to the end of the last window: messages leave for hours
-# or weeks (a rate, a ramp, a pause), and who got theirs late had no less time than who got none.
-MEANT = """
-    WITH told AS (
-        SELECT DISTINCT ON (e.person_id) v.key AS arm, e.person_id, e.first_exposed_at AS since,
-               %(until)s::timestamptz AS until
-        FROM attribution_exposure AS e
-        JOIN attribution_variant AS v ON v.workspace_id = e.workspace_id AND v.id = e.variant_id
-        WHERE e.workspace_id = (SELECT %(workspace)s::bigint) AND e.experiment_id = %(experiment)s
-          AND e.person_id IS NOT NULL
-        ORDER BY e.person_id, e.first_exposed_at, e.id)
-"""
-# Of a triggered campaign each is counted from when they were led to it: for as long as messages of that day
-# took at most to leave (quiet hours, a rate, a pause), and then the window. Who got none has no less time.
-LED_TO = """
-    WITH led AS (
+# Who was drawn, into which group, and when first: of both kinds of campaign.
+DRAWN = """
         SELECT DISTINCT ON (e.person_id) v.key AS arm, e.person_id, e.first_exposed_at AS since
         FROM attribution_exposure AS e
         JOIN attribution_variant AS v ON v.workspace_id = e.workspace_id AND v.id = e.variant_id
         WHERE e.workspace_id = (SELECT %(workspace)s::bigint) AND e.experiment_id = %(experiment)s
           AND e.person_id IS NOT NULL
         ORDER BY e.person_id, e.first_exposed_at, e.id
-    ), first AS (
+"""
+# Of a broadcast both groups are counted from the lot to the end of the last window: messages leave for hours
+# or weeks (a rate, a ramp, a pause), and who got theirs late had no less time than who got none.
+MEANT = """
+    WITH led AS ({drawn}), told AS (
+        SELECT arm, person_id, since, %(until)s::timestamptz AS until FROM led)
+"""
+# Of a triggered campaign each is counted from when they were led to it: for as long as messages of that day
+# took at most to leave (quiet hours, a rate, a pause), and then the window. Who got none has no less time.
+LED_TO = """
+    WITH led AS ({drawn}), first AS (
         SELECT DISTINCT ON (r.person_id) r.person_id, r.state, r.settled_at
         FROM campaigns_recipient AS r
         WHERE r.workspace_id = (SELECT %(workspace)s::bigint) AND r.campaign_id = %(campaign)s
@@ -134,6 +130,7 @@ LED_TO = """
                      coalesce(%(until)s::timestamptz, 'infinity')) AS until
         FROM led LEFT JOIN waited ON waited.day = date_trunc('day', led.since, 'UTC'))
 """
+MEANT, LED_TO = MEANT.format(drawn=DRAWN), LED_TO.format(drawn=DRAWN)
 COLUMNS = ("people", "converted", "conversions", "conversions_squared", "revenue", "revenue_squared")
 OF_HOURS = ("clicked", "to_come", "last_sent_at")
 NOBODY = (0,) * len(COLUMNS)
